@@ -1,0 +1,2 @@
+//! The participant-published function.
+fn main() {}

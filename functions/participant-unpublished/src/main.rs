@@ -1,0 +1,2 @@
+//! The participant-unpublished function.
+fn main() {}

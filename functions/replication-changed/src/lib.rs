@@ -1,0 +1,1 @@
+//! The replication-changed function.

@@ -1,0 +1,2 @@
+//! The replication-changed function.
+fn main() {}

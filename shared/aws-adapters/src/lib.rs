@@ -1,0 +1,1 @@
+//! The controller's ports on Amazon IVS Real-Time and Amazon DynamoDB.

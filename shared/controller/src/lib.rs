@@ -1,0 +1,1 @@
+//! The ports and the one loop: observe, plan, record the intent, execute, record the outcome.

@@ -1,0 +1,1 @@
+//! What every function shares: configuration, telemetry, the EventBridge envelope, error to diagnostic.

@@ -1,0 +1,2 @@
+//! The local stand.
+fn main() {}

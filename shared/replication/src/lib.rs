@@ -1,0 +1,1 @@
+//! The pure core: identifiers, rules, observations, the planner and its report.

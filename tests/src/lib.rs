@@ -1,0 +1,1 @@
+//! What crosses crates: scenarios, conformance, end to end.
