@@ -1,1 +1,16 @@
-//! What every function shares: configuration, telemetry, the EventBridge envelope, error to diagnostic.
+//! What every function shares: configuration, telemetry, the EventBridge envelope, and the way from an event to the
+//! controller and back.
+//!
+//! A function's `main` is wiring: [`Config::from_env`], [`telemetry::init`], adapters, [`Function::new`].
+
+pub mod clock;
+pub mod config;
+pub mod envelope;
+pub mod function;
+pub mod metric;
+pub mod telemetry;
+
+pub use clock::SystemClock;
+pub use config::{Config, ConfigError};
+pub use envelope::{EnvelopeError, Ignored, News, decode};
+pub use function::{Failure, Function};

@@ -1,1 +1,0 @@
-//! The participant-published function.

@@ -1,0 +1,97 @@
+//! Credentials, Region, endpoints and time limits: one configuration for both services.
+
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::Credentials;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+
+use crate::{DynamoStore, IvsRealTime};
+
+/// The longest an IVS call may take, in seconds. Shorter than the controller's lease of 8 s, so that a lease never ends
+/// while its call is under way.
+pub const IVS_CALL_SECONDS: u64 = 5;
+
+/// Where to connect to, where that differs from the environment.
+#[derive(Debug, Clone, Default)]
+pub struct ConnectionOptions {
+    /// The Region; from the environment (`AWS_REGION`, profile) if none is given.
+    pub region: Option<String>,
+    /// DynamoDB's address; AWS's own, or `AWS_ENDPOINT_URL_DYNAMODB`, if none is given.
+    pub dynamodb_endpoint: Option<String>,
+    /// IVS's address; AWS's own, or `AWS_ENDPOINT_URL_IVS_REALTIME`, if none is given.
+    pub ivs_endpoint: Option<String>,
+    /// Sign with made-up credentials: for local endpoints, which take any.
+    pub any_credentials: bool,
+}
+
+/// Clients for both services, sharing credentials and connections.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    dynamodb: aws_sdk_dynamodb::Client,
+    ivs: aws_sdk_ivsrealtime::Client,
+}
+
+impl Connection {
+    /// Reads the environment and prepares clients. Nothing is sent yet.
+    pub async fn new(options: ConnectionOptions) -> Self {
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
+        if let Some(region) = options.region {
+            loader = loader.region(Region::new(region));
+        }
+        if options.any_credentials {
+            loader = loader.credentials_provider(Credentials::new("local", "local", None, None, "local"));
+        }
+        let shared = loader.load().await;
+        Self {
+            dynamodb: dynamodb(&shared, options.dynamodb_endpoint),
+            ivs: ivs(&shared, options.ivs_endpoint),
+        }
+    }
+
+    /// The table with this name.
+    pub fn store(&self, table: &str) -> DynamoStore {
+        DynamoStore::new(self.dynamodb.clone(), table)
+    }
+
+    /// The IVS calls.
+    pub fn ivs(&self) -> IvsRealTime {
+        IvsRealTime::new(self.ivs.clone())
+    }
+}
+
+/// DynamoDB answers in milliseconds and its writes are conditional, so the SDK may retry, and soon.
+fn dynamodb(shared: &SdkConfig, endpoint: Option<String>) -> aws_sdk_dynamodb::Client {
+    let mut config = aws_sdk_dynamodb::config::Builder::from(shared)
+        .retry_config(
+            RetryConfig::standard().with_max_attempts(4).with_initial_backoff(Duration::from_millis(50)),
+        )
+        .timeout_config(timeouts(3));
+    config.set_endpoint_url(endpoint.or_else(|| shared_endpoint("AWS_ENDPOINT_URL_DYNAMODB", shared)));
+    aws_sdk_dynamodb::Client::from_conf(config.build())
+}
+
+/// IVS calls are counted against a small quota and are not idempotent: whether to repeat one is the controller's decision.
+fn ivs(shared: &SdkConfig, endpoint: Option<String>) -> aws_sdk_ivsrealtime::Client {
+    let mut config = aws_sdk_ivsrealtime::config::Builder::from(shared)
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts(IVS_CALL_SECONDS));
+    config.set_endpoint_url(endpoint.or_else(|| shared_endpoint("AWS_ENDPOINT_URL_IVS_REALTIME", shared)));
+    aws_sdk_ivsrealtime::Client::from_conf(config.build())
+}
+
+/// Setting an endpoint of `None` on a builder forgets what the environment said; so say it again.
+fn shared_endpoint(variable: &str, shared: &SdkConfig) -> Option<String> {
+    std::env::var(variable)
+        .ok()
+        .filter(|url| !url.is_empty())
+        .or_else(|| shared.endpoint_url().map(str::to_owned))
+}
+
+fn timeouts(seconds: u64) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .operation_timeout(Duration::from_secs(seconds))
+        .build()
+}

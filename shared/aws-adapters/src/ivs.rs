@@ -1,0 +1,120 @@
+//! The IVS calls.
+
+use std::sync::Arc;
+
+use aws_sdk_ivsrealtime::Client;
+use aws_sdk_ivsrealtime::operation::RequestId;
+use aws_sdk_ivsrealtime::types::ReplicationState;
+use controller::{Calls, ListReplicas, StartReplication, StopReplication};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use replication::{CallError, Listed, PublisherKey, Receipt, ReplicationKey, StartRequest};
+use tracing::warn;
+
+use crate::failure::call_error;
+
+/// IVS Real-Time of one account and Region.
+#[derive(Debug, Clone)]
+pub struct IvsRealTime {
+    client: Client,
+}
+
+impl IvsRealTime {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// The calls of a function that starts replications.
+    pub fn for_starting(&self) -> Calls {
+        Calls { start: Some(Arc::new(self.clone())), stop: None, list: Some(Arc::new(self.clone())) }
+    }
+
+    /// The calls of a function that stops replications.
+    pub fn for_stopping(&self) -> Calls {
+        Calls { start: None, stop: Some(Arc::new(self.clone())), list: Some(Arc::new(self.clone())) }
+    }
+
+    async fn start(&self, request: &StartRequest) -> Result<Receipt, CallError> {
+        let attributes = &request.attributes;
+        let output = self
+            .client
+            .start_participant_replication()
+            .source_stage_arn(request.key.source.as_str())
+            .destination_stage_arn(request.key.destination.as_str())
+            .participant_id(request.key.participant.as_str())
+            .reconnect_window_seconds(request.reconnect_window.seconds().into())
+            .set_attributes((!attributes.is_empty()).then(|| attributes.clone().into_iter().collect()))
+            .send()
+            .await
+            .map_err(|error| call_error(&error))?;
+        Ok(Receipt { request_id: output.request_id().map(str::to_owned) })
+    }
+
+    async fn stop(&self, key: &ReplicationKey) -> Result<Receipt, CallError> {
+        let output = self
+            .client
+            .stop_participant_replication()
+            .source_stage_arn(key.source.as_str())
+            .destination_stage_arn(key.destination.as_str())
+            .participant_id(key.participant.as_str())
+            .send()
+            .await
+            .map_err(|error| call_error(&error))?;
+        Ok(Receipt { request_id: output.request_id().map(str::to_owned) })
+    }
+
+    async fn list(&self, publisher: &PublisherKey) -> Result<Vec<Listed>, CallError> {
+        let mut pages = self
+            .client
+            .list_participant_replicas()
+            .source_stage_arn(publisher.stage.as_str())
+            .participant_id(publisher.participant.as_str())
+            .into_paginator()
+            .send();
+        let mut listed = Vec::new();
+        while let Some(page) = pages.next().await {
+            for row in page.map_err(|error| call_error(&error))?.replicas {
+                if row.replication_state != ReplicationState::Active {
+                    continue;
+                }
+                match row.destination_stage_arn.parse() {
+                    Ok(destination) => {
+                        listed.push(Listed {
+                            destination,
+                            destination_session: row.destination_session_id.parse().ok(),
+                        });
+                    }
+                    Err(error) => warn!(%error, "listed replica left out"),
+                }
+            }
+        }
+        Ok(listed)
+    }
+}
+
+impl StartReplication for IvsRealTime {
+    fn start_participant_replication<'a>(
+        &'a self,
+        request: &'a StartRequest,
+    ) -> BoxFuture<'a, Result<Receipt, CallError>> {
+        self.start(request).boxed()
+    }
+}
+
+impl StopReplication for IvsRealTime {
+    fn stop_participant_replication<'a>(
+        &'a self,
+        key: &'a ReplicationKey,
+    ) -> BoxFuture<'a, Result<Receipt, CallError>> {
+        self.stop(key).boxed()
+    }
+}
+
+impl ListReplicas for IvsRealTime {
+    fn list_participant_replicas<'a>(
+        &'a self,
+        publisher: &'a PublisherKey,
+    ) -> BoxFuture<'a, Result<Vec<Listed>, CallError>> {
+        self.list(publisher).boxed()
+    }
+}

@@ -1,0 +1,61 @@
+//! Putting a set of rules into the table.
+
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
+use controller::StoreError;
+use replication::Rule;
+
+use super::DynamoStore;
+use crate::item::RuleItem;
+
+/// What replacing the rules changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Replaced {
+    /// Rules that are new or differ from before.
+    pub put: usize,
+    /// Rules that were there and are not in the new set.
+    pub deleted: usize,
+    /// Rules that were there already, just so.
+    pub unchanged: usize,
+}
+
+impl DynamoStore {
+    /// Replaces all rules by these. A rule that differs from the one of the same id gets the next revision; one that does
+    /// not is left alone. Rules for any stage take effect once the functions' selector cache is over.
+    ///
+    /// # Errors
+    /// [`StoreError`]. With over 100 changes, the changes before the failed 100 have been made.
+    pub async fn replace_rules(&self, rules: &[Rule]) -> Result<Replaced, StoreError> {
+        let before: Vec<RuleItem> = self.scan("RULE#").await?;
+        let mut replaced = Replaced::default();
+        let mut writes = Vec::new();
+        let mut kept = Vec::new();
+        for rule in rules {
+            let same_id = before.iter().filter(|item| item.sk == format!("RULE#{}", rule.id));
+            let last = same_id.map(|item| item.revision).max().unwrap_or(0);
+            let unchanged = RuleItem::from(rule).at_revision(last);
+            kept.push((unchanged.pk.clone(), unchanged.sk.clone()));
+            if before.contains(&unchanged) {
+                replaced.unchanged += 1;
+                continue;
+            }
+            let put = self.put(&unchanged.at_revision(last + 1), None)?;
+            writes.push(TransactWriteItem::builder().put(put).build());
+            replaced.put += 1;
+        }
+        for gone in before.iter().filter(|item| !kept.contains(&(item.pk.clone(), item.sk.clone()))) {
+            let delete = Delete::builder()
+                .table_name(&self.table)
+                .key("pk", AttributeValue::S(gone.pk.clone()))
+                .key("sk", AttributeValue::S(gone.sk.clone()))
+                .build()
+                .map_err(|error| StoreError::Refused {
+                    table: self.table.clone(),
+                    message: error.to_string(),
+                })?;
+            writes.push(TransactWriteItem::builder().delete(delete).build());
+            replaced.deleted += 1;
+        }
+        self.transact(writes).await?;
+        Ok(replaced)
+    }
+}

@@ -1,0 +1,325 @@
+//! The one loop: observe, plan, record the intent, execute, record the outcome.
+//!
+//! # Guarantees
+//! * Every mutating call has its intent in the store before it, and its outcome after it.
+//! * Killed after any await, the next one who looks finds a lease that ends by itself, and has the doubt verified.
+//!
+//! # Caveats
+//! * The loop waits for what falls due within its [`Patience`]; what is due later is in the store, for others to do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+use replication::invariant::applied;
+use replication::{
+    BlockedReason, CallError, Context, Desired, Lease, Moment, Observation, Outcome, Phase, Plan, Policy,
+    PublisherKey, Refusal, Replica, Report, Step, View, plan,
+};
+use tracing::{debug, info, warn};
+
+use crate::{Activity, Calls, Clock, Store, StoreError, Write};
+
+/// How often a lost race is run again before the event is given back.
+const MAX_CONFLICTS: u32 = 20;
+
+/// Reacts to news, whatever brought it.
+pub struct Controller {
+    /// The one table.
+    pub store: Arc<dyn Store>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The IVS calls it may make.
+    pub calls: Calls,
+    /// Limits and spans of time.
+    pub policy: Policy,
+    /// How long it waits for what falls due.
+    pub patience: Patience,
+}
+
+/// How long one invocation waits for what falls due: short waits are cheaper than waking up again.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience(pub Duration);
+
+impl Default for Patience {
+    /// 10 s.
+    fn default() -> Self {
+        Self(Duration::from_secs(10))
+    }
+}
+
+/// Who asks, and how long there is time.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// The Lambda request id; leases are held by it.
+    pub id: String,
+    /// When the answer must be there.
+    pub deadline: Timestamp,
+}
+
+/// What became of a piece of news.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Handled {
+    /// No rule speaks of the stage and nothing is known of the publisher: nothing was written.
+    Unconcerned,
+    /// All is as it should be.
+    Settled(Report),
+    /// All that can be done now is done; more is due at that time, and the store says so.
+    Deferred(Report, Timestamp),
+}
+
+/// News that could not be handled. It should be delivered again later.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// Others kept changing the same items.
+    #[error("{publisher}: lost {MAX_CONFLICTS} races for the same items")]
+    Contended {
+        /// The publisher.
+        publisher: PublisherKey,
+    },
+    /// Time ran out before IVS gave an answer that settles it.
+    #[error("{publisher}: not settled in time, next attempt at {next}: {why}")]
+    Unsettled {
+        /// The publisher.
+        publisher: PublisherKey,
+        /// When it should be tried again.
+        next: Timestamp,
+        /// The replications that are not settled, and their last errors.
+        why: String,
+    },
+}
+
+impl Controller {
+    /// Takes in the news and brings its publisher's replications to what the rules want.
+    ///
+    /// # Errors
+    /// See [`Error`]; nothing is lost then, and delivering the news again is safe.
+    pub async fn handle(&self, news: &Observation, invocation: &Invocation) -> Result<Handled, Error> {
+        let publisher = news.publisher();
+        let until = self.wait_until(invocation);
+        let mut conflicts = 0;
+        let mut polls = 0;
+        loop {
+            match self.round(&publisher, news, invocation, until).await? {
+                Round::Done(handled) => return Ok(handled),
+                Round::Conflict => {
+                    conflicts += 1;
+                    if conflicts > MAX_CONFLICTS {
+                        return Err(Error::Contended { publisher });
+                    }
+                    debug!(conflicts, "lost a race, planning again");
+                }
+                Round::Wait { due, leased } => {
+                    // Somebody else's call may be over long before its lease ends: look again soon.
+                    let poll = self.clock.now() + SignedDuration::from_millis(50 << polls.min(4));
+                    polls += 1;
+                    self.clock.sleep_until(if leased { due.min(poll) } else { due }).await;
+                }
+            }
+        }
+    }
+
+    fn wait_until(&self, invocation: &Invocation) -> Timestamp {
+        let patience = SignedDuration::try_from(self.patience.0).unwrap_or(SignedDuration::MAX);
+        let patient = self.clock.now().checked_add(patience).unwrap_or(Timestamp::MAX);
+        patient.min(invocation.deadline)
+    }
+
+    /// Reads once, then plans and executes until there is nothing left to do, or somebody else interferes.
+    async fn round(
+        &self,
+        publisher: &PublisherKey,
+        news: &Observation,
+        invocation: &Invocation,
+        until: Timestamp,
+    ) -> Result<Round, Error> {
+        let mut stored = self.store.load(publisher).await?;
+        if stored.is_unconcerned() {
+            return Ok(Round::Done(Handled::Unconcerned));
+        }
+        let mut view = stored.clone();
+        news.fold_into(&mut view, &self.policy);
+        loop {
+            let now = self.clock.now();
+            let context =
+                Context { now, policy: &self.policy, can: self.calls.capabilities(), holder: &invocation.id };
+            let plan = plan(&view, context);
+            view = applied(&view, &plan);
+            let write = Write::between(&stored, &view);
+            if !write.is_empty() {
+                match self.store.write(&write).await {
+                    Ok(()) => view = write.stored(view),
+                    Err(StoreError::Conflict) => return Ok(Round::Conflict),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            info!(plan = %plan.report, steps = plan.steps.len(), "planned");
+            if plan.steps.is_empty() {
+                return self.rest(plan, &view, now, until);
+            }
+            match self.execute(&plan.steps, &view, now, invocation).await? {
+                Some(after) => view = after,
+                None => return Ok(Round::Conflict),
+            }
+            stored = view.clone();
+        }
+    }
+
+    /// Nothing to call right now: done, or worth waiting for, or left to others.
+    fn rest(&self, plan: Plan, view: &View, now: Timestamp, until: Timestamp) -> Result<Round, Error> {
+        let Some(due) = plan.wake_at else { return Ok(Round::Done(Handled::Settled(plan.report))) };
+        let leased = view.replicas.iter().any(|replica| replica.is_leased(now));
+        if due <= until || leased && now < until {
+            return Ok(Round::Wait { due: due.min(until), leased });
+        }
+        let unsettled: Vec<_> = view.replicas.iter().filter(|replica| self.is_unsettled(replica)).collect();
+        if unsettled.is_empty() {
+            return Ok(Round::Done(Handled::Deferred(plan.report, due)));
+        }
+        let why = unsettled.iter().map(|replica| describe(replica)).collect::<Vec<_>>().join("; ");
+        Err(Error::Unsettled { publisher: view.key.clone(), next: due, why })
+    }
+
+    /// Whether the event has to come again for this replication: it is in the middle of something that is ours to finish.
+    fn is_unsettled(&self, replica: &Replica) -> bool {
+        let can = self.calls.capabilities();
+        match &replica.phase {
+            Phase::Starting => can.verify,
+            Phase::Stopping => can.verify,
+            Phase::Pending => can.start,
+            Phase::Active => can.stop && replica.desired == Desired::Released && replica.attempts > 0,
+            Phase::Blocked(blocked) => can.start && blocked.reason == BlockedReason::Throttled,
+            Phase::Stopped => false,
+        }
+    }
+
+    /// Makes the calls at the same time and records each outcome as it comes. Gives the view with all outcomes, or nothing
+    /// if somebody else interfered and everything has to be read again.
+    async fn execute(
+        &self,
+        steps: &[Step],
+        view: &View,
+        planned: Timestamp,
+        invocation: &Invocation,
+    ) -> Result<Option<View>, Error> {
+        let lease =
+            Lease { holder: invocation.id.clone(), since: planned, until: planned + self.policy.lease };
+        let done = join_all(steps.iter().map(|step| async {
+            let (outcome, took) = self.call(step).await;
+            self.record(&outcome, took, &lease, view).await
+        }));
+        let mut after = view.clone();
+        let mut interfered = false;
+        for recorded in done.await {
+            let recorded = recorded?;
+            interfered |= recorded.interfered;
+            recorded.changed.into_iter().for_each(|replica| after.put(replica));
+        }
+        Ok((!interfered).then_some(after))
+    }
+
+    async fn call(&self, step: &Step) -> (Outcome, Moment) {
+        let sent = self.clock.now();
+        let outcome = match step {
+            Step::Start(request) => {
+                let result = match &self.calls.start {
+                    Some(start) => start.start_participant_replication(request).await,
+                    None => Err(not_allowed()),
+                };
+                Outcome::Start(request.key.clone(), result)
+            }
+            Step::Stop(key) => {
+                let result = match &self.calls.stop {
+                    Some(stop) => stop.stop_participant_replication(key).await,
+                    None => Err(not_allowed()),
+                };
+                Outcome::Stop(key.clone(), result)
+            }
+            Step::Verify(keys) => {
+                let result = match (&self.calls.list, keys.first()) {
+                    (Some(list), Some(key)) => list.list_participant_replicas(&key.publisher()).await,
+                    _ => Err(not_allowed()),
+                };
+                Outcome::Verify(keys.clone(), result)
+            }
+        };
+        (outcome, Moment::between(sent, self.clock.now()))
+    }
+
+    /// Writes an outcome with its line of history. If an item changed meanwhile, the outcome is taken into what is stored
+    /// now: an outcome is never dropped for a lost race.
+    async fn record(
+        &self,
+        outcome: &Outcome,
+        took: Moment,
+        lease: &Lease,
+        view: &View,
+    ) -> Result<Recorded, StoreError> {
+        let activity = Activity::of(outcome, view, took, &lease.holder);
+        log_outcome(&activity, outcome);
+        let mut before = view.clone();
+        let mut conflicts = 0;
+        loop {
+            let mut after = before.clone();
+            outcome.apply(&mut after, lease, took, &self.policy);
+            let write = Write { activity: vec![activity.clone()], ..Write::between(&before, &after) };
+            match self.store.write(&write).await {
+                Ok(()) => {
+                    let stored = write.stored(View { replicas: Vec::new(), ..after });
+                    return Ok(Recorded { changed: stored.replicas, interfered: conflicts > 0 });
+                }
+                Err(StoreError::Conflict) if conflicts < MAX_CONFLICTS => {
+                    conflicts += 1;
+                    before = self.store.load(&view.key).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// What one round came to.
+enum Round {
+    Done(Handled),
+    Conflict,
+    Wait { due: Timestamp, leased: bool },
+}
+
+/// What recording an outcome came to.
+struct Recorded {
+    changed: Vec<Replica>,
+    interfered: bool,
+}
+
+fn describe(replica: &Replica) -> String {
+    let error = replica.last_error.as_ref().map(|error| format!(", {}: {}", error.code, error.message));
+    format!("{} {}{}", replica.key.destination, replica.phase, error.unwrap_or_default())
+}
+
+fn log_outcome(activity: &Activity, outcome: &Outcome) {
+    let destination = activity.destination.as_ref().map(|stage| stage.as_str());
+    let Activity { operation, outcome: text, request_id, .. } = activity;
+    let failed = match outcome {
+        Outcome::Start(_, result) | Outcome::Stop(_, result) => result.is_err(),
+        Outcome::Verify(_, result) => result.is_err(),
+    };
+    if failed {
+        warn!(operation, destination, outcome = text, request_id, "the call failed");
+    } else {
+        info!(operation, destination, outcome = text, request_id, "called");
+    }
+}
+
+/// The planner never asks for a call the executor was not given; if it did, this would be its outcome.
+fn not_allowed() -> CallError {
+    CallError {
+        refusal: Refusal::AccessDenied,
+        code: "NotGiven".to_owned(),
+        message: "this function was not given that call".to_owned(),
+        request_id: None,
+    }
+}

@@ -1,0 +1,110 @@
+//! The store in memory, beside its port: what the port promises, in the simplest form.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use replication::{Publisher, PublisherKey, Replica, ReplicationKey, Rule, View};
+
+use crate::{Activity, Store, StoreError, Write};
+
+/// A store that lives as long as the process.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    rules: Vec<Rule>,
+    publishers: BTreeMap<PublisherKey, Publisher>,
+    replicas: BTreeMap<ReplicationKey, Replica>,
+    activity: Vec<Activity>,
+    reads: usize,
+    writes: usize,
+}
+
+impl MemoryStore {
+    /// A store with these rules.
+    pub fn with_rules(rules: Vec<Rule>) -> Self {
+        let store = Self::default();
+        store.replace_rules(rules);
+        store
+    }
+
+    /// Replaces all rules.
+    pub fn replace_rules(&self, rules: Vec<Rule>) {
+        self.lock().rules = rules;
+    }
+
+    /// Every replication.
+    pub fn replicas(&self) -> Vec<Replica> {
+        self.lock().replicas.values().cloned().collect()
+    }
+
+    /// The whole history, oldest first.
+    pub fn activity(&self) -> Vec<Activity> {
+        self.lock().activity.clone()
+    }
+
+    /// Reads and writes so far.
+    pub fn counts(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.reads, state.writes)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn load_now(&self, key: &PublisherKey) -> View {
+        let mut state = self.lock();
+        state.reads += 1;
+        View {
+            key: key.clone(),
+            publisher: state.publishers.get(key).cloned(),
+            rules: state.rules.iter().filter(|rule| rule.covers(&key.stage)).cloned().collect(),
+            replicas: state
+                .replicas
+                .values()
+                .filter(|replica| replica.key.publisher() == *key)
+                .cloned()
+                .collect(),
+        }
+    }
+
+    fn write_now(&self, write: &Write) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        let publisher_stale = write.publisher.as_ref().is_some_and(|publisher| {
+            state.publishers.get(&publisher.key).map_or(0, |stored| stored.version) != publisher.version
+        });
+        let replica_stale = write.replicas.iter().any(|replica| {
+            state.replicas.get(&replica.key).map_or(0, |stored| stored.version) != replica.version
+        });
+        if publisher_stale || replica_stale {
+            return Err(StoreError::Conflict);
+        }
+        state.writes += 1;
+        if let Some(publisher) = &write.publisher {
+            let stored = Publisher { version: publisher.version + 1, ..publisher.clone() };
+            state.publishers.insert(publisher.key.clone(), stored);
+        }
+        for replica in &write.replicas {
+            let stored = Replica { version: replica.version + 1, ..replica.clone() };
+            state.replicas.insert(replica.key.clone(), stored);
+        }
+        state.activity.extend(write.activity.iter().cloned());
+        Ok(())
+    }
+}
+
+impl Store for MemoryStore {
+    fn load<'a>(&'a self, publisher: &'a PublisherKey) -> BoxFuture<'a, Result<View, StoreError>> {
+        async { Ok(self.load_now(publisher)) }.boxed()
+    }
+
+    fn write<'a>(&'a self, write: &'a Write) -> BoxFuture<'a, Result<(), StoreError>> {
+        async { self.write_now(write) }.boxed()
+    }
+}

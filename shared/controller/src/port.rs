@@ -1,0 +1,154 @@
+//! What the controller needs of the world: one small trait per capability.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use replication::{
+    CallError, Capabilities, Listed, Publisher, PublisherKey, Receipt, Replica, ReplicationKey, StartRequest,
+    View,
+};
+
+use crate::Activity;
+
+/// Starts replications. IAM: `ivs:StartParticipantReplication` on the source and the destination stage.
+pub trait StartReplication: Send + Sync {
+    /// Calls StartParticipantReplication once; no retry.
+    fn start_participant_replication<'a>(
+        &'a self,
+        request: &'a StartRequest,
+    ) -> BoxFuture<'a, Result<Receipt, CallError>>;
+}
+
+/// Stops replications. IAM: `ivs:StopParticipantReplication` on the source and the destination stage.
+pub trait StopReplication: Send + Sync {
+    /// Calls StopParticipantReplication once; no retry.
+    fn stop_participant_replication<'a>(
+        &'a self,
+        key: &'a ReplicationKey,
+    ) -> BoxFuture<'a, Result<Receipt, CallError>>;
+}
+
+/// Lists replications. IAM: `ivs:ListParticipantReplicas` on the source stage.
+pub trait ListReplicas: Send + Sync {
+    /// Calls ListParticipantReplicas and gives its `ACTIVE` rows, of all pages.
+    fn list_participant_replicas<'a>(
+        &'a self,
+        publisher: &'a PublisherKey,
+    ) -> BoxFuture<'a, Result<Vec<Listed>, CallError>>;
+}
+
+/// The IVS calls a function was given. What it was not given, it leaves to others.
+#[derive(Clone, Default)]
+pub struct Calls {
+    /// StartParticipantReplication.
+    pub start: Option<Arc<dyn StartReplication>>,
+    /// StopParticipantReplication.
+    pub stop: Option<Arc<dyn StopReplication>>,
+    /// ListParticipantReplicas.
+    pub list: Option<Arc<dyn ListReplicas>>,
+}
+
+impl Calls {
+    /// The same as the planner wants to know it.
+    pub fn capabilities(&self) -> Capabilities {
+        Capabilities { start: self.start.is_some(), stop: self.stop.is_some(), verify: self.list.is_some() }
+    }
+}
+
+/// The one table.
+///
+/// # Guarantees
+/// * A write is all or nothing, and conditional on every item still having the version it was read at.
+/// * After a write, the version of every written publisher and replication is one higher.
+pub trait Store: Send + Sync {
+    /// All that is known around one publisher: its rules, itself and its replications. One Query.
+    fn load<'a>(&'a self, publisher: &'a PublisherKey) -> BoxFuture<'a, Result<View, StoreError>>;
+
+    /// Writes everything in `write`, or nothing.
+    fn write<'a>(&'a self, write: &'a Write) -> BoxFuture<'a, Result<(), StoreError>>;
+}
+
+/// One conditional write.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Write {
+    /// The publisher, with the version it was read at.
+    pub publisher: Option<Publisher>,
+    /// Replications, each with the version it was read at.
+    pub replicas: Vec<Replica>,
+    /// History, appended without a condition.
+    pub activity: Vec<Activity>,
+}
+
+impl Write {
+    /// What has to be written to turn `before`, as it is stored, into `after`.
+    pub fn between(before: &View, after: &View) -> Self {
+        let publisher =
+            after.publisher.as_ref().filter(|publisher| before.publisher.as_ref() != Some(publisher));
+        let changed = |replica: &&Replica| !before.replicas.contains(replica);
+        Self {
+            publisher: publisher.cloned(),
+            replicas: after.replicas.iter().filter(changed).cloned().collect(),
+            activity: Vec::new(),
+        }
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.publisher.is_none() && self.replicas.is_empty() && self.activity.is_empty()
+    }
+
+    /// The view as it is stored once this is written.
+    pub fn stored(&self, mut view: View) -> View {
+        if let Some(publisher) = &self.publisher {
+            view.publisher = Some(Publisher { version: publisher.version + 1, ..publisher.clone() });
+        }
+        for replica in &self.replicas {
+            view.put(Replica { version: replica.version + 1, ..replica.clone() });
+        }
+        view
+    }
+}
+
+/// A store that could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else wrote one of the items since it was read: read again and plan again.
+    #[error("an item changed since it was read")]
+    Conflict,
+    /// The store cannot be reached, is throttled or fails: try again later.
+    #[error("the table {table} cannot be used: {message}")]
+    Unavailable {
+        /// The table.
+        table: String,
+        /// What the store said.
+        message: String,
+    },
+    /// The store does not let us, or has no such table: somebody has to change something.
+    #[error("the table {table} refused: {message}")]
+    Refused {
+        /// The table.
+        table: String,
+        /// What the store said.
+        message: String,
+    },
+    /// An item is not as it must be.
+    #[error("item {pk} {sk}: {message}")]
+    Corrupt {
+        /// The item's partition key.
+        pk: String,
+        /// The item's sort key.
+        sk: String,
+        /// Which attribute, its value, and what is allowed.
+        message: String,
+    },
+}
+
+/// Time.
+pub trait Clock: Send + Sync {
+    /// The present time.
+    fn now(&self) -> Timestamp;
+
+    /// Waits until `at`; no time at all if that is past.
+    fn sleep_until(&self, at: Timestamp) -> BoxFuture<'_, ()>;
+}

@@ -1,0 +1,93 @@
+//! Every environment variable of the functions, in one place, read once.
+//!
+//! | variable | default | allowed |
+//! |---|---|---|
+//! | `TABLE_NAME` | none | the name of the table |
+//! | `LOG_LEVEL` | `info` | `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,controller=debug` |
+//! | `SELECTOR_CACHE_SECONDS` | `5` | 0–60; how long rules for any stage are kept before they are read again |
+//!
+//! The AWS SDK reads its own: `AWS_REGION`, credentials, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_IVS_REALTIME`.
+
+use std::time::Duration;
+
+/// The configuration of a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The table's name.
+    pub table: String,
+    /// What is logged.
+    pub log_level: String,
+    /// How long rules for any stage are kept before they are read again.
+    pub selector_cache: Duration,
+}
+
+/// A variable that is not as it must be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("environment variable {variable} is {value:?}: allowed is {allowed}")]
+pub struct ConfigError {
+    /// The variable.
+    pub variable: &'static str,
+    /// Its value; empty if it is not set.
+    pub value: String,
+    /// What would have been accepted.
+    pub allowed: &'static str,
+}
+
+impl Config {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// The first variable that is missing or not as it must be.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::read(|variable| std::env::var(variable).ok())
+    }
+
+    fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let set = |variable| get(variable).filter(|value| !value.is_empty());
+        let error =
+            |variable, allowed| ConfigError { variable, value: get(variable).unwrap_or_default(), allowed };
+        let seconds = match set("SELECTOR_CACHE_SECONDS") {
+            None => 5,
+            Some(value) => value
+                .parse()
+                .ok()
+                .filter(|seconds| *seconds <= 60)
+                .ok_or_else(|| error("SELECTOR_CACHE_SECONDS", "a whole number of seconds, 0-60"))?,
+        };
+        let log_level = set("LOG_LEVEL").unwrap_or_else(|| "info".to_owned());
+        if log_level.parse::<tracing_subscriber::EnvFilter>().is_err() {
+            return Err(error("LOG_LEVEL", "error, warn, info, debug, trace, or a tracing filter"));
+        }
+        Ok(Self {
+            table: set("TABLE_NAME").ok_or_else(|| error("TABLE_NAME", "the name of the table"))?,
+            log_level,
+            selector_cache: Duration::from_secs(seconds),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::read(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn the_table_is_all_that_has_to_be_set() {
+        let config = read(&[("TABLE_NAME", "stagelink")]).unwrap();
+        assert_eq!((config.selector_cache.as_secs(), config.log_level.as_str()), (5, "info"));
+    }
+
+    #[test]
+    fn a_wrong_variable_is_named_with_its_value_and_what_is_allowed() {
+        assert_eq!(read(&[]).unwrap_err().variable, "TABLE_NAME");
+        let error = read(&[("TABLE_NAME", "t"), ("SELECTOR_CACHE_SECONDS", "61")]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "environment variable SELECTOR_CACHE_SECONDS is \"61\": allowed is a whole number of seconds, 0-60"
+        );
+        assert_eq!(read(&[("TABLE_NAME", "t"), ("LOG_LEVEL", "a=b=c")]).unwrap_err().variable, "LOG_LEVEL");
+    }
+}

@@ -1,0 +1,192 @@
+//! The EventBridge envelope of an `IVS Stage Update`, read into the core's words.
+//!
+//! IVS's documentation breaks its own model (13-character session ids, a source equal to the destination, empty user ids),
+//! so only what is needed is required, and nothing is taken that is not.
+
+use aws_lambda_events::eventbridge::EventBridgeEvent;
+use replication::{Moment, Observation, ParticipantId, PublisherKey, ReplicationKey, SessionId, StageArn};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The `source` of IVS's events.
+const SOURCE: &str = "aws.ivs";
+/// The `detail-type` of a stage's events.
+const DETAIL_TYPE: &str = "IVS Stage Update";
+
+/// What an envelope holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// Something to react to.
+    Observation(Observation),
+    /// Nothing to react to.
+    Ignored(Ignored),
+}
+
+/// Why there is nothing to react to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ignored {
+    /// It comes from another source, or is of another detail type.
+    Foreign {
+        /// The envelope's `source`.
+        source: String,
+        /// The envelope's `detail-type`.
+        detail_type: String,
+    },
+    /// The `event_name` is not known.
+    UnknownName(String),
+    /// A known event that says nothing about replications.
+    Irrelevant(&'static str),
+}
+
+/// An envelope that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("event field {field}: {problem}")]
+pub struct EnvelopeError {
+    /// The field, as a path: `detail.participant_id`.
+    pub field: String,
+    /// What is wrong with it, with its value and what is allowed.
+    pub problem: String,
+}
+
+/// Reads an envelope.
+///
+/// # Errors
+/// The field that is missing or not as it must be. Names that are not known are no error.
+pub fn decode(event: Value) -> Result<News, EnvelopeError> {
+    let envelope: EventBridgeEvent = read(event, "")?;
+    if envelope.source != SOURCE || envelope.detail_type != DETAIL_TYPE {
+        let EventBridgeEvent { source, detail_type, .. } = envelope;
+        return Ok(News::Ignored(Ignored::Foreign { source, detail_type }));
+    }
+    let Named { event_name } = read(envelope.detail.clone(), "detail")?;
+    let Some(name) = Name::parse(&event_name) else {
+        return Ok(News::Ignored(Ignored::UnknownName(event_name)));
+    };
+    if name == Name::TokenExchanged {
+        return Ok(News::Ignored(Ignored::Irrelevant("a token exchange changes no publishing")));
+    }
+    let stage = envelope.resources.unwrap_or_default().into_iter().next();
+    let stage: StageArn = parse("resources[0]", stage)?;
+    let detail: Detail = read(envelope.detail, "detail")?;
+    detail.observe(name, stage)
+}
+
+/// The documented event names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Name {
+    Published,
+    Unpublished,
+    PublishError,
+    ReplicationStart,
+    ReplicationEnd,
+    TokenExchanged,
+}
+
+impl Name {
+    fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "Participant Published" => Self::Published,
+            "Participant Unpublished" => Self::Unpublished,
+            "Participant Publish Error" => Self::PublishError,
+            "Participant Replication Start" => Self::ReplicationStart,
+            "Participant Replication End" => Self::ReplicationEnd,
+            "Token Exchanged" => Self::TokenExchanged,
+            _ => return None,
+        })
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Named {
+    event_name: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Detail {
+    session_id: Option<String>,
+    event_time: Option<String>,
+    event_time_precise: Option<String>,
+    #[serde(default)]
+    user_id: Option<String>,
+    participant_id: Option<String>,
+    #[serde(default)]
+    replica: Option<bool>,
+    source_stage_arn: Option<String>,
+    destination_stage_arn: Option<String>,
+    destination_session_id: Option<String>,
+    error_code: Option<String>,
+}
+
+impl Detail {
+    fn observe(self, name: Name, stage: StageArn) -> Result<News, EnvelopeError> {
+        let participant: ParticipantId = parse("detail.participant_id", self.participant_id)?;
+        let at: Moment = match self.event_time_precise {
+            Some(precise) => parse("detail.event_time_precise", Some(precise))?,
+            None => parse("detail.event_time", self.event_time)?,
+        };
+        let session: SessionId = parse("detail.session_id", self.session_id)?;
+        let user_id = self.user_id.unwrap_or_default();
+        let replica = self.replica.unwrap_or(false);
+        let key = match name {
+            // A replica's own events come from the destination stage.
+            Name::Published | Name::Unpublished | Name::PublishError if replica => {
+                let source = parse("detail.source_stage_arn", self.source_stage_arn)?;
+                ReplicationKey { source, participant, destination: stage }
+            }
+            Name::ReplicationStart | Name::ReplicationEnd => {
+                let destination = parse("detail.destination_stage_arn", self.destination_stage_arn)?;
+                ReplicationKey { source: stage, participant, destination }
+            }
+            _ => {
+                let key = PublisherKey { stage, participant };
+                return Ok(original(name, key, session, user_id, at));
+            }
+        };
+        if key.source == key.destination {
+            return Ok(News::Ignored(Ignored::Irrelevant("source and destination are the same stage")));
+        }
+        let destination_session = match name {
+            Name::ReplicationStart => self.destination_session_id.and_then(|id| id.parse().ok()),
+            _ => Some(session),
+        };
+        Ok(News::Observation(match name {
+            Name::Published | Name::ReplicationStart => {
+                Observation::ReplicaActive { key, destination_session, at }
+            }
+            Name::PublishError => {
+                let code = self.error_code.unwrap_or_else(|| "UNKNOWN".to_owned());
+                Observation::ReplicaFailed { key, code, at }
+            }
+            _ => Observation::ReplicaEnded { key, at },
+        }))
+    }
+}
+
+/// News of a participant on its own stage.
+fn original(name: Name, key: PublisherKey, session: SessionId, user_id: String, at: Moment) -> News {
+    match name {
+        Name::Published => News::Observation(Observation::Published { key, session, user_id, at }),
+        Name::Unpublished => News::Observation(Observation::Unpublished { key, session, user_id, at }),
+        _ => News::Ignored(Ignored::Irrelevant("an attempt to publish that failed changes no publishing")),
+    }
+}
+
+fn read<T: for<'de> Deserialize<'de>>(value: Value, inside: &str) -> Result<T, EnvelopeError> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        let parts = [inside, path.as_str()];
+        let field =
+            parts.into_iter().filter(|part| !part.is_empty() && *part != ".").collect::<Vec<_>>().join(".");
+        let field = if field.is_empty() { "(the event)".to_owned() } else { field };
+        EnvelopeError { field, problem: error.inner().to_string() }
+    })
+}
+
+fn parse<T: std::str::FromStr>(field: &str, value: Option<String>) -> Result<T, EnvelopeError>
+where
+    T::Err: std::fmt::Display,
+{
+    let error = |problem: String| EnvelopeError { field: field.to_owned(), problem };
+    let value = value.ok_or_else(|| error("is missing".to_owned()))?;
+    value.parse().map_err(|problem: T::Err| error(problem.to_string()))
+}

@@ -1,0 +1,147 @@
+//! From a Lambda event to the controller and back.
+
+use std::sync::Arc;
+
+use aws_adapters::{Connection, DynamoStore};
+use controller::{Calls, Controller, Handled, Invocation, Patience, StoreError};
+use jiff::{SignedDuration, Timestamp};
+use lambda_runtime::{Context, Diagnostic, LambdaEvent};
+use replication::{Observation, Policy};
+use serde_json::{Value, json};
+use tracing::{Instrument, info, info_span, warn};
+
+use crate::{Config, EnvelopeError, Ignored, News, SystemClock, decode, metric};
+
+/// What is left of the function's time for the answer itself.
+const MARGIN: SignedDuration = SignedDuration::from_secs(1);
+
+/// A function that reacts to IVS events.
+pub struct Function {
+    name: &'static str,
+    controller: Controller,
+}
+
+impl Function {
+    /// A function of this name, with the IVS calls it may make. Opens the connection to the table while the function
+    /// starts, so that the first event does not wait for it.
+    pub async fn new(name: &'static str, config: &Config, connection: &Connection, calls: Calls) -> Self {
+        let store: DynamoStore = connection.store(&config.table).with_selector_cache(config.selector_cache);
+        if let Err(error) = store.prime().await {
+            warn!(%error, "the table could not be read at the start");
+        }
+        let controller = Controller {
+            store: Arc::new(store),
+            clock: Arc::new(SystemClock),
+            calls,
+            policy: Policy::default(),
+            patience: Patience::default(),
+        };
+        Self { name, controller }
+    }
+
+    /// Reacts to one EventBridge envelope.
+    ///
+    /// # Errors
+    /// [`Failure`]; Lambda delivers the event again, and after the last attempt keeps it for people.
+    pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Failure> {
+        let LambdaEvent { payload, context } = event;
+        let id = payload.get("id").and_then(Value::as_str).unwrap_or_default();
+        let span = info_span!("event", function = self.name, event = id, request = context.request_id);
+        let handled = self.decode_and_handle(&payload, &context).instrument(span.clone()).await;
+        span.in_scope(|| handled.inspect_err(Failure::log))
+    }
+
+    async fn decode_and_handle(&self, payload: &Value, context: &Context) -> Result<Value, Failure> {
+        let observation = match decode(payload.clone()) {
+            Ok(News::Observation(observation)) => observation,
+            Ok(News::Ignored(ignored)) => {
+                metric::count(metric::EVENTS_IGNORED, self.name);
+                let why = why(&ignored);
+                info!(why, "event ignored");
+                return Ok(json!({ "handled": "ignored", "why": why }));
+            }
+            Err(error) => {
+                metric::count(metric::EVENTS_MALFORMED, self.name);
+                return Err(error.into());
+            }
+        };
+        self.handle_news(&observation, context).await
+    }
+
+    async fn handle_news(&self, news: &Observation, context: &Context) -> Result<Value, Failure> {
+        let deadline = Timestamp::try_from(context.deadline()).unwrap_or(Timestamp::MAX) - MARGIN;
+        let invocation = Invocation { id: context.request_id.clone(), deadline };
+        let publisher = news.publisher();
+        let span = info_span!("reconcile", stage = %publisher.stage, participant = %publisher.participant);
+        let handled = self.controller.handle(news, &invocation).instrument(span).await?;
+        Ok(match handled {
+            Handled::Unconcerned => {
+                info!("no rule speaks of this stage");
+                json!({ "handled": "unconcerned" })
+            }
+            Handled::Settled(report) => json!({ "handled": "settled", "report": report.to_string() }),
+            Handled::Deferred(report, due) => {
+                json!({ "handled": "deferred", "due": due.to_string(), "report": report.to_string() })
+            }
+        })
+    }
+}
+
+fn why(ignored: &Ignored) -> String {
+    match ignored {
+        Ignored::Foreign { source, detail_type } => {
+            format!("source {source:?} and detail-type {detail_type:?} are not for us")
+        }
+        Ignored::UnknownName(name) => format!("event_name {name:?} is not known"),
+        Ignored::Irrelevant(why) => (*why).to_owned(),
+    }
+}
+
+/// An event that could not be handled.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The event cannot be read. Delivering it again will not help.
+    #[error(transparent)]
+    Malformed(#[from] EnvelopeError),
+    /// The controller could not finish. Delivering the event again later may help.
+    #[error(transparent)]
+    Controller(#[from] controller::Error),
+}
+
+impl Failure {
+    /// The failure as one word, out of a bounded set.
+    pub fn error_type(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "Malformed",
+            Self::Controller(controller::Error::Contended { .. }) => "Contended",
+            Self::Controller(controller::Error::Unsettled { .. }) => "Unsettled",
+            Self::Controller(controller::Error::Store(error)) => match error {
+                StoreError::Conflict => "Contended",
+                StoreError::Unavailable { .. } => "StoreUnavailable",
+                StoreError::Refused { .. } => "StoreRefused",
+                StoreError::Corrupt { .. } => "StoreCorrupt",
+            },
+        }
+    }
+
+    /// The failure and its causes.
+    fn words(&self) -> String {
+        let causes = std::iter::successors(std::error::Error::source(self), |cause| cause.source());
+        causes.fold(self.to_string(), |text, cause| format!("{text}: {cause}"))
+    }
+
+    /// What passes with time is a warning; what somebody has to look at is an error.
+    fn log(&self) {
+        let (error_type, error) = (self.error_type(), self.words());
+        match error_type {
+            "Contended" | "Unsettled" | "StoreUnavailable" => warn!(error_type, error, "not handled"),
+            _ => tracing::error!(error_type, error, "not handled"),
+        }
+    }
+}
+
+impl From<Failure> for Diagnostic {
+    fn from(failure: Failure) -> Self {
+        Self { error_type: failure.error_type().to_owned(), error_message: failure.words() }
+    }
+}

@@ -1,0 +1,130 @@
+//! The promises that can be read off a view and a plan, each with its id. Used by tests, simulation and counters alike.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::{Context, Owner, Phase, Plan, Publishing, ReplicationKey, Step, View, plan};
+
+/// A named invariant of the core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Invariant {
+    /// P3: once a plan's changes are stored, planning again changes nothing.
+    PlanTwice,
+    /// P4, P12: every call has its intent, with a lease, in the same plan's changes.
+    IntentBeforeCall,
+    /// P6: never more than 5 replications of a participant by our own doing.
+    ParticipantSlots,
+    /// P7: nothing is replicated to the stage it comes from.
+    NoSelfReplication,
+    /// P8: what somebody else started is never stopped.
+    OwnOnly,
+    /// P9: nothing is stopped for want of news.
+    NoStopWithoutNews,
+    /// P12: every replication and every wanted destination has exactly one line in the report.
+    EveryKeyExplained,
+}
+
+impl Invariant {
+    /// Every invariant.
+    pub const ALL: [Self; 7] = [
+        Self::PlanTwice,
+        Self::IntentBeforeCall,
+        Self::ParticipantSlots,
+        Self::NoSelfReplication,
+        Self::OwnOnly,
+        Self::NoStopWithoutNews,
+        Self::EveryKeyExplained,
+    ];
+
+    /// The promise this is a part of, and its own name.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::PlanTwice => "P3-plan-twice",
+            Self::IntentBeforeCall => "P12-intent-before-call",
+            Self::ParticipantSlots => "P6-participant-slots",
+            Self::NoSelfReplication => "P7-no-self-replication",
+            Self::OwnOnly => "P8-own-only",
+            Self::NoStopWithoutNews => "P9-no-stop-without-news",
+            Self::EveryKeyExplained => "P12-every-key-explained",
+        }
+    }
+
+    fn holds(self, view: &View, context: Context<'_>, made: &Plan) -> bool {
+        let after = applied(view, made);
+        match self {
+            Self::PlanTwice => plan(&after, context).is_empty(),
+            Self::IntentBeforeCall => called(made).all(|key| {
+                let intent = made.changes.iter().find(|change| change.key == *key);
+                intent.is_some_and(|change| change.is_leased(context.now))
+            }),
+            Self::ParticipantSlots => {
+                let starts = made.steps.iter().any(|step| matches!(step, Step::Start(_)));
+                let held = after.replicas.iter().filter(|replica| replica.holds_slot()).count();
+                !starts || held <= context.policy.slots_per_participant
+            }
+            Self::NoSelfReplication => made.steps.iter().all(|step| match step {
+                Step::Start(request) => request.key.source != request.key.destination,
+                _ => true,
+            }),
+            Self::OwnOnly => stops(made).all(|key| {
+                let replica = view.replicas.iter().find(|replica| replica.key == *key);
+                replica.is_some_and(|replica| replica.owner != Owner::Foreign)
+            }),
+            Self::NoStopWithoutNews => {
+                let unknown = made.report.publishing == Publishing::Unknown;
+                let wanted = |key: &ReplicationKey| {
+                    let line = made.report.lines.iter().find(|line| line.destination == key.destination);
+                    line.is_some_and(|line| line.rule.is_some())
+                };
+                !unknown || !stops(made).any(wanted)
+            }
+            Self::EveryKeyExplained => {
+                let lines: Vec<_> = made.report.lines.iter().map(|line| &line.destination).collect();
+                let explained: BTreeSet<_> = lines.iter().copied().collect();
+                lines.len() == explained.len()
+                    && after.replicas.iter().all(|replica| explained.contains(&replica.key.destination))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Invariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+/// The invariants that a plan made for this view does not keep. None, if the planner is right.
+pub fn violations(view: &View, context: Context<'_>, made: &Plan) -> Vec<Invariant> {
+    Invariant::ALL.into_iter().filter(|invariant| !invariant.holds(view, context, made)).collect()
+}
+
+/// The view after the plan's changes are stored and before any call is made.
+pub fn applied(view: &View, made: &Plan) -> View {
+    let mut after = view.clone();
+    made.changes.iter().for_each(|change| after.put(change.clone()));
+    after
+}
+
+/// Whether a view is at rest: nothing is under way and nothing is waiting to be done.
+pub fn is_quiet(view: &View) -> bool {
+    view.replicas.iter().all(|replica| {
+        let moving = matches!(replica.phase, Phase::Pending | Phase::Starting | Phase::Stopping);
+        !moving && replica.due().is_none()
+    })
+}
+
+fn called(made: &Plan) -> impl Iterator<Item = &ReplicationKey> {
+    made.steps.iter().flat_map(|step| match step {
+        Step::Start(request) => std::slice::from_ref(&request.key),
+        Step::Stop(key) => std::slice::from_ref(key),
+        Step::Verify(keys) => keys.as_slice(),
+    })
+}
+
+fn stops(made: &Plan) -> impl Iterator<Item = &ReplicationKey> {
+    made.steps.iter().filter_map(|step| match step {
+        Step::Stop(key) => Some(key),
+        _ => None,
+    })
+}

@@ -1,0 +1,111 @@
+//! What IVS reported, in the domain's words, and how it is taken in.
+
+use crate::{
+    Moment, Owner, Phase, Policy, Publisher, PublisherKey, Replica, ReplicationKey, SessionId, Standing, View,
+};
+
+/// One piece of news. An event is a hint which publisher to look at, and evidence of a moment; never an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Observation {
+    /// A participant began to publish on its own stage (not a replica).
+    Published {
+        /// Who.
+        key: PublisherKey,
+        /// In which stage session.
+        session: SessionId,
+        /// The token's user id, empty if it has none.
+        user_id: String,
+        /// When.
+        at: Moment,
+    },
+    /// A participant stopped publishing on its own stage (not a replica).
+    Unpublished {
+        /// Who.
+        key: PublisherKey,
+        /// In which stage session.
+        session: SessionId,
+        /// The token's user id, empty if it has none.
+        user_id: String,
+        /// When.
+        at: Moment,
+    },
+    /// A replication began, or its replica participant appeared at the destination.
+    ReplicaActive {
+        /// Which.
+        key: ReplicationKey,
+        /// The destination's stage session, where the news names it.
+        destination_session: Option<SessionId>,
+        /// When.
+        at: Moment,
+    },
+    /// A replication ended, or its replica participant disappeared from the destination.
+    ReplicaEnded {
+        /// Which.
+        key: ReplicationKey,
+        /// When.
+        at: Moment,
+    },
+    /// A replica participant could not publish at the destination.
+    ReplicaFailed {
+        /// Which.
+        key: ReplicationKey,
+        /// IVS's error code, for example `QUOTA_EXCEEDED`.
+        code: String,
+        /// When.
+        at: Moment,
+    },
+}
+
+impl Observation {
+    /// The publisher to look at.
+    pub fn publisher(&self) -> PublisherKey {
+        match self {
+            Self::Published { key, .. } | Self::Unpublished { key, .. } => key.clone(),
+            Self::ReplicaActive { key, .. }
+            | Self::ReplicaEnded { key, .. }
+            | Self::ReplicaFailed { key, .. } => key.publisher(),
+        }
+    }
+
+    /// Takes the news into what is known. Repeating it, or taking news in another order, gives the same evidence.
+    pub fn fold_into(&self, view: &mut View, policy: &Policy) {
+        match self {
+            Self::Published { session, user_id, at, .. } => publisher(view).saw(true, *at, session, user_id),
+            Self::Unpublished { session, user_id, at, .. } => {
+                publisher(view).saw(false, *at, session, user_id)
+            }
+            Self::ReplicaActive { key, destination_session, at } => {
+                let mut replica = replica(view, key);
+                replica.evidence.saw_on(*at);
+                if destination_session.is_some() {
+                    replica.destination_session.clone_from(destination_session);
+                }
+                let idle = matches!(replica.phase, Phase::Pending | Phase::Stopped | Phase::Blocked(_));
+                if idle && replica.owner == Owner::Nobody && replica.evidence.standing() == Standing::On {
+                    replica.owner = Owner::Foreign;
+                }
+                view.put(replica);
+            }
+            Self::ReplicaEnded { key, at } => {
+                let mut replica = replica(view, key);
+                replica.evidence.saw_off(*at);
+                view.put(replica);
+            }
+            Self::ReplicaFailed { key, code, at } => {
+                let mut replica = replica(view, key);
+                replica.failed_at_destination(code, *at, policy);
+                view.put(replica);
+            }
+        }
+    }
+}
+
+fn publisher(view: &mut View) -> &mut Publisher {
+    view.publisher.get_or_insert_with(|| Publisher::new(view.key.clone()))
+}
+
+/// The replication with this key; a stopped one of nobody's if it is news.
+fn replica(view: &View, key: &ReplicationKey) -> Replica {
+    let known = view.replicas.iter().find(|replica| replica.key == *key).cloned();
+    known.unwrap_or_else(|| Replica { phase: Phase::Stopped, ..Replica::new(key.clone()) })
+}

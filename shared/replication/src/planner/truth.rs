@@ -1,0 +1,62 @@
+//! Whether a replication runs, by everything that is known.
+
+use crate::{Phase, Publisher, Publishing, Replica, Standing};
+
+/// Whether a replication runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Truth {
+    /// It runs.
+    Present,
+    /// It does not.
+    Absent,
+    /// Only IVS can tell.
+    InDoubt,
+}
+
+/// What all the news together says of a replication that nobody is calling IVS for right now.
+pub(super) fn truth(replica: &Replica, publisher: Option<&Publisher>) -> Truth {
+    match replica.phase {
+        Phase::Starting | Phase::Stopping => after_unrecorded_call(replica),
+        _ => match replica.evidence.standing() {
+            Standing::On => since_last_seen(replica, publisher),
+            Standing::Off | Standing::Unknown => Truth::Absent,
+            Standing::Uncertain => Truth::InDoubt,
+        },
+    }
+}
+
+/// A call began and its outcome is not known. Only news from after its beginning decides, and only if it says that the
+/// call did what it was for.
+fn after_unrecorded_call(replica: &Replica) -> Truth {
+    let Some(since) = replica.lease.as_ref().map(|lease| lease.since) else { return Truth::InDoubt };
+    let evidence = &replica.evidence;
+    let newer = |moment: Option<crate::Moment>| moment.is_some_and(|moment| moment.earliest() >= since);
+    match (&replica.phase, evidence.standing()) {
+        (Phase::Starting, Standing::On) if newer(evidence.on) => Truth::Present,
+        (Phase::Stopping, Standing::Off) if newer(evidence.off) => Truth::Absent,
+        _ => Truth::InDoubt,
+    }
+}
+
+/// It was seen running. If its publisher dropped out and came back since, it survived only within its reconnect window.
+fn since_last_seen(replica: &Replica, publisher: Option<&Publisher>) -> Truth {
+    let Some(publisher) = publisher.filter(|publisher| publisher.publishing() == Publishing::Yes) else {
+        return Truth::Present;
+    };
+    let (Some(seen), Some(left), Some(back)) =
+        (replica.evidence.on, publisher.evidence.off, publisher.evidence.on)
+    else {
+        return Truth::Present;
+    };
+    if !seen.certainly_before(left) {
+        return Truth::Present;
+    }
+    let window = replica.reconnect_window.duration();
+    let shortest = back.earliest().duration_since(left.latest());
+    let longest = back.latest().duration_since(left.earliest());
+    match () {
+        () if longest <= window => Truth::Present,
+        () if shortest > window => Truth::Absent,
+        () => Truth::InDoubt,
+    }
+}

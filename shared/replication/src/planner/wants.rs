@@ -1,0 +1,73 @@
+//! What the rules want of one publisher.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::{
+    Decision, Desired, Destination, Line, Replica, Rule, RuleId, RuleRef, StageArn, Status, Unmatched, View,
+};
+
+/// A destination, and the rule that wants it.
+pub(super) struct Want<'a> {
+    pub(super) destination: &'a StageArn,
+    rule: &'a Rule,
+}
+
+impl Want<'_> {
+    pub(super) fn rule_ref(&self) -> RuleRef {
+        RuleRef { id: self.rule.id.clone(), revision: self.rule.revision, priority: self.rule.priority }
+    }
+
+    pub(super) fn line(&self, decision: Decision, why: String) -> Line {
+        Line { destination: self.destination.clone(), rule: Some(self.rule.id.clone()), decision, why }
+    }
+
+    /// The replication as the rule asks for it.
+    pub(super) fn asked_of(&self, replica: Replica) -> Replica {
+        Replica {
+            desired: Desired::Replicated,
+            rule: Some(self.rule_ref()),
+            reconnect_window: self.rule.reconnect_window,
+            attributes: self.rule.attributes.clone(),
+            ..replica
+        }
+    }
+}
+
+/// Every wanted destination once, by the rule with the highest priority, in the order in which slots are given; and the
+/// rules that do not speak of this publisher.
+pub(super) fn wants(view: &View, now: Timestamp) -> (Vec<Want<'_>>, Vec<(RuleId, Unmatched)>) {
+    let user_id = view.publisher.as_ref().map_or("", |publisher| &publisher.user_id);
+    let mut rules: Vec<&Rule> = view.rules.iter().collect();
+    rules.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.id.cmp(&b.id)));
+    let (mut wants, mut unmatched) = (Vec::new(), Vec::new());
+    let mut seen = BTreeSet::new();
+    for rule in rules {
+        if let Some(why) = mismatch(rule, &view.key.stage, user_id, now) {
+            unmatched.push((rule.id.clone(), why));
+            continue;
+        }
+        for Destination::Stage(destination) in &rule.destinations {
+            if *destination == view.key.stage {
+                unmatched.push((rule.id.clone(), Unmatched::DestinationIsSource));
+            } else if seen.insert(destination) {
+                wants.push(Want { destination, rule });
+            }
+        }
+    }
+    (wants, unmatched)
+}
+
+fn mismatch(rule: &Rule, stage: &StageArn, user_id: &str, now: Timestamp) -> Option<Unmatched> {
+    if !rule.covers(stage) {
+        return Some(Unmatched::OtherSource);
+    }
+    if rule.status == Status::Paused {
+        return Some(Unmatched::Paused);
+    }
+    if !rule.is_active(now) {
+        return Some(Unmatched::Expired);
+    }
+    (!rule.participants.matches(user_id)).then_some(Unmatched::UserId)
+}

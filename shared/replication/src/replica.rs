@@ -1,0 +1,253 @@
+//! What is known of one replication, and how far Stagelink is with it.
+//!
+//! ```text
+//! Pending ──► Starting ──► Active ──► Stopping ──► Stopped
+//!    ▲            │           │           │           │
+//!    └─ Blocked ◄─┴───────────┘           └► Active   └► Pending (wanted again)
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::{Evidence, ReconnectWindow, Rejection, ReplicationKey, RuleId, SessionId};
+
+/// One replication: a row of the inventory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replica {
+    /// Its identity.
+    pub key: ReplicationKey,
+    /// How far Stagelink is with it.
+    pub phase: Phase,
+    /// What Stagelink wants of it.
+    pub desired: Desired,
+    /// Whose it is.
+    pub owner: Owner,
+    /// The rule that wants it, or wanted it last.
+    pub rule: Option<RuleRef>,
+    /// The window it was, or will be, started with.
+    pub reconnect_window: ReconnectWindow,
+    /// The attributes it was, or will be, started with.
+    pub attributes: BTreeMap<String, String>,
+    /// News of it running (on) and of its end (off).
+    pub evidence: Evidence,
+    /// The destination's stage session, once IVS has named it.
+    pub destination_session: Option<SessionId>,
+    /// Calls made for it since the last one that succeeded.
+    pub attempts: u32,
+    /// Not before this time is the next call made.
+    pub next_attempt: Option<Timestamp>,
+    /// Who is calling IVS for it right now, and until when that is believed.
+    pub lease: Option<Lease>,
+    /// Why the last call did not succeed.
+    pub last_error: Option<LastError>,
+    /// The stored version this was read at; 0 if it is not stored yet.
+    pub version: u64,
+}
+
+impl Replica {
+    /// A replication nobody has heard of yet.
+    pub fn new(key: ReplicationKey) -> Self {
+        Self {
+            key,
+            phase: Phase::Pending,
+            desired: Desired::Released,
+            owner: Owner::Nobody,
+            rule: None,
+            reconnect_window: ReconnectWindow::default(),
+            attributes: BTreeMap::new(),
+            evidence: Evidence::default(),
+            destination_session: None,
+            attempts: 0,
+            next_attempt: None,
+            lease: None,
+            last_error: None,
+            version: 0,
+        }
+    }
+
+    /// Whether somebody is calling IVS for it at `now`.
+    pub fn is_leased(&self, now: Timestamp) -> bool {
+        self.lease.as_ref().is_some_and(|lease| now < lease.until)
+    }
+
+    /// Whether it takes one of the participant's 5 replications, now or by an intent in flight.
+    pub fn holds_slot(&self) -> bool {
+        matches!(self.phase, Phase::Starting | Phase::Active | Phase::Stopping)
+    }
+
+    /// When there is something to do for it although no event comes; nothing if there is not.
+    pub fn due(&self) -> Option<Timestamp> {
+        match &self.phase {
+            Phase::Pending | Phase::Active | Phase::Stopped => self.next_attempt,
+            Phase::Blocked(blocked) => blocked.until,
+            Phase::Starting | Phase::Stopping => {
+                self.lease.as_ref().map(|lease| lease.until).or(self.next_attempt)
+            }
+        }
+    }
+}
+
+/// How far Stagelink is with a replication.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// Wanted, no call made yet.
+    Pending,
+    /// A Start is under way, or its outcome is not known.
+    Starting,
+    /// Running.
+    Active,
+    /// A Stop is under way, or its outcome is not known.
+    Stopping,
+    /// Not running, and nothing to do.
+    Stopped,
+    /// Wanted, and not to be had at the moment.
+    Blocked(Blocked),
+}
+
+impl Phase {
+    /// The phase as one word, as stored, printed and counted.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Starting => "Starting",
+            Self::Active => "Active",
+            Self::Stopping => "Stopping",
+            Self::Stopped => "Stopped",
+            Self::Blocked(_) => "Blocked",
+        }
+    }
+}
+
+/// The phase's name, with the reason in parentheses: `Blocked(ParticipantSlotsFull)`.
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blocked(blocked) => write!(f, "Blocked({})", blocked.reason),
+            other => f.write_str(other.name()),
+        }
+    }
+}
+
+/// Why a wanted replication is not to be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocked {
+    /// The reason, out of a bounded set.
+    pub reason: BlockedReason,
+    /// When it is tried again by itself; nothing if only a change can help.
+    pub until: Option<Timestamp>,
+}
+
+/// The reasons for [`Phase::Blocked`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BlockedReason {
+    /// The participant has all its 5 concurrent replications (not adjustable, IVS service quotas).
+    ParticipantSlotsFull,
+    /// The destination has all its 12 publishers (not adjustable, IVS service quotas).
+    DestinationFull,
+    /// IVS says the participant does not publish.
+    NotPublishing,
+    /// IVS does not know one of the stages.
+    StageGone,
+    /// IVS does not allow the call.
+    AccessDenied,
+    /// IVS asked to slow down.
+    Throttled,
+    /// IVS refused, for a reason it does not say.
+    Rejected,
+}
+
+impl BlockedReason {
+    /// Every reason.
+    pub const ALL: [Self; 7] = [
+        Self::ParticipantSlotsFull,
+        Self::DestinationFull,
+        Self::NotPublishing,
+        Self::StageGone,
+        Self::AccessDenied,
+        Self::Throttled,
+        Self::Rejected,
+    ];
+
+    /// The reason as one word, as stored, printed and counted.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ParticipantSlotsFull => "ParticipantSlotsFull",
+            Self::DestinationFull => "DestinationFull",
+            Self::NotPublishing => "NotPublishing",
+            Self::StageGone => "StageGone",
+            Self::AccessDenied => "AccessDenied",
+            Self::Throttled => "Throttled",
+            Self::Rejected => "Rejected",
+        }
+    }
+
+    /// The reason with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+}
+
+impl fmt::Display for BlockedReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What Stagelink wants of a replication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Desired {
+    /// It should run.
+    Replicated,
+    /// It should not.
+    Released,
+}
+
+/// Whose a replication is. Stagelink stops only its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// Nobody's: no Start of ours can have taken effect, and nobody else's was seen.
+    Nobody,
+    /// A Start of ours took effect, or may have.
+    Stagelink,
+    /// Somebody else started it.
+    Foreign,
+}
+
+/// The rule behind a replication, as it was when it was planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleRef {
+    /// The rule.
+    pub id: RuleId,
+    /// Its revision.
+    pub revision: u64,
+    /// Its priority.
+    pub priority: u8,
+}
+
+/// The right to call IVS for one replication, for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// Who holds it: the Lambda request id.
+    pub holder: String,
+    /// When it was taken.
+    pub since: Timestamp,
+    /// When it ends by itself.
+    pub until: Timestamp,
+}
+
+/// Why the last call for a replication did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastError {
+    /// What kind of refusal it was, if IVS refused.
+    pub rejection: Option<Rejection>,
+    /// IVS's own code, or ours for a failure without an answer.
+    pub code: String,
+    /// IVS's own words.
+    pub message: String,
+    /// IVS's request id, if there was an answer.
+    pub request_id: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}

@@ -1,0 +1,121 @@
+//! Why each replication is treated as it is: the log line, the golden file and what an operator is told.
+
+use std::fmt;
+
+use crate::{BlockedReason, PublisherKey, Publishing, RuleId, StageArn};
+
+/// An action, or a reason for none, for every destination and every rule that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The publisher.
+    pub publisher: PublisherKey,
+    /// Whether it publishes.
+    pub publishing: Publishing,
+    /// One line per destination.
+    pub lines: Vec<Line>,
+    /// Rules that do not speak of this publisher, and why.
+    pub unmatched: Vec<(RuleId, Unmatched)>,
+}
+
+/// What happens to one replication, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The destination stage.
+    pub destination: StageArn,
+    /// The rule that wants it, if one does.
+    pub rule: Option<RuleId>,
+    /// What happens.
+    pub decision: Decision,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// What happens to a replication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Decision {
+    /// Start it now.
+    Start,
+    /// Stop it now.
+    Stop,
+    /// Ask IVS whether it runs.
+    Verify,
+    /// It runs, and should.
+    Keep,
+    /// It is kept until the reconnect window is over.
+    Hold,
+    /// It has to wait: another call is under way, or a wait is not over.
+    Wait,
+    /// It is left to a function that may make the call.
+    Defer,
+    /// It is wanted, and not to be had.
+    Block(BlockedReason),
+    /// It does not run, and nothing is to do.
+    Rest,
+    /// It is not ours.
+    Foreign,
+}
+
+/// Why a rule does not speak of a publisher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Unmatched {
+    /// The rule is paused.
+    Paused,
+    /// The rule has expired.
+    Expired,
+    /// The rule's source is another stage.
+    OtherSource,
+    /// The participant's user id does not match.
+    UserId,
+    /// The rule's destination is the source itself.
+    DestinationIsSource,
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Block(reason) => write!(f, "blocked({reason})"),
+            Self::Start => f.write_str("start"),
+            Self::Stop => f.write_str("stop"),
+            Self::Verify => f.write_str("verify"),
+            Self::Keep => f.write_str("keep"),
+            Self::Hold => f.write_str("hold"),
+            Self::Wait => f.write_str("wait"),
+            Self::Defer => f.write_str("defer"),
+            Self::Rest => f.write_str("rest"),
+            Self::Foreign => f.write_str("foreign"),
+        }
+    }
+}
+
+impl fmt::Display for Unmatched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Paused => "the rule is paused",
+            Self::Expired => "the rule has expired",
+            Self::OtherSource => "the rule's source is another stage",
+            Self::UserId => "the user id does not match",
+            Self::DestinationIsSource => "the destination is the source itself",
+        })
+    }
+}
+
+/// One line per destination and unmatched rule, ready for a log, a terminal or a golden file.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let publishing = match self.publishing {
+            Publishing::Yes => "publishing",
+            Publishing::No => "not publishing",
+            Publishing::Uncertain => "publishing or not, the events cannot tell",
+            Publishing::Unknown => "no news of publishing",
+        };
+        writeln!(f, "{}: {publishing}", self.publisher)?;
+        for line in &self.lines {
+            let rule = line.rule.as_ref().map_or("-", RuleId::as_str);
+            writeln!(f, "  {} [{rule}] {}: {}", line.destination, line.decision, line.why)?;
+        }
+        for (rule, why) in &self.unmatched {
+            writeln!(f, "  rule {rule} does not apply: {why}")?;
+        }
+        Ok(())
+    }
+}
