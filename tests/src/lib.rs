@@ -1,1 +1,10 @@
 //! What crosses crates: scenarios, conformance, end to end.
+//!
+//! [`World`] is the whole system in one process, with every request on the wire recorded; [`wire`] is the recorder.
+
+pub mod canned;
+pub mod wire;
+pub mod world;
+
+pub use wire::{Recorder, Request};
+pub use world::World;

@@ -1,0 +1,113 @@
+//! A proxy on loopback that passes every request on and remembers it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::Response;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// One request as it went over the wire.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The AWS operation: `Query`, `TransactWriteItems`, `StartParticipantReplication`, …
+    pub operation: String,
+    /// When it arrived.
+    pub began: Instant,
+    /// When its answer was passed back.
+    pub ended: Instant,
+}
+
+/// The requests of all recorders that share it, in the order of their arrival.
+#[derive(Debug, Clone, Default)]
+pub struct Recording(Arc<Mutex<Vec<Request>>>);
+
+impl Recording {
+    /// Everything so far, in order of arrival; and starts anew.
+    pub fn take(&self) -> Vec<Request> {
+        let mut requests = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        requests.sort_by_key(|request| request.began);
+        requests
+    }
+}
+
+/// A proxy in front of one service.
+pub struct Recorder {
+    /// Where to send requests.
+    pub url: String,
+    task: JoinHandle<()>,
+}
+
+#[derive(Clone)]
+struct Proxy {
+    target: String,
+    client: reqwest::Client,
+    recording: Recording,
+}
+
+impl Recorder {
+    /// Starts a proxy in front of `target`, on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// When there is no port.
+    pub async fn start(target: &str, recording: &Recording) -> std::io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let proxy =
+            Proxy { target: target.to_owned(), client: reqwest::Client::new(), recording: recording.clone() };
+        let app = Router::new().fallback(forward).with_state(proxy);
+        let task = tokio::spawn(async move { drop(axum::serve(listener, app).await) });
+        Ok(Self { url, task })
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn forward(
+    State(proxy): State<Proxy>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let began = Instant::now();
+    let operation = operation(&uri, &headers);
+    let answer = proxy.client.request(method, format!("{}{uri}", proxy.target)).headers(headers).body(body);
+    let response = match answer.send().await {
+        Ok(answer) => pass_back(answer).await,
+        Err(error) => refuse(&error.to_string()),
+    };
+    let request = Request { operation, began, ended: Instant::now() };
+    proxy.recording.0.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+    response
+}
+
+async fn pass_back(answer: reqwest::Response) -> Response {
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let body = answer.bytes().await.unwrap_or_default();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+fn refuse(why: &str) -> Response {
+    let mut response = Response::new(Body::from(why.to_owned()));
+    *response.status_mut() = StatusCode::BAD_GATEWAY;
+    response
+}
+
+/// DynamoDB names its operation in a header, IVS in the path.
+fn operation(uri: &Uri, headers: &HeaderMap) -> String {
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+    let name = target.and_then(|target| target.rsplit('.').next());
+    name.unwrap_or_else(|| uri.path().trim_start_matches('/')).to_owned()
+}

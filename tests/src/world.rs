@@ -1,0 +1,159 @@
+//! The whole system in one process: the functions' own code on the embedded table and the simulated IVS, over real HTTP.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_adapters::{Connection, ConnectionOptions, DynamoStore};
+use controller::Calls;
+use ivs_sim::{Publish, Simulator, SystemClock};
+use lambda_kit::{Config, Failure, Function};
+use lambda_runtime::{Context, LambdaEvent};
+use local::template::{Deployment, Template};
+use replication::Rule;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
+
+use crate::wire::{Recorder, Recording};
+
+/// The world. Its servers end with it.
+pub struct World {
+    /// IVS.
+    pub simulator: Simulator,
+    /// The table, not recorded.
+    pub store: DynamoStore,
+    /// Every request that the functions make.
+    pub recording: Recording,
+    events: UnboundedReceiver<Value>,
+    config: Config,
+    connection: Connection,
+    recorders: [Recorder; 2],
+    servers: JoinSet<()>,
+}
+
+/// What is wrong with the test's own surroundings.
+pub type Trouble = Box<dyn std::error::Error + Send + Sync>;
+
+impl World {
+    /// Starts the table of the deployment template, a perfect IVS, and recorders in front of both.
+    ///
+    /// # Errors
+    /// When a server cannot be started.
+    pub async fn start() -> Result<Self, Trouble> {
+        let template = local::stand::workspace().join("infra/template.yaml");
+        let deployment = Deployment {
+            region: "us-east-1".to_owned(),
+            account: "123456789012".to_owned(),
+            parameters: BTreeMap::new(),
+        };
+        let table = Template::read(&template, &deployment)?.table;
+        let database = local::dynamodb::open(&table, None)?;
+        let simulator = Simulator::new(ivs_sim::Config::default(), Arc::new(SystemClock));
+        let (dynamodb, dynamodb_url) = listen().await?;
+        let (ivs, ivs_url) = listen().await?;
+        let mut servers = JoinSet::new();
+        let never = std::future::pending::<()>;
+        servers.spawn(async move {
+            drop(dynoxide::server::serve_with_shutdown(dynamodb, database, never()).await);
+        });
+        let served = simulator.clone();
+        servers.spawn(async move { drop(ivs_sim::serve(ivs, served, never()).await) });
+
+        let recording = Recording::default();
+        let recorders =
+            [Recorder::start(&dynamodb_url, &recording).await?, Recorder::start(&ivs_url, &recording).await?];
+        let connect = |dynamodb: &str, ivs: &str| {
+            Connection::new(ConnectionOptions {
+                region: Some("us-east-1".to_owned()),
+                dynamodb_endpoint: Some(dynamodb.to_owned()),
+                ivs_endpoint: Some(ivs.to_owned()),
+                any_credentials: true,
+            })
+        };
+        let connection = connect(&recorders[0].url, &recorders[1].url).await;
+        let store = connect(&dynamodb_url, &ivs_url).await.store(&table.name);
+        let config = Config {
+            table: table.name,
+            log_level: "info".to_owned(),
+            selector_cache: Duration::from_secs(60),
+        };
+        let events = simulator.subscribe();
+        Ok(Self { simulator, store, recording, events, config, connection, recorders, servers })
+    }
+
+    /// A stage of this name.
+    pub fn stage(&self, name: &str) -> String {
+        self.simulator.create_stage(name, BTreeMap::new())
+    }
+
+    /// Replaces all rules.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn rules(&self, rules: &[Rule]) -> Result<(), Trouble> {
+        self.store.replace_rules(rules).await?;
+        Ok(())
+    }
+
+    /// A new execution environment of a function: init is over, its requests are not on the recording.
+    pub async fn function(&self, name: &'static str) -> Function {
+        let ivs = self.connection.ivs();
+        let calls = match name {
+            "participant-published" => ivs.for_starting(),
+            "participant-unpublished" => ivs.for_stopping(),
+            _ => Calls::default(),
+        };
+        let function = Function::new(name, &self.config, &self.connection, calls).await;
+        self.recording.take();
+        function
+    }
+
+    /// A participant publishes; gives its id.
+    ///
+    /// # Errors
+    /// When IVS refuses.
+    pub fn publish(&self, stage: &str) -> Result<String, Trouble> {
+        let publish = Publish { stage_arn: stage.to_owned(), ..Publish::default() };
+        Ok(self.simulator.publish(publish)?.participant_id)
+    }
+
+    /// The next event with this name, as EventBridge would deliver it. Others before it are dropped.
+    pub async fn event(&mut self, name: &str) -> Option<Value> {
+        loop {
+            let next = tokio::time::timeout(Duration::from_secs(10), self.events.recv()).await.ok()??;
+            if next["detail"]["event_name"] == name {
+                return Some(next);
+            }
+        }
+    }
+
+    /// Where the recorders listen: the table, IVS.
+    pub fn urls(&self) -> [&str; 2] {
+        [&self.recorders[0].url, &self.recorders[1].url]
+    }
+
+    /// Ends the servers; the recorders stay, and answer 502.
+    pub fn cut_off(&mut self) {
+        self.servers.abort_all();
+    }
+}
+
+/// Invokes a function as Lambda does, with 15 s to answer.
+///
+/// # Errors
+/// What the function answers instead.
+pub async fn invoke(function: &Function, event: Value) -> Result<Value, Failure> {
+    let mut context = Context::default();
+    context.request_id = event["id"].as_str().unwrap_or("request").to_owned();
+    let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + Duration::from_secs(15);
+    context.deadline = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+    function.handle(LambdaEvent::new(event, context)).await
+}
+
+async fn listen() -> Result<(TcpListener, String), Trouble> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    Ok((listener, url))
+}
