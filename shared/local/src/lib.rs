@@ -1,1 +1,39 @@
 //! The local stand: the real function binaries on an embedded world, with one command.
+//!
+//! [`Stand`] is the whole system on one machine. [`template`] says what runs on it, [`lambda`] hosts the functions,
+//! [`event_bus`] and [`delivery`] bring events to them as EventBridge and Lambda do, [`dynamodb`] and `ivs_sim` are the
+//! services they call. [`cli`] is `cargo local`, [`demo`] and [`replay`] are what it plays.
+//!
+//! # Guarantees
+//! - The table, the functions' settings and the event patterns are those of the deployment template.
+//! - Everything listens on 127.0.0.1 only.
+//!
+//! # Caveats
+//! Permissions, quotas of Lambda and EventBridge, and the archive of dead letters in SQS are not simulated.
+
+pub mod binaries;
+pub mod cli;
+pub mod control;
+pub mod delivery;
+pub mod demo;
+pub mod dynamodb;
+pub mod event_bus;
+pub mod event_rules;
+pub mod lambda;
+pub mod replay;
+pub mod stand;
+pub mod table;
+pub mod template;
+
+pub use stand::{Binaries, Ports, Stand, StandError, StandOptions};
+
+/// An error with its causes, on one line.
+fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}

@@ -1,2 +1,8 @@
-//! The local stand.
-fn main() {}
+//! `cargo local`: the stand on the command line.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    local::cli::run().await
+}

@@ -1,0 +1,194 @@
+//! `cargo local`: what can be asked of the stand on the command line.
+//!
+//! Exit codes: 0 all as asked · 1 something failed, and stderr says what · 2 the command line is not valid.
+
+mod demo;
+mod replay;
+mod rules;
+mod up;
+
+use std::{error::Error, io, process::ExitCode, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    error_chain,
+    stand::{Binaries, StandOptions},
+};
+
+/// The real function binaries on an embedded DynamoDB, EventBridge, Lambda and IVS Real-Time.
+#[derive(Debug, Parser)]
+#[command(name = "cargo local", bin_name = "cargo local", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Plays VS mode and an overflow, and checks that everything was as it must be
+    Demo(demo::Options),
+    /// Runs the stand until Ctrl-C
+    Up(up::Options),
+    /// Replaces the rules in the table of a running stand
+    Rules(rules::Options),
+    /// Puts EventBridge envelopes from files on the bus, and tells what each caused
+    Replay(replay::Options),
+}
+
+/// What every stand can be told.
+#[derive(Debug, Args)]
+struct StandArguments {
+    /// Build the functions in release mode
+    #[arg(long)]
+    release: bool,
+    /// Print the functions' output to stderr as it comes
+    #[arg(long)]
+    logs: bool,
+    /// Name of the table
+    #[arg(long, value_name = "NAME", value_parser = table_name)]
+    table: Option<String>,
+    /// Region of the stages
+    #[arg(long, default_value = "us-east-1", value_parser = region)]
+    region: String,
+    /// Seed of everything that is made up
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Seconds until a failed invocation is tried again, first and second time (Lambda: 60,120)
+    #[arg(long, value_name = "FIRST,SECOND", default_value = "1,2", value_parser = retry_delays)]
+    retry_delays: RetryDelays,
+    /// Execution environments per function at most
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=100))]
+    concurrency: u16,
+}
+
+impl StandArguments {
+    fn options(&self) -> StandOptions {
+        let ivs = ivs_sim::Config { region: self.region.clone(), seed: self.seed, ..Default::default() };
+        StandOptions {
+            binaries: Binaries::Build { release: self.release },
+            table: self.table.clone(),
+            ivs,
+            retry_delays: self.retry_delays.0,
+            concurrency: self.concurrency.into(),
+            print_logs: self.logs,
+            ..StandOptions::default()
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct RetryDelays([Duration; 2]);
+
+fn retry_delays(text: &str) -> Result<RetryDelays, String> {
+    let allowed = || "allowed are two numbers of seconds from 0 to 3600, such as 1,2".to_owned();
+    let delay = |text: &str| match text.trim().parse::<f64>() {
+        Ok(seconds) if (0.0..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(allowed()),
+    };
+    let (first, second) = text.split_once(',').ok_or_else(allowed)?;
+    Ok(RetryDelays([delay(first)?, delay(second)?]))
+}
+
+fn region(text: &str) -> Result<String, String> {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if !text.is_empty() && text.len() <= 32 && text.bytes().all(allowed) {
+        return Ok(text.to_owned());
+    }
+    Err("allowed are 1-32 lower-case letters, digits and '-', such as us-east-1".to_owned())
+}
+
+fn table_name(text: &str) -> Result<String, String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    if matches!(text.len(), 3..=255) && text.bytes().all(allowed) {
+        return Ok(text.to_owned());
+    }
+    Err("allowed are 3-255 letters, digits, '_', '.' and '-'".to_owned())
+}
+
+fn url(text: &str) -> Result<String, String> {
+    let allowed = "allowed is a URL such as http://127.0.0.1:8000";
+    let parsed: reqwest::Url = text.parse().map_err(|error| format!("{error}; {allowed}"))?;
+    if parsed.scheme() != "http" && parsed.scheme() != "https" {
+        return Err(allowed.to_owned());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// Runs the command line of this process.
+pub async fn run() -> ExitCode {
+    let cli = Cli::parse();
+    log();
+    let outcome = match cli.command {
+        Command::Demo(options) => options.run().await,
+        Command::Up(options) => options.run().await,
+        Command::Rules(options) => options.run().await,
+        Command::Replay(options) => options.run().await,
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {}", error_chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether everything was as asked, or why that could not be found out.
+type Outcome = Result<bool, Box<dyn Error + Send + Sync>>;
+
+/// The stand's own log goes to stderr; `RUST_LOG` says how much of it. Refused conditional writes are a matter of course
+/// between functions that run beside each other, so the database is quiet.
+fn log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,dynoxide=error"));
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    fn error(arguments: &[&str]) -> clap::Error {
+        let arguments = ["cargo local"].iter().chain(arguments);
+        Cli::try_parse_from(arguments).unwrap_err()
+    }
+
+    #[test]
+    fn what_is_not_valid_is_named_with_what_is_allowed() {
+        for (arguments, field, allowed) in [
+            (&["demo", "--retry-delays", "1"][..], "--retry-delays", "two numbers of seconds"),
+            (&["demo", "--retry-delays", "1,-2"], "--retry-delays", "two numbers of seconds"),
+            (&["demo", "--region", "Mars"], "--region", "lower-case letters"),
+            (&["demo", "--concurrency", "0"], "--concurrency", "1..=100"),
+            (&["up", "--table", "a"], "--table", "3-255 letters"),
+            (&["up", "--ivs-port", "70000"], "--ivs-port", "0..=65535"),
+            (&["rules", "r.yaml", "--dynamodb", "ftp://x", "--table", "abc"], "--dynamodb", "a URL such as"),
+            (&["replay", "e.json", "--control", "nowhere"], "--control", "a URL such as"),
+        ] {
+            let error = error(arguments);
+            assert_eq!(error.exit_code(), 2);
+            let text = error.to_string();
+            assert!(text.contains(field) && text.contains(allowed), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_running_stand_has_its_rules_already() {
+        let text =
+            error(&["replay", "e.json", "--control", "http://127.0.0.1:1", "--rules", "r.yaml"]).to_string();
+        assert!(text.contains("cannot be used with"), "{text}");
+    }
+
+    #[test]
+    fn delays_are_fractions_of_seconds_too() {
+        let expected = [Duration::from_millis(500), Duration::from_secs(2)];
+        assert_eq!(retry_delays("0.5, 2"), Ok(RetryDelays(expected)));
+    }
+}

@@ -1,0 +1,123 @@
+//! `cargo local up`.
+
+use std::{io, path::PathBuf};
+
+use serde_json::json;
+
+use super::{Outcome, StandArguments};
+use crate::stand::{Ports, Stand, StandOptions};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    stand: StandArguments,
+    /// Print one line of JSON when ready, and nothing else to stdout
+    #[arg(long)]
+    json: bool,
+    /// Port of the IVS Real-Time API; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    ivs_port: u16,
+    /// Port of DynamoDB; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    dynamodb_port: u16,
+    /// Port of the control plane; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    control_port: u16,
+    /// Folder that keeps the table; without it, the table is gone with the stand
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Rules file to begin with, instead of the rules in the table
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
+}
+
+impl Options {
+    pub(super) async fn run(self) -> Outcome {
+        // From here on, so that a signal while the stand starts ends it in order too.
+        let interrupted = interrupted()?;
+        tokio::pin!(interrupted);
+        let stand = tokio::select! {
+            stand = self.start() => stand?,
+            () = &mut interrupted => return Ok(false),
+        };
+        if self.json {
+            println!("{}", ready(&stand));
+        } else {
+            println!("{}", welcome(&stand));
+        }
+        interrupted.await;
+        tell_dead_letters(&stand);
+        stand.shutdown().await;
+        Ok(true)
+    }
+
+    async fn start(&self) -> Result<Stand, Box<dyn std::error::Error + Send + Sync>> {
+        let ports = Ports { ivs: self.ivs_port, dynamodb: self.dynamodb_port, control: self.control_port };
+        let options = StandOptions { ports, data: self.data.clone(), ..self.stand.options() };
+        let stand = Stand::start(options).await?;
+        if let Some(rules) = &self.rules {
+            let replaced = stand.table().replace_rules_by_file(rules).await?;
+            eprintln!("{} rules put, {} deleted", replaced.put, replaced.deleted);
+        }
+        Ok(stand)
+    }
+}
+
+fn ready(stand: &Stand) -> serde_json::Value {
+    json!({
+        "ivs": stand.ivs_url(),
+        "dynamodb": stand.dynamodb_url(),
+        "control": stand.control_url(),
+        "table": stand.table().table,
+        "region": stand.table().region,
+        "functions": stand.function_names(),
+    })
+}
+
+fn welcome(stand: &Stand) -> String {
+    let (ivs, dynamodb, control) = (stand.ivs_url(), stand.dynamodb_url(), stand.control_url());
+    let (table, region) = (&stand.table().table, &stand.table().region);
+    let functions = stand.function_names().join(", ");
+    format!(
+        "The stand is up; Ctrl-C ends it.
+
+  IVS Real-Time  {ivs}
+  DynamoDB       {dynamodb}  table {table}
+  control plane  {control}  /functions /deliveries /dead-letters /events
+  Region         {region}
+  functions      {functions}
+
+Any credentials do:
+  aws --endpoint-url {ivs} --region {region} ivs-realtime list-stages
+  cargo local rules FILE --dynamodb {dynamodb} --table {table}
+  cargo local replay FILE --control {control}"
+    )
+}
+
+fn tell_dead_letters(stand: &Stand) {
+    let dead_letters = stand.deliveries().dead_letters();
+    if !dead_letters.is_empty() {
+        eprintln!("{} dead letters:", dead_letters.len());
+        dead_letters.iter().for_each(|letter| eprintln!("{letter}"));
+    }
+}
+
+/// Ends with Ctrl-C, or with the signal that service managers and `kill` send.
+pub(super) fn interrupted() -> io::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+    }
+    #[cfg(not(unix))]
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}

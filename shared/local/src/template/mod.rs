@@ -1,0 +1,254 @@
+//! The deployment template as the stand reads it: the table, the functions and the event patterns are taken from
+//! `infra/template.yaml`, so that what runs here is what deploys.
+//!
+//! # Guarantees
+//! Everything in the template is either interpreted, or on a list of what has no meaning on one machine (permissions,
+//! log groups, tracing). Anything else is an error: nothing is skipped silently.
+
+mod cursor;
+mod function;
+mod scope;
+mod table;
+mod yaml;
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+};
+
+use self::{cursor::Cursor, scope::Scope};
+pub use self::{
+    function::{EventRule, Function},
+    table::Table,
+};
+
+/// What the template says that matters on one machine.
+#[derive(Debug, Clone)]
+pub struct Template {
+    /// The one DynamoDB table.
+    pub table: Table,
+    /// The functions, by logical id.
+    pub functions: Vec<Function>,
+}
+
+/// The values a deployment would give the template.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    /// `AWS::Region`.
+    pub region: String,
+    /// `AWS::AccountId`.
+    pub account: String,
+    /// Parameters other than at their defaults.
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// Why a template cannot be run here.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("cannot read the template {}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is not CloudFormation's YAML.
+    #[error("the template is not a CloudFormation document")]
+    Yaml(#[source] Box<serde_saphyr::Error>),
+    /// A field without which the stand cannot run the template.
+    #[error("template, {at}: field `{field}` is missing")]
+    Missing {
+        /// The place, as a path of keys.
+        at: String,
+        /// The field.
+        field: String,
+    },
+    /// Something that is valid in AWS, perhaps, and that this stand cannot do.
+    #[error("template, {at}: {reason}")]
+    Uninterpreted {
+        /// The place, as a path of keys.
+        at: String,
+        /// What is there, and what would be understood.
+        reason: String,
+    },
+}
+
+impl Template {
+    /// Reads a template file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, and as [`Template::parse`].
+    pub fn read(path: &Path, deployment: &Deployment) -> Result<Self, Error> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        Self::parse(&text, deployment)
+    }
+
+    /// Reads a template.
+    ///
+    /// # Errors
+    /// When the text is not YAML, or has something in it that the stand cannot interpret.
+    pub fn parse(text: &str, deployment: &Deployment) -> Result<Self, Error> {
+        let document = yaml::parse(text).map_err(|error| Error::Yaml(Box::new(error)))?;
+        let root = Cursor::root(&document);
+        root.only(&[&SECTIONS])?;
+
+        let nothing = serde_json::json!({});
+        let declared = root.get("Parameters").unwrap_or_else(|| root.with(&nothing));
+        let mut scope =
+            Scope::new(&deployment.region, &deployment.account, &declared, &deployment.parameters)?;
+
+        let globals = root.get("Globals").unwrap_or_else(|| root.with(&nothing));
+        globals.only(&[&["Function"]])?;
+
+        let resources = resources(&root.need("Resources")?)?;
+        let tables: Vec<_> = of_type(&resources, "AWS::DynamoDB::Table");
+        let [(table_id, table)] = tables.as_slice() else {
+            let reason =
+                format!("the stand runs exactly one AWS::DynamoDB::Table, this has {}", tables.len());
+            return Err(root.need("Resources")?.uninterpreted(&reason));
+        };
+        let table = Table::read(&table.need("Properties")?, &scope)?;
+        scope.add_resource(table_id, table.name.clone(), table.arn(deployment));
+
+        let functions = of_type(&resources, "AWS::Serverless::Function")
+            .into_iter()
+            .map(|(id, resource)| Function::read(id, &resource.need("Properties")?, &globals, &scope))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { table, functions })
+    }
+}
+
+/// Sections of a template. Conditions, Mappings and Rules are not among them: no stand can tell which way they go.
+const SECTIONS: [&str; 8] = [
+    "AWSTemplateFormatVersion",
+    "Description",
+    "Globals",
+    "Metadata",
+    "Outputs",
+    "Parameters",
+    "Resources",
+    "Transform",
+];
+
+/// Resources that the stand runs, then those that need nothing on one machine.
+const RESOURCES: [&str; 6] = [
+    "AWS::DynamoDB::Table",
+    "AWS::Serverless::Function",
+    "AWS::IAM::Role",
+    "AWS::Logs::LogGroup",
+    "AWS::SQS::Queue",
+    "AWS::SQS::QueuePolicy",
+];
+
+struct Resource<'a> {
+    id: String,
+    kind: String,
+    cursor: Cursor<'a>,
+}
+
+fn resources<'a>(section: &Cursor<'a>) -> Result<Vec<Resource<'a>>, Error> {
+    let mut resources = Vec::new();
+    for (id, cursor) in section.fields()? {
+        cursor.only(&[&[
+            "DeletionPolicy",
+            "DependsOn",
+            "Metadata",
+            "Properties",
+            "Type",
+            "UpdateReplacePolicy",
+        ]])?;
+        let kind = cursor.need("Type")?.text()?;
+        if !RESOURCES.contains(&kind.as_str()) {
+            let known = RESOURCES.join(", ");
+            return Err(cursor.uninterpreted(&format!("the stand does not know `{kind}`; it knows {known}")));
+        }
+        resources.push(Resource { id, kind, cursor });
+    }
+    Ok(resources)
+}
+
+fn of_type<'r, 'a>(resources: &'r [Resource<'a>], kind: &str) -> Vec<(&'r str, &'r Cursor<'a>)> {
+    let of_kind = resources.iter().filter(|resource| resource.kind == kind);
+    of_kind.map(|resource| (resource.id.as_str(), &resource.cursor)).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn deployment() -> Deployment {
+        Deployment {
+            region: "us-east-1".to_owned(),
+            account: "123456789012".to_owned(),
+            parameters: BTreeMap::new(),
+        }
+    }
+
+    /// The template that deploys.
+    pub(crate) fn ours() -> Template {
+        Template::parse(include_str!("../../../../infra/template.yaml"), &deployment()).unwrap()
+    }
+
+    const SMALL: &str = "
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Table:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: small
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{ AttributeName: pk, AttributeType: S }]
+      KeySchema: [{ AttributeName: pk, KeyType: HASH }]
+";
+
+    fn error(text: &str) -> String {
+        Template::parse(text, &deployment()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn our_template_has_the_three_functions() {
+        let names: Vec<_> = ours().functions.into_iter().map(|function| function.name).collect();
+        assert_eq!(names, ["participant-published", "participant-unpublished", "replication-changed"]);
+    }
+
+    #[test]
+    fn a_parameter_can_be_given() {
+        let parameters = BTreeMap::from([("TableName".to_owned(), "other".to_owned())]);
+        let given = Deployment { parameters, ..deployment() };
+        let template = Template::parse(include_str!("../../../../infra/template.yaml"), &given).unwrap();
+        assert_eq!(template.table.name, "other");
+        assert_eq!(template.functions[0].environment["TABLE_NAME"], "other");
+    }
+
+    #[test]
+    fn a_template_without_functions_is_a_template() {
+        assert_eq!(Template::parse(SMALL, &deployment()).unwrap().functions.len(), 0);
+    }
+
+    #[test]
+    fn a_section_a_resource_or_an_attribute_that_is_not_known_is_an_error() {
+        let with_conditions = format!("{SMALL}Conditions: {{ C: true }}\n");
+        assert!(error(&with_conditions).starts_with("template, Conditions: "));
+
+        let with_bucket = format!("{SMALL}  Bucket: {{ Type: 'AWS::S3::Bucket' }}\n");
+        assert!(error(&with_bucket).contains("does not know `AWS::S3::Bucket`"));
+
+        let conditional = SMALL.replace("    Properties:", "    Condition: C\n    Properties:");
+        assert!(error(&conditional).starts_with("template, Resources.Table.Condition: "));
+    }
+
+    #[test]
+    fn there_must_be_exactly_one_table() {
+        assert!(error("Resources: {}").contains("exactly one AWS::DynamoDB::Table, this has 0"));
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let error = Template::read(Path::new("/nowhere/template.yaml"), &deployment()).unwrap_err();
+        assert_eq!(error.to_string(), "cannot read the template /nowhere/template.yaml");
+    }
+}
