@@ -25,7 +25,7 @@ pub enum ErrorCode {
     ValidationException,
     /// 403: the caller may not do this.
     AccessDeniedException,
-    /// 403: the account is not verified. The simulator never sends it by itself.
+    /// 403: the account is not verified. Only as a fault.
     PendingVerification,
     /// 404: a resource that the request names does not exist.
     ResourceNotFoundException,
@@ -64,6 +64,20 @@ impl ErrorCode {
             Self::InternalServerException => 500,
             Self::ConnectionClosed => 0,
         }
+    }
+
+    /// Whether the service model has it. The others are common errors, whose text every client looks for in `message`.
+    pub fn is_modelled(self) -> bool {
+        matches!(
+            self,
+            Self::ValidationException
+                | Self::AccessDeniedException
+                | Self::PendingVerification
+                | Self::ResourceNotFoundException
+                | Self::ConflictException
+                | Self::ServiceQuotaExceededException
+                | Self::InternalServerException
+        )
     }
 }
 

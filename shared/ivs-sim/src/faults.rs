@@ -46,13 +46,29 @@ pub struct CallFaults {
     /// Time an HTTP answer takes in ms, 0–600 000: half before the call takes effect, half after.
     /// Calls inside the process return at once.
     pub latency_ms: u64,
-    /// Probability 0–1 that a call is answered with 500; in half of these cases it took effect all the same.
+    /// Probability 0–1 that a call is answered with the error of `error_code`.
     pub error_rate: f64,
+    /// The error that `error_rate` is about.
+    pub error_code: FaultCode,
     /// Probability 0–1 that a call takes effect, but its connection is closed without an answer.
     pub drop_rate: f64,
     /// Probability 0–1 that an accepted StartParticipantReplication fails afterwards, with a `Participant Publish Error`
     /// of code INTERNAL_SERVER_EXCEPTION at the destination.
     pub start_failure_rate: f64,
+}
+
+/// An error that a call can be made to fail with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FaultCode {
+    /// 500; in half of the cases the call took effect all the same.
+    #[default]
+    InternalServerException,
+    /// 403; the call took no effect.
+    AccessDeniedException,
+    /// 403; the call took no effect.
+    PendingVerification,
+    /// 400 or 429, by dialect, though the quota was not exceeded; the call took no effect.
+    ThrottlingException,
 }
 
 impl Faults {
@@ -106,13 +122,20 @@ impl CallFaults {
             match field.as_str() {
                 "latency_ms" => self.latency_ms = whole(field, value, MAX_LATENCY_MS)?,
                 "error_rate" => self.error_rate = probability(field, value)?,
+                "error_code" => {
+                    self.error_code = FaultCode::deserialize(value).map_err(|_| {
+                        let allowed = "one of \"InternalServerException\", \"AccessDeniedException\", \
+                                       \"PendingVerification\", \"ThrottlingException\"";
+                        SettingError::new(field, value, allowed)
+                    })?;
+                }
                 "drop_rate" => self.drop_rate = probability(field, value)?,
                 "start_failure_rate" => self.start_failure_rate = probability(field, value)?,
                 _ => {
                     return Err(unknown(
                         field,
                         value,
-                        "latency_ms, error_rate, drop_rate or start_failure_rate",
+                        "latency_ms, error_rate, error_code, drop_rate or start_failure_rate",
                     ));
                 }
             }
@@ -166,6 +189,11 @@ mod tests {
             (json!({"events": {"loss": 0.5, "duplicate": 1.01}}), "events.duplicate", "a number from 0 to 1"),
             (json!({"events": {"loss": "x"}}), "events.loss", "a number from 0 to 1"),
             (json!({"calls": {"latency_ms": -1}}), "calls.latency_ms", "a whole number from 0 to 600000"),
+            (
+                json!({"calls": {"error_code": "Oops"}}),
+                "calls.error_code",
+                "one of \"InternalServerException\", ",
+            ),
             (json!({"events": {"lost": 1}}), "events.lost", "nothing, there is no such field"),
             (json!({"event": {}}), "event", "nothing, there is no such field"),
             (json!({"events": 3}), "events", "a JSON object"),

@@ -26,7 +26,7 @@ pub use clock::{Clock, SystemClock, VirtualClock};
 pub use config::{Config, Limits};
 pub use dialect::Dialect;
 pub use error::{ApiError, ErrorCode, SettingError};
-pub use faults::{CallFaults, EventFaults, Faults};
+pub use faults::{CallFaults, EventFaults, FaultCode, Faults};
 pub use model::Operation;
 pub use server::serve;
 pub use simulator::Simulator;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::Parser;
 use ivs_sim::{Config, Simulator, SystemClock, serve};
 use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
 
 /// Amazon IVS Real-Time on 127.0.0.1, at its own REST protocol, with a control plane under /_sim.
 #[derive(Parser)]
@@ -31,6 +32,8 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match run(Args::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -109,11 +109,8 @@ impl Answer {
 
     /// Status, error type and text.
     fn error(&self) -> (u16, &str, &str) {
-        (
-            self.status,
-            self.header("x-amzn-errortype"),
-            self.body["exceptionMessage"].as_str().unwrap_or_default(),
-        )
+        let text = self.body["exceptionMessage"].as_str().or(self.body["message"].as_str());
+        (self.status, self.header("x-amzn-errortype"), text.unwrap_or_default())
     }
 }
 
@@ -240,6 +237,7 @@ async fn the_sixth_call_within_a_second_is_throttled() {
     server.sim(Method::PUT, "faults", r#"{"dialect": {"throttling_status": "429"}}"#).await;
     let answer = Answer::read(request().body("{}").send().await.unwrap()).await;
     assert_eq!(answer.error(), (429, "ThrottlingException", "Rate exceeded"));
+    assert_eq!(answer.body, json!({"message": "Rate exceeded"}), "the model does not have it");
     server.clock.advance(SignedDuration::from_secs(1));
     assert_eq!(request().body("{}").send().await.unwrap().status(), 200);
     server.stop().await;

@@ -58,7 +58,11 @@ macro_rules! dialect {
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields, default)]
         pub struct Dialect {
-            $($(#[doc = $question])+ pub $name: $options,)+
+            $(
+                $(#[doc = $question])+
+                #[doc = concat!("\n\nDefault: `", stringify!($default), "`.")]
+                pub $name: $options,
+            )+
         }
 
         impl Default for Dialect {
@@ -181,7 +185,7 @@ dialect! {
     event_time_precise: EventTimePrecise = EventTimePrecise::Micros;
 
     // Errors
-    /// Where does the text of an error stand?
+    /// Where does the text of a modelled error stand?
     error_text: ErrorText = ErrorText::ExceptionMessage;
     /// Which HTTP status has a ThrottlingException?
     throttling_status: ThrottlingStatus = ThrottlingStatus::BadRequest;

@@ -26,6 +26,10 @@ const EVENTS_KEPT: usize = 10_000;
 /// Serves the simulator until `shutdown` resolves and the requests under way are answered. Also keeps its time: what is
 /// due happens and is delivered though nobody calls.
 ///
+/// Beside the API (`POST /<Operation>`, `/tags/{resourceArn}`), which wants signed requests, there is a control plane that
+/// wants none: `POST /_sim/publish`, `/_sim/unpublish` and `/_sim/leave`; `PUT` and `GET /_sim/faults`; `GET /_sim/ledger`,
+/// `/_sim/events`, `/_sim/state` and `/_sim/dialect`.
+///
 /// # Errors
 /// What the listener reports.
 pub async fn serve(

@@ -2,6 +2,8 @@
 //!
 //! Any signature of version 4 is taken; a request without one is refused. A body that is no JSON object answers
 //! SerializationException 400; one whose members are of the wrong type or out of range, ValidationException 400.
+//! Errors that the model does not have, such as ThrottlingException, carry their text in `message`; for the modelled ones
+//! the dialect decides.
 
 use std::time::Duration;
 
@@ -124,6 +126,7 @@ fn respond(answer: Answer, error_text: ErrorText) -> Response {
         Err(error) => {
             headers.insert("x-amzn-errortype", header_value(&error.code.to_string()));
             let body = match error_text {
+                _ if !error.code.is_modelled() => json!({"message": error.message}),
                 ErrorText::ExceptionMessage => json!({"exceptionMessage": error.message}),
                 ErrorText::Message => json!({"message": error.message}),
                 ErrorText::Header => {

@@ -17,8 +17,8 @@ impl World {
     pub(super) fn list_stage_sessions(&self, input: &Value) -> Result<Value, ApiError> {
         let stage = self.listed_stage(input)?;
         let sessions = stage.into_iter().flat_map(|stage| &stage.sessions);
-        let rows = sessions.map(|session| (session.order, session_json(session))).collect();
-        page(Operation::ListStageSessions, "stageSessions", input, Direction::NewestFirst, rows)
+        let rows = sessions.map(|session| (session.order, session)).collect();
+        page(Operation::ListStageSessions, "stageSessions", input, Direction::NewestFirst, rows, session_json)
     }
 
     pub(super) fn get_stage_session(&self, input: &Value) -> Result<Value, ApiError> {
@@ -71,17 +71,18 @@ impl World {
         });
         let rows = participants
             .filter(|(stage, _, participant)| passes(input, stage, participant))
-            .map(|(stage, id, participant)| {
-                let mut value = self.participant_summary(stage, id, participant);
-                let empty = self.config.dialect.source_fields_of_sources == SourceFields::Empty;
-                if empty && participant.source && participant.origin.is_none() {
-                    value["sourceStageArn"] = json!("");
-                    value["sourceSessionId"] = json!("");
-                }
-                (participant.order, value)
-            })
+            .map(|row| (row.2.order, row))
             .collect();
-        page(Operation::ListParticipants, "participants", input, Direction::OldestFirst, rows)
+        let render = |(stage, id, participant): (&Stage, &String, &Participant)| {
+            let mut value = self.participant_summary(stage, id, participant);
+            let empty = self.config.dialect.source_fields_of_sources == SourceFields::Empty;
+            if empty && participant.source && participant.origin.is_none() {
+                value["sourceStageArn"] = json!("");
+                value["sourceSessionId"] = json!("");
+            }
+            value
+        };
+        page(Operation::ListParticipants, "participants", input, Direction::OldestFirst, rows, render)
     }
 
     pub(super) fn list_participant_events(&self, input: &Value) -> Result<Value, ApiError> {
@@ -91,18 +92,15 @@ impl World {
             self.refuse_unknown(&format!("participant {id} in that session"))?;
         }
         let dialect = &self.config.dialect;
-        let events = participant.into_iter().flat_map(|participant| {
-            let replica = participant.origin.is_some();
-            participant.events.iter().map(move |event| (event, replica))
-        });
-        let rows = events
-            .map(|(event, replica)| (event.order, event_json(&id, event, replica, dialect.list_events_time)))
-            .collect();
+        let replica = participant.is_some_and(|participant| participant.origin.is_some());
+        let events = participant.into_iter().flat_map(|participant| &participant.events);
+        let rows = events.map(|event| (event.order, event)).collect();
         let direction = match dialect.list_events_order {
             ListEventsOrder::NewestFirst => Direction::NewestFirst,
             ListEventsOrder::OldestFirst => Direction::OldestFirst,
         };
-        page(Operation::ListParticipantEvents, "events", input, direction, rows)
+        let render = |event: &ParticipantEvent| event_json(&id, event, replica, dialect.list_events_time);
+        page(Operation::ListParticipantEvents, "events", input, direction, rows, render)
     }
 
     /// `ParticipantSummary`, which is also the core of `Participant`.

@@ -111,7 +111,7 @@ impl World {
             return Err(ApiError::validation(format!("{participant} is not known in {source}")));
         }
         let rows = self.replica_rows(&source, &participant);
-        page(Operation::ListParticipantReplicas, "replicas", input, Direction::OldestFirst, rows)
+        page(Operation::ListParticipantReplicas, "replicas", input, Direction::OldestFirst, rows, |row| row)
     }
 
     /// ACTIVE rows and, as far as the dialect lists them, STOPPED ones, as they looked the lag ago.

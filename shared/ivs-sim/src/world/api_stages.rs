@@ -112,8 +112,8 @@ impl World {
 
     pub(super) fn list_stages(&self, input: &Value) -> Result<Value, ApiError> {
         let stages = self.stages.values().filter(|stage| !stage.foreign);
-        let rows = stages.map(|stage| (stage.order, summary(stage))).collect();
-        page(Operation::ListStages, "stages", input, Direction::OldestFirst, rows)
+        let rows = stages.map(|stage| (stage.order, stage)).collect();
+        page(Operation::ListStages, "stages", input, Direction::OldestFirst, rows, summary)
     }
 
     /// A stage of another account, as far as replicas to it need one.

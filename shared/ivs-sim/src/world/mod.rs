@@ -47,7 +47,7 @@ use self::quota::Quotas;
 use crate::config::Config;
 use crate::dialect::{Dialect, ThrottlingStatus};
 use crate::error::{ApiError, ErrorCode, SettingError};
-use crate::faults::{Faults, object};
+use crate::faults::{FaultCode, Faults, object};
 use crate::model::{Operation, validate};
 
 /// One account in one Region, as a value that changes when it is told so.
@@ -232,11 +232,11 @@ impl World {
 
     fn perform_with_faults(&mut self, operation: Operation, input: &Value) -> Result<Value, ApiError> {
         let faults = self.config.faults.calls.clone();
-        let fails = self.dice.roll(faults.error_rate);
-        let fails_before = fails && self.dice.roll(0.5);
+        let failure = self.dice.roll(faults.error_rate).then(|| self.failure(faults.error_code));
+        let in_vain = faults.error_code != FaultCode::InternalServerException || self.dice.roll(0.5);
         let dropped = self.dice.roll(faults.drop_rate);
-        if fails_before {
-            return Err(ApiError::new(ErrorCode::InternalServerException, "Internal server error"));
+        if let Some(error) = failure.clone().filter(|_| in_vain) {
+            return Err(error);
         }
         let result = self.dispatch(operation, input);
         if dropped {
@@ -245,10 +245,22 @@ impl World {
                 "the connection was closed without an answer",
             ));
         }
-        if fails {
-            return Err(ApiError::new(ErrorCode::InternalServerException, "Internal server error"));
+        failure.map_or(result, Err)
+    }
+
+    fn failure(&self, code: FaultCode) -> ApiError {
+        match code {
+            FaultCode::InternalServerException => {
+                ApiError::new(ErrorCode::InternalServerException, "Internal server error")
+            }
+            FaultCode::AccessDeniedException => {
+                ApiError::access_denied("User is not authorized to perform this action")
+            }
+            FaultCode::PendingVerification => {
+                ApiError::new(ErrorCode::PendingVerification, "Your account is pending verification")
+            }
+            FaultCode::ThrottlingException => self.throttled(),
         }
-        result
     }
 
     fn dispatch(&mut self, operation: Operation, input: &Value) -> Result<Value, ApiError> {

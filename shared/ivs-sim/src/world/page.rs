@@ -19,19 +19,20 @@ pub(super) enum Direction {
     NewestFirst,
 }
 
-/// Cuts the page that the request asks for out of `rows`, each with its place in the order of origin.
+/// Cuts the page that the request asks for out of `rows`, each with its place in the order of origin, and renders it.
 ///
 /// A token stands for the last row that was given, so rows that come or go do not shift the pages. It is good for the
 /// same operation with the same members (but `maxResults`).
 ///
 /// # Errors
 /// ValidationException for a token that did not come from such a request.
-pub(super) fn page(
+pub(super) fn page<T>(
     operation: Operation,
     result_key: &str,
     input: &Value,
     direction: Direction,
-    mut rows: Vec<(u64, Value)>,
+    mut rows: Vec<(u64, T)>,
+    render: impl Fn(T) -> Value,
 ) -> Result<Value, ApiError> {
     rows.sort_by_key(|(order, _)| *order);
     if direction == Direction::NewestFirst {
@@ -52,7 +53,7 @@ pub(super) fn page(
     let next = rows.last().filter(|_| more).map(|(order, _)| encode(*order, &scope));
 
     let mut output = Map::new();
-    output.insert(result_key.to_owned(), rows.into_iter().map(|(_, row)| row).collect());
+    output.insert(result_key.to_owned(), rows.into_iter().map(|(_, row)| render(row)).collect());
     if let Some(next) = next {
         output.insert("nextToken".to_owned(), json!(next));
     }
@@ -94,6 +95,15 @@ fn decode(token: &str, scope: &str) -> Result<u64, ApiError> {
 mod tests {
     use super::*;
 
+    fn list(
+        operation: Operation,
+        input: &Value,
+        direction: Direction,
+        rows: Vec<(u64, Value)>,
+    ) -> Result<Value, ApiError> {
+        page(operation, "rows", input, direction, rows, |row| row)
+    }
+
     fn rows(orders: impl IntoIterator<Item = u64>) -> Vec<(u64, Value)> {
         orders.into_iter().map(|order| (order, json!(order))).collect()
     }
@@ -101,10 +111,8 @@ mod tests {
     fn walk(direction: Direction, mut input: Value) -> Vec<Vec<u64>> {
         let mut pages = Vec::new();
         loop {
-            let output =
-                page(Operation::ListStages, "stages", &input, direction, rows([3, 1, 4, 2, 5])).unwrap();
-            pages
-                .push(output["stages"].as_array().unwrap().iter().map(|row| row.as_u64().unwrap()).collect());
+            let output = list(Operation::ListStages, &input, direction, rows([3, 1, 4, 2, 5])).unwrap();
+            pages.push(output["rows"].as_array().unwrap().iter().map(|row| row.as_u64().unwrap()).collect());
             if output["nextToken"].is_null() {
                 return pages;
             }
@@ -122,33 +130,29 @@ mod tests {
 
     #[test]
     fn a_page_holds_fifty_rows_unless_asked_otherwise() {
-        let output =
-            page(Operation::ListStages, "stages", &json!({}), Direction::OldestFirst, rows(0..60)).unwrap();
-        assert_eq!(output["stages"].as_array().unwrap().len(), 50);
+        let output = list(Operation::ListStages, &json!({}), Direction::OldestFirst, rows(0..60)).unwrap();
+        assert_eq!(output["rows"].as_array().unwrap().len(), 50);
     }
 
     #[test]
     fn a_row_that_goes_between_two_pages_takes_no_other_with_it() {
         let input = json!({"maxResults": 2});
-        let first =
-            page(Operation::ListStages, "stages", &input, Direction::OldestFirst, rows(1..=4)).unwrap();
+        let first = list(Operation::ListStages, &input, Direction::OldestFirst, rows(1..=4)).unwrap();
         let input = json!({"nextToken": first["nextToken"]});
-        let second =
-            page(Operation::ListStages, "stages", &input, Direction::OldestFirst, rows([1, 3, 4])).unwrap();
-        assert_eq!(second["stages"], json!([3, 4]));
+        let second = list(Operation::ListStages, &input, Direction::OldestFirst, rows([1, 3, 4])).unwrap();
+        assert_eq!(second["rows"], json!([3, 4]));
     }
 
     #[test]
     fn a_token_is_good_for_its_own_request_only() {
         let token = |operation, input: &Value| {
-            let output = page(operation, "rows", input, Direction::OldestFirst, rows(0..9)).unwrap();
+            let output = list(operation, input, Direction::OldestFirst, rows(0..9)).unwrap();
             output["nextToken"].as_str().unwrap().to_owned()
         };
         let foreign = token(Operation::ListStageSessions, &json!({"stageArn": "a", "maxResults": 1}));
         for bad in ["x", "AAAA", &foreign] {
             let input = json!({"stageArn": "b", "nextToken": bad});
-            let result =
-                page(Operation::ListStageSessions, "rows", &input, Direction::OldestFirst, rows(0..9));
+            let result = list(Operation::ListStageSessions, &input, Direction::OldestFirst, rows(0..9));
             assert_eq!(result.unwrap_err().message, "The nextToken is invalid", "{bad}");
         }
     }

@@ -26,6 +26,22 @@ fn a_call_may_fail_before_or_after_it_took_effect() {
 }
 
 #[test]
+fn a_call_may_fail_with_an_error_of_choice_and_then_takes_no_effect() {
+    let bench = Bench::new();
+    bench.publish("A", "p");
+    for (code, status) in
+        [("AccessDeniedException", 403), ("PendingVerification", 403), ("ThrottlingException", 400)]
+    {
+        bench.simulator.merge_settings(&json!({"calls": {"error_rate": 1, "error_code": code}})).unwrap();
+        for _ in 0..10 {
+            assert!(bench.start("A", "p", "B").starts_with(&status.to_string()), "{code}");
+        }
+        assert!(bench.simulator.replicas().is_empty());
+        assert_eq!(bench.simulator.ledger().pop().unwrap().error.as_deref(), Some(code));
+    }
+}
+
+#[test]
 fn a_dropped_call_took_effect_and_is_in_the_ledger() {
     let bench =
         bench(Faults { calls: CallFaults { drop_rate: 1.0, ..CallFaults::default() }, ..Faults::default() });

@@ -5,6 +5,8 @@
 mod api;
 mod bench;
 mod dialects;
+mod dialects_departure;
+mod dialects_reads;
 mod envelopes;
 mod faults;
 mod lifecycle;

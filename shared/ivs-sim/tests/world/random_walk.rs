@@ -1,4 +1,6 @@
 //! Random walks through the world in random dialects: whatever happens, the books are right.
+//!
+//! `WALKS=2000` in the environment walks longer than the 60 walks of an ordinary run.
 
 use ivs_sim::{Config, Dialect};
 use jiff::SignedDuration;
@@ -13,7 +15,7 @@ const STAGES: [&str; 5] = ["A", "B", "C", "D", "E"];
 
 #[test]
 fn the_books_are_right_after_every_step_in_every_dialect() {
-    for seed in 0..60 {
+    for seed in 0..walks() {
         let mut random = SmallRng::seed_from_u64(seed);
         let dialect = random_dialect(&mut random);
         let mut bench = Bench::with(Config { seed, dialect: dialect.clone(), ..Config::default() });
@@ -28,7 +30,7 @@ fn the_books_are_right_after_every_step_in_every_dialect() {
 
 #[test]
 fn when_everybody_has_left_and_all_is_stopped_nothing_is_left() {
-    for seed in 0..60 {
+    for seed in 0..walks() {
         let mut random = SmallRng::seed_from_u64(seed);
         let bench = Bench::with(Config { dialect: random_dialect(&mut random), ..Config::default() });
         for _ in 0..60 {
@@ -52,6 +54,11 @@ fn when_everybody_has_left_and_all_is_stopped_nothing_is_left() {
         }
         assert_eq!(bench.simulator.next_due(), None, "seed {seed}");
     }
+}
+
+/// How many walks to take; each has its number as its seed.
+fn walks() -> u64 {
+    std::env::var("WALKS").map_or(60, |walks| walks.parse().unwrap())
 }
 
 /// A dialect with every switch set at random.

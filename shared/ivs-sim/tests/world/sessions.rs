@@ -42,6 +42,20 @@ fn somebody_who_comes_back_calls_off_the_end() {
 }
 
 #[test]
+fn whoever_leaves_anew_has_the_whole_time_anew() {
+    let bench = Bench::new();
+    let session = bench.publish("A", "p");
+    bench.leave("A", "p");
+    bench.wait(100);
+    bench.publish("A", "p");
+    bench.leave("A", "p");
+    bench.wait(100);
+    assert_eq!(bench.session("A"), Some(session), "200 s after the first time, 100 s after the second");
+    bench.wait(80);
+    assert_eq!(bench.session("A"), None);
+}
+
+#[test]
 fn an_open_window_keeps_the_session() {
     let bench = Bench::new();
     let session = bench.publish("A", "p");
