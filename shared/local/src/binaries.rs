@@ -78,11 +78,12 @@ pub async fn build(
     names.iter().map(find).collect()
 }
 
-/// The stand itself is named too: then the functions share its dependencies, compiled with the same features, instead
-/// of having them compiled again with fewer.
+/// In debug, the stand itself is named too: then the functions share its dependencies, compiled with the same features,
+/// instead of having them compiled again with fewer. In release, they are built as they are for a deployment.
 fn arguments(names: &[String], release: bool) -> Vec<String> {
-    let mut arguments = vec!["build".to_owned(), "-p".to_owned(), "local".to_owned()];
-    arguments.extend(names.iter().flat_map(|name| ["-p".to_owned(), name.clone()]));
+    let packages = (!release).then_some("local").into_iter().chain(names.iter().map(String::as_str));
+    let mut arguments = vec!["build".to_owned()];
+    arguments.extend(packages.flat_map(|name| ["-p".to_owned(), name.to_owned()]));
     arguments.push("--bins".to_owned());
     arguments.push("--message-format=json-render-diagnostics".to_owned());
     arguments.extend(release.then(|| "--release".to_owned()));
@@ -126,11 +127,10 @@ not json
     }
 
     #[test]
-    fn the_stand_is_built_along() {
-        let arguments = arguments(&["a".to_owned()], true).join(" ");
-        assert_eq!(
-            arguments,
-            "build -p local -p a --bins --message-format=json-render-diagnostics --release"
-        );
+    fn in_debug_the_stand_is_built_along() {
+        let debug = arguments(&["a".to_owned()], false).join(" ");
+        assert_eq!(debug, "build -p local -p a --bins --message-format=json-render-diagnostics");
+        let release = arguments(&["a".to_owned()], true).join(" ");
+        assert_eq!(release, "build -p a --bins --message-format=json-render-diagnostics --release");
     }
 }

@@ -14,7 +14,7 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{Path, Query, State},
-    http::StatusCode,
+    http::{StatusCode, Uri},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -79,7 +79,7 @@ pub(crate) async fn serve(listener: TcpListener, control: Control) -> std::io::R
         .route("/deliveries", get(deliveries))
         .route("/dead-letters", get(dead_letters))
         .route("/events", post(events))
-        .fallback(async || refusal(StatusCode::NOT_FOUND, "path", "", PATHS))
+        .fallback(async |uri: Uri| refusal(StatusCode::NOT_FOUND, "path", uri.path(), PATHS))
         .with_state(control);
     axum::serve(listener, router).await
 }
@@ -180,17 +180,95 @@ fn refusal(status: StatusCode, field: &str, value: &str, allowed: &str) -> Respo
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::{collections::BTreeMap, time::Duration};
 
-    fn query(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    use futures::future::BoxFuture;
+
+    use super::*;
+    use crate::{
+        delivery::{Deliveries, Host},
+        event_bus::tests::envelope,
+        event_rules::EventRules,
+        lambda::HostOptions,
+        template::tests::ours,
+    };
+
+    /// Answers everything but a participant called `broken`.
+    struct Answering;
+
+    impl Host for Answering {
+        fn invoke<'a>(&'a self, _: &'a str, event: &'a Value) -> BoxFuture<'a, Result<Value, Failure>> {
+            let failure = Failure { error_type: "Test".to_owned(), error_message: "broken".to_owned() };
+            let broken = event["detail"]["participant_id"] == "broken";
+            Box::pin(async move { if broken { Err(failure) } else { Ok(json!("done")) } })
+        }
     }
 
-    #[test]
-    fn wait_is_true_or_false_and_nothing_else_is_known() {
-        assert_eq!(wait(&query(&[])), Ok(false));
-        assert_eq!(wait(&query(&[("wait", "true")])), Ok(true));
-        assert_eq!(wait(&query(&[("wait", "1")])), Err(("wait".to_owned(), "1".to_owned())));
-        assert!(wait(&query(&[("waits", "true")])).is_err());
+    async fn control() -> String {
+        let options = HostOptions {
+            concurrency: 1,
+            environment: BTreeMap::new(),
+            region: "us-east-1".to_owned(),
+            print_logs: false,
+        };
+        let functions = Arc::new(Functions::start(&[], &BTreeMap::new(), &options).await.unwrap());
+        let deliveries = Deliveries::new(Arc::new(Answering), [Duration::from_millis(1); 2]);
+        let rules = EventRules::new(&ours().functions).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(serve(listener, Control { functions, bus: Arc::new(EventBus::new(rules, deliveries)) }));
+        url
+    }
+
+    async fn post(url: &str, body: &Value) -> (u16, Value) {
+        let response = reqwest::Client::new().post(url).json(body).send().await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
+    }
+
+    async fn get(url: &str) -> (u16, Value) {
+        let response = reqwest::get(url).await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn an_event_goes_to_the_functions_that_match() {
+        let url = control().await;
+        let (status, answer) = post(&format!("{url}/events"), &envelope()).await;
+        assert_eq!((status, &answer["functions"]), (202, &json!(["participant-published"])));
+        assert_eq!(answer.get("deliveries"), None);
+
+        let (_, answer) = post(&format!("{url}/events?wait=true"), &envelope()).await;
+        assert_eq!(answer["deliveries"][0]["status"], "delivered");
+        let (_, deliveries) = get(&format!("{url}/deliveries")).await;
+        assert_eq!(deliveries[1]["event_id"], envelope()["id"]);
+        assert_eq!((&deliveries[1]["attempt"], &deliveries[1]["outcome"]), (&json!(1), &json!("ok")));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_delivered_is_a_dead_letter() {
+        let url = control().await;
+        let mut broken = envelope();
+        broken["detail"]["participant_id"] = json!("broken");
+        let (_, answer) = post(&format!("{url}/events?wait=true"), &broken).await;
+        assert_eq!(answer["deliveries"][0]["status"], "dead_letter");
+        let (_, deliveries) = get(&format!("{url}/deliveries")).await;
+        assert_eq!(deliveries.as_array().map(Vec::len), Some(3));
+        let (_, letters) = get(&format!("{url}/dead-letters")).await;
+        assert_eq!(letters[0]["requestPayload"], broken);
+    }
+
+    #[tokio::test]
+    async fn bad_input_is_refused_with_field_value_and_what_is_allowed() {
+        let url = control().await;
+        let (status, error) = post(&format!("{url}/events"), &json!({ "id": "e" })).await;
+        assert_eq!((status, &error["field"]), (400, &json!("detail-type")));
+        let (status, error) = post(&format!("{url}/events?wait=maybe"), &envelope()).await;
+        assert_eq!((status, &error["field"], &error["value"]), (400, &json!("wait"), &json!("maybe")));
+        let response = reqwest::Client::new().post(format!("{url}/events")).body("{").send().await.unwrap();
+        assert_eq!(response.status(), 400);
+        let (status, error) = get(&format!("{url}/function")).await;
+        assert_eq!((status, &error["value"]), (404, &json!("/function")));
+        let (status, error) = get(&format!("{url}/functions/nobody/logs")).await;
+        assert_eq!((status, &error["value"]), (404, &json!("nobody")));
     }
 }

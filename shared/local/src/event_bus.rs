@@ -47,7 +47,11 @@ impl EventBus {
     }
 }
 
-fn validate(envelope: &Value) -> Result<(), InvalidEnvelope> {
+/// Checks that an envelope has what EventBridge puts into each.
+///
+/// # Errors
+/// The first field that is missing or not as it must be.
+pub fn validate(envelope: &Value) -> Result<(), InvalidEnvelope> {
     let invalid = |field, value: &Value, allowed| {
         let value = value.to_string().chars().take(200).collect();
         Err(InvalidEnvelope { field, value, allowed })

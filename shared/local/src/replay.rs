@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::{
     control::PutEvent,
     delivery::{Attempt, Delivery, Status},
+    event_bus,
 };
 
 /// One envelope and where it stands.
@@ -67,14 +68,14 @@ pub enum ReplayError {
         #[source]
         source: reqwest::Error,
     },
-    /// The stand refuses an envelope.
+    /// An envelope is not valid.
     #[error("{}, envelope {number}: {message}", .file.display())]
     Refused {
         /// The file.
         file: PathBuf,
         /// Which envelope, from 1.
         number: usize,
-        /// What the stand said: field, value and what is allowed.
+        /// Field, value and what is allowed.
         message: String,
     },
 }
@@ -82,11 +83,19 @@ pub enum ReplayError {
 /// Reads the envelopes of a file: one JSON document, a list of envelopes, or one envelope per line.
 ///
 /// # Errors
-/// When the file cannot be read or is not JSON.
+/// When the file cannot be read, is not JSON, or has something in it that is not an envelope.
 pub fn read(file: &Path) -> Result<Vec<Recorded>, ReplayError> {
     let text = std::fs::read_to_string(file)
         .map_err(|source| ReplayError::Read { file: file.to_owned(), source })?;
-    parse(file, &text)
+    let recorded = parse(file, &text)?;
+    for Recorded { number, envelope, .. } in &recorded {
+        event_bus::validate(envelope).map_err(|invalid| ReplayError::Refused {
+            file: file.to_owned(),
+            number: *number,
+            message: invalid.to_string(),
+        })?;
+    }
+    Ok(recorded)
 }
 
 fn parse(file: &Path, text: &str) -> Result<Vec<Recorded>, ReplayError> {
@@ -203,6 +212,15 @@ mod tests {
         assert_eq!(error.to_string(), "events.jsonl: envelope 2 is not JSON");
         let source = std::error::Error::source(&error).unwrap().to_string();
         assert!(source.contains("line 2"), "{source}");
+    }
+
+    #[test]
+    fn what_is_not_an_envelope_is_found_before_anything_is_replayed() {
+        let file = std::env::temp_dir().join(format!("stagelink-replay-{}.json", std::process::id()));
+        std::fs::write(&file, "{\"id\": 5}").unwrap();
+        let error = read(&file).unwrap_err().to_string();
+        std::fs::remove_file(&file).unwrap();
+        assert!(error.contains("envelope 1: field `id`: 5 is not valid"), "{error}");
     }
 
     fn delivery(errors: usize, status: Status) -> Delivery {

@@ -24,8 +24,6 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// # Errors
-    /// Also when an envelope is refused: then those after it are not replayed.
     pub(super) async fn run(self) -> Outcome {
         let files: Result<Vec<_>, ReplayError> = self.files.iter().map(|file| replay::read(file)).collect();
         let recorded: Vec<Recorded> = files?.concat();
@@ -55,7 +53,7 @@ async fn replay_into(control: &str, recorded: &[Recorded]) -> Outcome {
         deliveries += replayed.deliveries.len();
         dead_letters += replayed.dead_letters();
     }
-    println!("\n{} envelopes, {deliveries} deliveries, {dead_letters} dead letters", recorded.len());
+    println!("\nenvelopes: {}, deliveries: {deliveries}, dead letters: {dead_letters}", recorded.len());
     Ok(dead_letters == 0)
 }
 

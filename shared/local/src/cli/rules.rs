@@ -25,7 +25,7 @@ impl Options {
         let address = TableAddress { dynamodb: self.dynamodb, table: self.table, region: self.region };
         let replaced = address.replace_rules_by_file(&self.file).await?;
         println!(
-            "{} rules put, {} deleted; waited {:.1} s, so every function uses them from now on",
+            "rules put: {}, deleted: {}; waited {:.1} s, so every function uses them from now on",
             replaced.put,
             replaced.deleted,
             RULES_IN_FORCE.as_secs_f64()

@@ -57,7 +57,7 @@ impl Options {
         let stand = Stand::start(options).await?;
         if let Some(rules) = &self.rules {
             let replaced = stand.table().replace_rules_by_file(rules).await?;
-            eprintln!("{} rules put, {} deleted", replaced.put, replaced.deleted);
+            eprintln!("rules put: {}, deleted: {}", replaced.put, replaced.deleted);
         }
         Ok(stand)
     }
@@ -97,7 +97,7 @@ Any credentials do:
 fn tell_dead_letters(stand: &Stand) {
     let dead_letters = stand.deliveries().dead_letters();
     if !dead_letters.is_empty() {
-        eprintln!("{} dead letters:", dead_letters.len());
+        eprintln!("dead letters: {}", dead_letters.len());
         dead_letters.iter().for_each(|letter| eprintln!("{letter}"));
     }
 }
