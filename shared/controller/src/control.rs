@@ -115,7 +115,8 @@ impl Controller {
                 }
                 Round::Wait { due, leased } => {
                     // Somebody else's call may be over long before its lease ends: look again soon.
-                    let poll = self.clock.now() + SignedDuration::from_millis(50 << polls.min(4));
+                    let pause = SignedDuration::from_millis(50 << polls.min(4));
+                    let poll = self.clock.now().checked_add(pause).unwrap_or(due);
                     polls += 1;
                     self.clock.sleep_until(if leased { due.min(poll) } else { due }).await;
                 }
@@ -171,12 +172,19 @@ impl Controller {
 
     /// Nothing to call right now: done, or worth waiting for, or left to others.
     fn rest(&self, plan: Plan, view: &View, now: Timestamp, until: Timestamp) -> Result<Round, Error> {
-        let Some(due) = plan.wake_at else { return Ok(Round::Done(Handled::Settled(plan.report))) };
+        let Some(due) = plan.wake_at else {
+            let left_to_others = view.replicas.iter().filter_map(Replica::due).min();
+            return Ok(Round::Done(match left_to_others {
+                Some(due) => Handled::Deferred(plan.report, due),
+                None => Handled::Settled(plan.report),
+            }));
+        };
         let leased = view.replicas.iter().any(|replica| replica.is_leased(now));
         if due <= until || leased && now < until {
             return Ok(Round::Wait { due: due.min(until), leased });
         }
-        let unsettled: Vec<_> = view.replicas.iter().filter(|replica| self.is_unsettled(replica)).collect();
+        let unsettled: Vec<_> =
+            view.replicas.iter().filter(|replica| self.is_unsettled(replica, now)).collect();
         if unsettled.is_empty() {
             return Ok(Round::Done(Handled::Deferred(plan.report, due)));
         }
@@ -184,12 +192,13 @@ impl Controller {
         Err(Error::Unsettled { publisher: view.key.clone(), next: due, why })
     }
 
-    /// Whether the event has to come again for this replication: it is in the middle of something that is ours to finish.
-    fn is_unsettled(&self, replica: &Replica) -> bool {
+    /// Whether the event has to come again for this replication: it is in the middle of something that is ours to finish,
+    /// or of a call by somebody who may not have read this news, and whose outcome takes the due time out of the store.
+    fn is_unsettled(&self, replica: &Replica, now: Timestamp) -> bool {
         let can = self.calls.capabilities();
         match &replica.phase {
-            Phase::Starting => can.verify,
-            Phase::Stopping => can.verify,
+            _ if replica.is_leased(now) => true,
+            Phase::Starting | Phase::Stopping => can.verify,
             Phase::Pending => can.start,
             Phase::Active => can.stop && replica.desired == Desired::Released && replica.attempts > 0,
             Phase::Blocked(blocked) => can.start && blocked.reason == BlockedReason::Throttled,
@@ -206,8 +215,7 @@ impl Controller {
         planned: Timestamp,
         invocation: &Invocation,
     ) -> Result<Option<View>, Error> {
-        let lease =
-            Lease { holder: invocation.id.clone(), since: planned, until: planned + self.policy.lease };
+        let lease = Lease::taken(&invocation.id, planned, &self.policy);
         let done = join_all(steps.iter().map(|step| async {
             let (outcome, took) = self.call(step).await;
             self.record(&outcome, took, &lease, view).await

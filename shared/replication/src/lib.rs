@@ -11,6 +11,7 @@
 //! # Caveats
 //! * The types are not `Serialize`: wire forms belong to the crates at the edge.
 
+pub mod budget;
 pub mod id;
 pub mod invariant;
 pub mod moment;
@@ -24,6 +25,7 @@ pub mod report;
 pub mod rule;
 pub mod view;
 
+pub use budget::{Budget, Limit};
 pub use id::{IdError, ParticipantId, PublisherKey, ReplicationKey, RuleId, SessionId, StageArn};
 pub use moment::{Evidence, Moment, Standing};
 pub use observation::Observation;

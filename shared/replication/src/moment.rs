@@ -55,14 +55,19 @@ impl PartialOrd for Moment {
     }
 }
 
-/// RFC 3339, one instant or `earliest/latest`.
+/// RFC 3339, one instant or `earliest/latest`. An instant has all nine digits, because reading takes fewer as less precise.
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.earliest == self.latest {
-            return write!(f, "{}", self.earliest);
+            return write!(f, "{:.9}", self.earliest);
         }
         write!(f, "{}/{}", self.earliest, self.latest)
     }
+}
+
+/// The time `span` after `at`, or the last one there is: event times come from outside, so no sum may overflow.
+pub(crate) fn later(at: Timestamp, span: SignedDuration) -> Timestamp {
+    at.checked_add(span).unwrap_or(Timestamp::MAX)
 }
 
 /// Text that is no time.

@@ -1,8 +1,6 @@
 //! What IVS reported, in the domain's words, and how it is taken in.
 
-use crate::{
-    Moment, Owner, Phase, Policy, Publisher, PublisherKey, Replica, ReplicationKey, SessionId, Standing, View,
-};
+use crate::{Moment, Phase, Policy, Publisher, PublisherKey, Replica, ReplicationKey, SessionId, View};
 
 /// One piece of news. An event is a hint which publisher to look at, and evidence of a moment; never an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +65,8 @@ impl Observation {
         }
     }
 
-    /// Takes the news into what is known. Repeating it, or taking news in another order, gives the same evidence.
+    /// Takes the news into what is known. Repeating it, or taking news in another order, gives the same evidence. The
+    /// destination's session alone, which nothing is decided by, can depend on the order.
     pub fn fold_into(&self, view: &mut View, policy: &Policy) {
         match self {
             Self::Published { session, user_id, at, .. } => publisher(view).saw(true, *at, session, user_id),
@@ -76,14 +75,11 @@ impl Observation {
             }
             Self::ReplicaActive { key, destination_session, at } => {
                 let mut replica = replica(view, key);
-                replica.evidence.saw_on(*at);
-                if destination_session.is_some() {
+                let newest = replica.evidence.on <= Some(*at) || replica.destination_session.is_none();
+                if destination_session.is_some() && newest {
                     replica.destination_session.clone_from(destination_session);
                 }
-                let idle = matches!(replica.phase, Phase::Pending | Phase::Stopped | Phase::Blocked(_));
-                if idle && replica.owner == Owner::Nobody && replica.evidence.standing() == Standing::On {
-                    replica.owner = Owner::Foreign;
-                }
+                replica.evidence.saw_on(*at);
                 view.put(replica);
             }
             Self::ReplicaEnded { key, at } => {

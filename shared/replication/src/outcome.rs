@@ -5,9 +5,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::moment::later;
 use crate::{
     Blocked, BlockedReason, Desired, LastError, Lease, Moment, Observation, Owner, Phase, Policy,
-    PublisherKey, Replica, ReplicationKey, SessionId, StageArn, View,
+    PublisherKey, Replica, ReplicationKey, SessionId, StageArn, Standing, View,
 };
 
 /// A call that did not succeed: one variant of [`Refusal`] per thing the controller does differently.
@@ -103,7 +104,7 @@ impl Outcome {
         match self {
             Self::Start(key, result) => match held(view, key, lease) {
                 Held::Ours(replica) => replica.started(result, took, policy),
-                Held::Lost(replica) if result.is_ok() => replica.evidence.saw_on(took),
+                Held::Lost(replica) if result.is_ok() => replica.started_late(took),
                 Held::Lost(_) | Held::Gone => {}
             },
             Self::Stop(key, result) => match held(view, key, lease) {
@@ -177,20 +178,28 @@ impl Replica {
         }
     }
 
+    /// A Start took effect after its lease was lost: it is ours, whatever the others made of it meanwhile.
+    fn started_late(&mut self, took: Moment) {
+        self.evidence.saw_on(took);
+        if self.owner == Owner::Nobody {
+            self.owner = Owner::Stagelink;
+        }
+    }
+
     fn start_failed(&mut self, error: &CallError, now: Timestamp, policy: &Policy) {
         self.last_error = Some(LastError::of(error, now));
         let wait = policy.backoff(self.attempts, &self.key);
         match error.refusal {
-            Refusal::Rejected(_) => self.next_attempt = None,
+            Refusal::Rejected(_) => self.next_attempt = Some(now),
             Refusal::AccessDenied => {
-                self.block(BlockedReason::AccessDenied, now + policy.access_denied_retry)
+                self.block(BlockedReason::AccessDenied, later(now, policy.access_denied_retry));
             }
             Refusal::Throttled { retry_after } => {
-                self.block(BlockedReason::Throttled, now + wait.max(retry_after.unwrap_or_default()));
+                self.block(BlockedReason::Throttled, later(now, wait.max(retry_after.unwrap_or_default())));
             }
             Refusal::Unavailable => {
                 self.owner = Owner::Stagelink;
-                self.next_attempt = Some(now + wait);
+                self.next_attempt = Some(later(now, wait));
             }
         }
     }
@@ -207,15 +216,15 @@ impl Replica {
         let wait = policy.backoff(self.attempts, &self.key);
         self.last_error = Some(LastError::of(error, now));
         match error.refusal {
-            Refusal::Rejected(_) => self.next_attempt = None,
-            Refusal::Unavailable => self.next_attempt = Some(now + wait),
+            Refusal::Rejected(_) => self.next_attempt = Some(now),
+            Refusal::Unavailable => self.next_attempt = Some(later(now, wait)),
             Refusal::AccessDenied => {
                 self.phase = Phase::Active;
-                self.next_attempt = Some(now + policy.access_denied_retry);
+                self.next_attempt = Some(later(now, policy.access_denied_retry));
             }
             Refusal::Throttled { retry_after } => {
                 self.phase = Phase::Active;
-                self.next_attempt = Some(now + wait.max(retry_after.unwrap_or_default()));
+                self.next_attempt = Some(later(now, wait.max(retry_after.unwrap_or_default())));
             }
         }
     }
@@ -230,7 +239,7 @@ impl Replica {
         }
         self.lease = None;
         self.phase = Phase::Active;
-        self.next_attempt = Some(took.latest() + policy.backoff(self.attempts, &self.key));
+        self.next_attempt = Some(later(took.latest(), policy.backoff(self.attempts, &self.key)));
     }
 
     /// ListParticipantReplicas does not show it, and a call had left it in doubt.
@@ -242,11 +251,11 @@ impl Replica {
             (Phase::Starting, Some(rejection)) => {
                 let message = self.last_error.as_ref().map_or("", |error| &error.message);
                 let reason = why_rejected(rejection, message, running, policy);
-                self.block(reason, now + policy.backoff(self.attempts, &self.key));
+                self.block(reason, later(now, policy.backoff(self.attempts, &self.key)));
             }
             (Phase::Starting, None) => {
                 self.phase = Phase::Pending;
-                self.next_attempt = None;
+                self.next_attempt = Some(now);
             }
             (Phase::Stopping, _) => {
                 self.owner = Owner::Nobody;
@@ -262,17 +271,22 @@ impl Replica {
         self.lease = None;
         self.attempts += 1;
         self.next_attempt = Some(match error.refusal {
-            Refusal::AccessDenied => now + policy.access_denied_retry,
-            _ => now + policy.backoff(self.attempts, &self.key),
+            Refusal::AccessDenied => later(now, policy.access_denied_retry),
+            _ => later(now, policy.backoff(self.attempts, &self.key)),
         });
     }
 
-    /// A Publish Error of the replica participant: Start had succeeded, and the destination refused later.
+    /// A Publish Error of the replica participant: Start had succeeded, and the destination refused later. The news that
+    /// the replication ended may have come first.
     pub(crate) fn failed_at_destination(&mut self, code: &str, at: Moment, policy: &Policy) {
-        if self.evidence.off >= Some(at) {
+        self.evidence.saw_off(at);
+        let waited_for = matches!(self.phase, Phase::Active | Phase::Pending);
+        let wanted = waited_for && self.desired == Desired::Replicated;
+        let repeated =
+            self.last_error.as_ref().is_some_and(|last| last.code == code && last.at == at.latest());
+        if !wanted || repeated || self.evidence.standing() == Standing::On {
             return;
         }
-        self.evidence.saw_off(at);
         let reason = match code {
             "QUOTA_EXCEEDED" => BlockedReason::DestinationFull,
             "INSUFFICIENT_CAPABILITIES" => BlockedReason::AccessDenied,
@@ -286,10 +300,8 @@ impl Replica {
             request_id: None,
             at: at.latest(),
         });
-        if self.phase == Phase::Active && self.desired == Desired::Replicated {
-            self.attempts += 1;
-            self.block(reason, at.latest() + policy.backoff_cap);
-        }
+        self.attempts += 1;
+        self.block(reason, later(at.latest(), policy.backoff_cap));
     }
 
     fn block(&mut self, reason: BlockedReason, until: Timestamp) {

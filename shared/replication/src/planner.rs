@@ -10,13 +10,14 @@ mod wants;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
+use crate::moment::later;
 use crate::{
     Blocked, BlockedReason, Decision, Desired, Lease, Line, Owner, Phase, Policy, Publishing,
     ReconnectWindow, Replica, ReplicationKey, Report, View,
 };
-use truth::{Truth, truth};
+use truth::{Truth, evidence_for, truth};
 use wants::{Want, wants};
 
 /// What the planner needs to know beside the view.
@@ -150,24 +151,24 @@ impl Planning<'_> {
             (Truth::Present, Publishing::No) => self.hold_or_stop(known, want),
             (Truth::Present, _) => self.keep(known, want),
             (Truth::Absent, Publishing::Yes | Publishing::Uncertain) => {
-                return Some(want.asked_of(known.clone()));
+                let asked = want.asked_of(known.clone());
+                let evidence = evidence_for(asked.reconnect_window, known, self.view.publisher.as_ref());
+                return Some(Replica { evidence, ..asked });
             }
             (Truth::Absent, _) => self.rest(known, Some(want), "the participant does not publish"),
         }
         None
     }
 
-    /// Decides on a replication that no rule wants.
+    /// Decides on a replication that no rule wants. That its reconnect window is over does not prove its end: one that
+    /// was not seen to end is stopped, or it might reappear with its publisher.
     fn settle_unwanted(&mut self, known: &Replica) {
         if self.waits_for_lease(known, None) {
             return;
         }
-        match truth(known, self.view.publisher.as_ref()) {
+        match truth(known, None) {
             Truth::InDoubt => self.verify(known, None),
-            Truth::Present if known.owner == Owner::Foreign => {
-                self.change(known, Replica { phase: Phase::Active, ..known.clone() });
-                self.line(line(known, None, Decision::Foreign, "somebody else started it"));
-            }
+            Truth::Present if known.owner_if_running() == Owner::Foreign => self.leave(known, None),
             Truth::Present => self.stop(known, None, "no rule wants it"),
             Truth::Absent => self.rest(known, None, "no rule wants it"),
         }
@@ -184,32 +185,38 @@ impl Planning<'_> {
     }
 
     fn keep(&mut self, known: &Replica, want: &Want<'_>) {
-        let mut after = Replica { desired: Desired::Replicated, ..known.clone() };
-        if known.phase == Phase::Starting && known.owner == Owner::Nobody {
-            after.owner = Owner::Stagelink;
+        if known.owner_if_running() == Owner::Foreign {
+            return self.leave(known, Some(want));
         }
-        if known.phase != Phase::Active || known.next_attempt.is_some() {
+        let mut after = running(known);
+        after.desired = Desired::Replicated;
+        after.rule = Some(want.rule_ref());
+        if known.due().is_some() {
             after.settle(Phase::Active);
         }
-        if after.owner == Owner::Foreign {
-            self.line(want.line(Decision::Foreign, "somebody else started it".to_owned()));
-        } else {
-            after.rule = Some(want.rule_ref());
-            self.line(want.line(Decision::Keep, "it runs".to_owned()));
+        self.change(known, after);
+        self.line(want.line(Decision::Keep, "it runs".to_owned()));
+    }
+
+    /// It runs, and is not ours to touch.
+    fn leave(&mut self, known: &Replica, want: Option<&Want<'_>>) {
+        let mut after = running(known);
+        if known.due().is_some() {
+            after.settle(Phase::Active);
         }
         self.change(known, after);
+        self.line(line(known, want, Decision::Foreign, "somebody else started it"));
     }
 
     /// The publisher is gone. IVS ends the replica when the reconnect window is over; what it did not end by then, plus a
     /// grace, is stopped.
     fn hold_or_stop(&mut self, known: &Replica, want: &Want<'_>) {
-        if known.owner == Owner::Foreign {
-            self.change(known, Replica { phase: Phase::Active, ..known.clone() });
-            return self.line(want.line(Decision::Foreign, "somebody else started it".to_owned()));
+        if known.owner_if_running() == Owner::Foreign {
+            return self.leave(known, Some(want));
         }
         let left = self.view.publisher.as_ref().and_then(|publisher| publisher.evidence.off);
         let left = left.map_or(self.context.now, |off| off.latest());
-        let release_at = left + known.reconnect_window.duration() + self.context.policy.release_grace;
+        let release_at = later(left, known.reconnect_window.duration() + self.context.policy.release_grace);
         if release_at <= self.context.now {
             return self.stop(
                 known,
@@ -217,12 +224,10 @@ impl Planning<'_> {
                 "the participant does not publish, and its reconnect window is over",
             );
         }
-        let after = Replica {
-            phase: Phase::Active,
-            desired: Desired::Released,
-            next_attempt: Some(release_at),
-            ..known.clone()
-        };
+        let mut after = running(known);
+        after.settle(Phase::Active);
+        after.desired = Desired::Released;
+        after.next_attempt = Some(release_at);
         self.change(known, after);
         self.wake(release_at);
         self.line(
@@ -233,16 +238,18 @@ impl Planning<'_> {
     fn stop(&mut self, known: &Replica, want: Option<&Want<'_>>, why: &str) {
         let now = self.context.now;
         if let Some(at) = known.next_attempt.filter(|at| known.attempts > 0 && now < *at) {
+            self.change(known, Replica { lease: None, ..known.clone() });
             self.wake(at);
             return self.line(line(known, want, Decision::Wait, &format!("{why}; tried again at {at}")));
         }
         if !self.context.can.stop {
-            let due = known.next_attempt.filter(|_| known.desired == Desired::Released).unwrap_or(now);
+            let due = known.next_attempt.filter(|_| known.desired == Desired::Released);
+            let due = due.map_or(now, |due| due.min(now));
             let after = Replica {
-                phase: Phase::Active,
                 desired: Desired::Released,
                 next_attempt: Some(due),
-                ..known.clone()
+                lease: None,
+                ..running(known)
             };
             self.change(known, after);
             return self.line(line(
@@ -258,7 +265,7 @@ impl Planning<'_> {
             attempts: known.attempts + 1,
             next_attempt: None,
             lease: Some(self.lease()),
-            ..known.clone()
+            ..running(known)
         };
         self.change(known, after);
         self.plan.steps.push(Step::Stop(known.key.clone()));
@@ -267,36 +274,45 @@ impl Planning<'_> {
 
     fn rest(&mut self, known: &Replica, want: Option<&Want<'_>>, why: &str) {
         let mut after = Replica { desired: Desired::Released, owner: Owner::Nobody, ..known.clone() };
-        if known.phase != Phase::Stopped || known.next_attempt.is_some() || known.lease.is_some() {
+        if known.phase != Phase::Stopped || known.due().is_some() {
             after.settle(Phase::Stopped);
         }
         self.change(known, after);
         self.line(line(known, want, Decision::Rest, why));
     }
 
-    /// Nobody can tell whether it runs: an earlier call has no recorded outcome, or was refused.
+    /// Nobody can tell whether it runs: an earlier call has no recorded outcome, or was refused, or the news cannot be told
+    /// apart in time.
     fn verify(&mut self, known: &Replica, want: Option<&Want<'_>>) {
-        let now = self.context.now;
-        if let Some(at) = known.next_attempt.filter(|at| now < *at) {
-            self.wake(at);
-            return self.line(line(known, want, Decision::Wait, &format!("in doubt; asked of IVS at {at}")));
+        let due = match known.next_attempt {
+            Some(retry_at) if known.attempts > 0 => retry_at,
+            other => self.worth_asking_at(known).min(other.unwrap_or(Timestamp::MAX)),
+        };
+        let owner = if known.is_unrecorded_start() { Owner::Stagelink } else { known.owner };
+        if self.context.now < due {
+            self.change(known, Replica { owner, next_attempt: Some(due), lease: None, ..known.clone() });
+            self.wake(due);
+            return self.line(line(known, want, Decision::Wait, &format!("in doubt; asked of IVS at {due}")));
         }
         if !self.context.can.verify {
-            return self.line(line(
-                known,
-                want,
-                Decision::Defer,
-                "in doubt; left to a function that may ask IVS",
-            ));
+            self.change(known, Replica { next_attempt: Some(due), ..known.clone() });
+            let why = "in doubt; left to a function that may ask IVS";
+            return self.line(line(known, want, Decision::Defer, why));
         }
-        // An attempt that was neither recorded nor refused may have taken effect.
-        let owner = match known.lease.is_some() && known.phase == Phase::Starting {
-            true => Owner::Stagelink,
-            false => known.owner,
-        };
         self.change(known, Replica { owner, next_attempt: None, lease: Some(self.lease()), ..known.clone() });
         self.doubtful.push(known.key.clone());
         self.line(line(known, want, Decision::Verify, "in doubt"));
+    }
+
+    /// From when on the answer of IVS is newer than the news that left the doubt. Until a second is over, nothing seen in
+    /// it is newer than an event of that whole second.
+    fn worth_asking_at(&self, known: &Replica) -> Timestamp {
+        let Context { now, policy, .. } = self.context;
+        if matches!(known.phase, Phase::Starting | Phase::Stopping) {
+            return now;
+        }
+        let newest = known.evidence.on.max(known.evidence.off).map_or(now, |newest| newest.latest());
+        later(newest, SignedDuration::from_nanos(1)).clamp(now, later(now, policy.backoff_cap))
     }
 
     /// Gives the free slots to those that have to be started, highest priority first.
@@ -320,10 +336,13 @@ impl Planning<'_> {
         let known = known.unwrap_or_else(|| Replica::new(asked.key.clone()));
         let wait = self.wait_before_start(&known);
         if let Some((at, why)) = wait.filter(|(at, _)| now < *at) {
-            let mut after = Replica { phase: known.phase.clone(), ..asked };
+            let mut after = Replica { next_attempt: None, lease: None, ..asked };
             if !matches!(after.phase, Phase::Blocked(_)) {
                 after.phase = Phase::Pending;
                 after.next_attempt = Some(at);
+            }
+            if after.will_be_tried_soon() {
+                self.free_slots = self.free_slots.saturating_sub(1);
             }
             self.change(&known, after);
             self.wake(at);
@@ -332,7 +351,7 @@ impl Planning<'_> {
         if self.free_slots == 0 {
             let reason = BlockedReason::ParticipantSlotsFull;
             let phase = Phase::Blocked(Blocked { reason, until: None });
-            self.change(&known, Replica { phase, next_attempt: None, ..asked });
+            self.change(&known, Replica { phase, next_attempt: None, lease: None, ..asked });
             let slots = policy.slots_per_participant;
             let why = format!("all {slots} concurrent replications of the participant are taken");
             return self.line(want.line(Decision::Block(reason), why));
@@ -340,7 +359,8 @@ impl Planning<'_> {
         self.free_slots -= 1;
         if !self.context.can.start {
             let due = known.next_attempt.filter(|_| known.phase == Phase::Pending).unwrap_or(now);
-            self.change(&known, Replica { phase: Phase::Pending, next_attempt: Some(due), ..asked });
+            let phase = Phase::Pending;
+            self.change(&known, Replica { phase, next_attempt: Some(due), lease: None, ..asked });
             return self.line(want.line(Decision::Defer, format!("to be started since {due}")));
         }
         let after = Replica {
@@ -375,8 +395,8 @@ impl Planning<'_> {
                 // It ended although nobody wanted that. Mostly its publisher has just left, and that news is on its way.
                 let ended = known.evidence.off?;
                 let came_back = published.is_some_and(|on| ended.certainly_before(on));
-                (!came_back)
-                    .then(|| (ended.latest() + self.context.policy.restart_grace, "it ended by itself"))
+                let restart_at = later(ended.latest(), self.context.policy.restart_grace);
+                (!came_back).then_some((restart_at, "it ended by itself"))
             }
             Phase::Pending | Phase::Stopped => known.next_attempt.map(|at| (at, "a wait is not over")),
             Phase::Starting | Phase::Stopping => None,
@@ -384,8 +404,7 @@ impl Planning<'_> {
     }
 
     fn lease(&self) -> Lease {
-        let since = self.context.now;
-        Lease { holder: self.context.holder.to_owned(), since, until: since + self.context.policy.lease }
+        Lease::taken(self.context.holder, self.context.now, self.context.policy)
     }
 
     fn change(&mut self, before: &Replica, after: Replica) {
@@ -409,6 +428,15 @@ impl Planning<'_> {
         }
         self.plan
     }
+}
+
+/// The replication as it is once it is known to run.
+fn running(known: &Replica) -> Replica {
+    let mut running = Replica { owner: known.owner_if_running(), ..known.clone() };
+    if known.phase != Phase::Active {
+        running.settle(Phase::Active);
+    }
+    running
 }
 
 fn line(known: &Replica, want: Option<&Want<'_>>, decision: Decision, why: &str) -> Line {

@@ -46,10 +46,11 @@ impl Publisher {
         }
     }
 
-    /// Takes in that it published (or not) at `at`. The session and user id of the newest news are kept.
+    /// Takes in that it published (or not) at `at`. The session and user id of the newest news are kept; of two that came at
+    /// the same time the greater, so that the order of arrival does not matter.
     pub fn saw(&mut self, publishing: bool, at: Moment, session: &SessionId, user_id: &str) {
         let newest = self.evidence.on.max(self.evidence.off);
-        if newest.is_none_or(|newest| at >= newest) {
+        if (Some(at), Some(session), user_id) > (newest, self.session.as_ref(), self.user_id.as_str()) {
             self.session = Some(session.clone());
             user_id.clone_into(&mut self.user_id);
         }

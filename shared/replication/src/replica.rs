@@ -11,7 +11,8 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::{Evidence, ReconnectWindow, Rejection, ReplicationKey, RuleId, SessionId};
+use crate::moment::later;
+use crate::{Evidence, Policy, ReconnectWindow, Rejection, ReplicationKey, RuleId, SessionId};
 
 /// One replication: a row of the inventory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,12 +80,33 @@ impl Replica {
 
     /// When there is something to do for it although no event comes; nothing if there is not.
     pub fn due(&self) -> Option<Timestamp> {
-        match &self.phase {
-            Phase::Pending | Phase::Active | Phase::Stopped => self.next_attempt,
+        let retry = match &self.phase {
             Phase::Blocked(blocked) => blocked.until,
-            Phase::Starting | Phase::Stopping => {
-                self.lease.as_ref().map(|lease| lease.until).or(self.next_attempt)
-            }
+            _ => None,
+        };
+        self.lease.as_ref().map(|lease| lease.until).or(self.next_attempt).or(retry)
+    }
+
+    /// Whether it waits for something that is soon over, and keeps its slot meanwhile against rules of lower priority.
+    pub(crate) fn will_be_tried_soon(&self) -> bool {
+        match &self.phase {
+            Phase::Pending => true,
+            Phase::Blocked(blocked) => blocked.reason == BlockedReason::Throttled,
+            _ => false,
+        }
+    }
+
+    /// Whether a Start of ours has neither an outcome nor a refusal: it may have taken effect.
+    pub(crate) fn is_unrecorded_start(&self) -> bool {
+        self.phase == Phase::Starting && self.lease.is_some() && self.last_error.is_none()
+    }
+
+    /// Whose it is, if it runs. What nobody started is somebody else's.
+    pub(crate) fn owner_if_running(&self) -> Owner {
+        match self.owner {
+            Owner::Nobody if self.is_unrecorded_start() => Owner::Stagelink,
+            Owner::Nobody => Owner::Foreign,
+            owner => owner,
         }
     }
 }
@@ -235,6 +257,13 @@ pub struct Lease {
     pub since: Timestamp,
     /// When it ends by itself.
     pub until: Timestamp,
+}
+
+impl Lease {
+    /// A lease that `holder` takes at `since`, for as long as the policy says.
+    pub fn taken(holder: &str, since: Timestamp, policy: &Policy) -> Self {
+        Self { holder: holder.to_owned(), since, until: later(since, policy.lease) }
+    }
 }
 
 /// Why the last call for a replication did not succeed.

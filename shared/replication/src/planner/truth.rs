@@ -1,6 +1,7 @@
 //! Whether a replication runs, by everything that is known.
 
-use crate::{Phase, Publisher, Publishing, Replica, Standing};
+use crate::moment::later;
+use crate::{Evidence, Moment, Phase, Publisher, Publishing, ReconnectWindow, Replica, Standing};
 
 /// Whether a replication runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub(super) fn truth(replica: &Replica, publisher: Option<&Publisher>) -> Truth {
 fn after_unrecorded_call(replica: &Replica) -> Truth {
     let Some(since) = replica.lease.as_ref().map(|lease| lease.since) else { return Truth::InDoubt };
     let evidence = &replica.evidence;
-    let newer = |moment: Option<crate::Moment>| moment.is_some_and(|moment| moment.earliest() >= since);
+    let newer = |moment: Option<Moment>| moment.is_some_and(|moment| moment.earliest() >= since);
     match (&replica.phase, evidence.standing()) {
         (Phase::Starting, Standing::On) if newer(evidence.on) => Truth::Present,
         (Phase::Stopping, Standing::Off) if newer(evidence.off) => Truth::Absent,
@@ -59,4 +60,21 @@ fn since_last_seen(replica: &Replica, publisher: Option<&Publisher>) -> Truth {
         () if shortest > window => Truth::Absent,
         () => Truth::InDoubt,
     }
+}
+
+/// The evidence of an absent replication, to be kept with another reconnect window. That it is absent may follow from the
+/// window it has, and must not follow from another one any more: then its end is written down.
+pub(super) fn evidence_for(
+    window: ReconnectWindow,
+    replica: &Replica,
+    publisher: Option<&Publisher>,
+) -> Evidence {
+    let mut evidence = replica.evidence;
+    let left = publisher.and_then(|publisher| publisher.evidence.off);
+    let inferred = evidence.standing() == Standing::On && window != replica.reconnect_window;
+    if let Some(left) = left.filter(|_| inferred) {
+        let waited = replica.reconnect_window.duration();
+        evidence.saw_off(Moment::between(later(left.earliest(), waited), later(left.latest(), waited)));
+    }
+    evidence
 }

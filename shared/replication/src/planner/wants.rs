@@ -38,7 +38,7 @@ impl Want<'_> {
 /// Every wanted destination once, by the rule with the highest priority, in the order in which slots are given; and the
 /// rules that do not speak of this publisher.
 pub(super) fn wants(view: &View, now: Timestamp) -> (Vec<Want<'_>>, Vec<(RuleId, Unmatched)>) {
-    let user_id = view.publisher.as_ref().map_or("", |publisher| &publisher.user_id);
+    let user_id = view.publisher.as_ref().map(|publisher| publisher.user_id.as_str());
     let mut rules: Vec<&Rule> = view.rules.iter().collect();
     rules.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.id.cmp(&b.id)));
     let (mut wants, mut unmatched) = (Vec::new(), Vec::new());
@@ -59,7 +59,8 @@ pub(super) fn wants(view: &View, now: Timestamp) -> (Vec<Want<'_>>, Vec<(RuleId,
     (wants, unmatched)
 }
 
-fn mismatch(rule: &Rule, stage: &StageArn, user_id: &str, now: Timestamp) -> Option<Unmatched> {
+/// Why a rule does not speak of a publisher. An unknown user id mismatches nothing: that would stop replicas for want of news.
+fn mismatch(rule: &Rule, stage: &StageArn, user_id: Option<&str>, now: Timestamp) -> Option<Unmatched> {
     if !rule.covers(stage) {
         return Some(Unmatched::OtherSource);
     }
@@ -69,5 +70,5 @@ fn mismatch(rule: &Rule, stage: &StageArn, user_id: &str, now: Timestamp) -> Opt
     if !rule.is_active(now) {
         return Some(Unmatched::Expired);
     }
-    (!rule.participants.matches(user_id)).then_some(Unmatched::UserId)
+    user_id.is_some_and(|user_id| !rule.participants.matches(user_id)).then_some(Unmatched::UserId)
 }

@@ -1,0 +1,189 @@
+//! The call budget of an IVS operation: who may call when, for all Lambdas together.
+//!
+//! IVS takes 5 calls per second of each operation from an account in a Region, whoever makes them. A budget is a share of that.
+//! It is kept as the last few grants: a call is granted when the grant a whole budget earlier is a whole window old. So a full
+//! budget may be spent at once, and still no window, wherever it begins, holds more than the budget.
+//!
+//! # Guarantees
+//! * No window of [`Limit::window`] holds more than [`Limit::calls`] grants, whatever was asked for and when.
+//! * Grants are given in the order of asking and never lie in the past.
+
+use jiff::{SignedDuration, Timestamp};
+
+/// How much of an operation's quota may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// Calls in one window; at least 1.
+    pub calls: usize,
+    /// The window.
+    pub window: SignedDuration,
+}
+
+impl Limit {
+    /// The window that IVS counts in, and a little more, because calls that leave a second apart may arrive closer.
+    const WINDOW: SignedDuration = SignedDuration::from_millis(1_020);
+
+    /// The given share, in percent (1–100), of a quota in calls per second. Part of a call is rounded down, and made up for by a
+    /// longer window where nothing would be left.
+    pub fn share(quota_per_second: u32, percent: u32) -> Self {
+        let hundredths = quota_per_second.max(1).saturating_mul(percent.clamp(1, 100));
+        match hundredths / 100 {
+            0 => Self {
+                calls: 1,
+                window: Self::WINDOW.saturating_mul(100) / i32::try_from(hundredths).unwrap_or(1),
+            },
+            calls => Self { calls: calls as usize, window: Self::WINDOW },
+        }
+    }
+
+    /// The same calls over a window that is `strain` percent longer.
+    fn under(self, strain: u32) -> Self {
+        let percent = i32::try_from(100 + strain).unwrap_or(i32::MAX);
+        Self { window: self.window.saturating_mul(percent) / 100, ..self }
+    }
+}
+
+/// The grants of one operation.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Budget {
+    /// The last grants, oldest first; no more than fit into one window.
+    pub grants: Vec<Timestamp>,
+    /// How much slower than allowed it goes, because IVS throttled although the budget allowed: percent of the window, at
+    /// [`Budget::strained_at`].
+    pub strain: u32,
+    /// When it was throttled last.
+    pub strained_at: Option<Timestamp>,
+    /// The stored version this was read at; 0 if it is not stored yet.
+    pub version: u64,
+}
+
+impl Budget {
+    /// The most it slows down: to a tenth.
+    const MAX_STRAIN: u32 = 900;
+    /// How long it takes for half of the strain to be forgotten.
+    const RELIEF: SignedDuration = SignedDuration::from_secs(10);
+
+    /// The next free time at or after `now`.
+    pub fn next_free(&self, now: Timestamp, limit: Limit) -> Timestamp {
+        let limit = limit.under(self.strain_at(now));
+        let last = self.grants.last().copied().unwrap_or(Timestamp::MIN);
+        let before_window = self.grants.len().checked_sub(limit.calls).map(|i| self.grants[i]);
+        let window_over = before_window.and_then(|grant| grant.checked_add(limit.window).ok());
+        now.max(last).max(window_over.unwrap_or(Timestamp::MIN))
+    }
+
+    /// Grants one call, if it may be made no later than `until`: gives the time at which to make it.
+    pub fn grant(&mut self, now: Timestamp, until: Timestamp, limit: Limit) -> Option<Timestamp> {
+        let at = self.next_free(now, limit);
+        if at > until {
+            return None;
+        }
+        self.grants.push(at);
+        let surplus = self.grants.len().saturating_sub(limit.calls);
+        self.grants.drain(..surplus);
+        Some(at)
+    }
+
+    /// IVS throttled a call that the budget had allowed: somebody else is calling too. Throttled calls of the same half second
+    /// count once.
+    pub fn throttled(&mut self, at: Timestamp) {
+        let recent =
+            self.strained_at.is_some_and(|last| at.duration_since(last) < SignedDuration::from_millis(500));
+        if !recent {
+            self.strain = (self.strain_at(at) * 3 / 2 + 50).min(Self::MAX_STRAIN);
+            self.strained_at = Some(at);
+        }
+    }
+
+    /// The strain that is left at `now`.
+    pub fn strain_at(&self, now: Timestamp) -> u32 {
+        let Some(since) = self.strained_at else { return 0 };
+        let halvings = now.duration_since(since).as_millis() / Self::RELIEF.as_millis();
+        let rest = (now.duration_since(since).as_millis() % Self::RELIEF.as_millis()).max(0);
+        let halved = self.strain >> u32::try_from(halvings.max(0)).unwrap_or(u32::MAX).min(31);
+        // Between two halvings it falls evenly.
+        halved - u32::try_from(i128::from(halved / 2) * rest / Self::RELIEF.as_millis()).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_000_000_000_000 + ms).unwrap()
+    }
+
+    fn most_in_a_window(grants: &[Timestamp], window: SignedDuration) -> usize {
+        let within = |from: &Timestamp| {
+            grants.iter().filter(|at| *at >= from && at.duration_since(*from) < window).count()
+        };
+        grants.iter().map(within).max().unwrap_or(0)
+    }
+
+    #[test]
+    fn a_share_is_never_more_than_its_part_of_the_quota() {
+        assert_eq!(Limit::share(5, 100).calls, 5);
+        assert_eq!(Limit::share(5, 80).calls, 4);
+        assert_eq!(Limit::share(5, 79).calls, 3);
+        let small = Limit::share(5, 10);
+        assert_eq!((small.calls, small.window.as_millis()), (1, 2_040));
+    }
+
+    #[test]
+    fn a_rested_budget_may_be_spent_at_once_and_not_more() {
+        let (mut budget, limit) = (Budget::default(), Limit::share(5, 80));
+        let granted: Vec<_> = (0..5).filter_map(|_| budget.grant(at(0), at(0), limit)).collect();
+        assert_eq!(granted, [at(0); 4]);
+        assert_eq!(budget.next_free(at(0), limit), at(1_020));
+        assert_eq!(budget.next_free(at(5_000), limit), at(5_000));
+    }
+
+    #[test]
+    fn no_window_holds_more_than_the_budget() {
+        let limit = Limit::share(5, 100);
+        for step in [1, 7, 50, 199, 210, 350] {
+            let mut budget = Budget::default();
+            let grants: Vec<_> =
+                (0..300).filter_map(|i| budget.grant(at(i * step), at(1_000_000), limit)).collect();
+            assert_eq!(grants.len(), 300);
+            assert!(grants.is_sorted());
+            assert!(most_in_a_window(&grants, SignedDuration::from_secs(1)) <= 5, "step {step}");
+        }
+    }
+
+    #[test]
+    fn a_thousand_calls_take_little_longer_than_the_quota_needs() {
+        let (mut budget, limit) = (Budget::default(), Limit::share(5, 100));
+        let last = (0..1000).filter_map(|_| budget.grant(at(0), at(1_000_000), limit)).last().unwrap();
+        assert!(last <= at(204_000), "{last}");
+    }
+
+    #[test]
+    fn a_clock_that_runs_behind_takes_its_turn_after_the_last_grant() {
+        let (mut budget, limit) = (Budget::default(), Limit::share(5, 100));
+        budget.grant(at(1_000), at(2_000), limit).unwrap();
+        assert_eq!(budget.grant(at(400), at(2_000), limit), Some(at(1_000)));
+    }
+
+    #[test]
+    fn throttling_slows_it_down_and_time_relieves_it() {
+        let (mut budget, limit) = (Budget::default(), Limit::share(5, 100));
+        budget.throttled(at(0));
+        budget.throttled(at(100));
+        assert_eq!(budget.strain, 50, "throttled calls of one moment count once");
+        for i in 1..40 {
+            budget.throttled(at(i * 1_000));
+        }
+        assert!(budget.strain_at(at(39_000)) > 300 && budget.strain <= Budget::MAX_STRAIN);
+        let slow = budget.strain_at(at(39_000));
+        assert!(budget.strain_at(at(44_000)) < slow);
+        assert!(budget.strain_at(at(49_000)) <= slow / 2);
+        assert_eq!(budget.strain_at(at(400_000)), 0);
+        assert!(budget.strain_at(at(-5_000)) <= budget.strain, "an earlier clock does no harm");
+        for _ in 0..5 {
+            budget.grant(at(40_000), at(40_000), limit).unwrap();
+        }
+        assert!(budget.next_free(at(40_000), limit) > at(40_000 + 3_000));
+    }
+}

@@ -1,0 +1,186 @@
+//! Arbitrary views: every phase, owner, lease and evidence, also combinations that no history should lead to.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use proptest::{collection, option, sample};
+use replication::{
+    Blocked, BlockedReason, Desired, Destination, Evidence, LastError, Lease, Moment, Observation, Owner,
+    ParticipantFilter, Phase, Publisher, Rejection, Replica, Rule, RuleRef, Source, Status, View,
+};
+
+use crate::build::{publisher, rule, session, stage, time, to, window};
+
+/// When every plan is made. Times lie around it, mostly in its minute.
+pub(crate) fn now() -> Timestamp {
+    time("00:01:00")
+}
+
+pub(crate) fn timestamp() -> impl Strategy<Value = Timestamp> {
+    let near = (-40_i64..40).prop_map(|halves| now() + SignedDuration::from_millis(halves * 500));
+    let far = sample::select(vec![Timestamp::MIN, Timestamp::MAX, now()]);
+    prop_oneof![20 => near, 1 => far]
+}
+
+/// An instant, a whole second, a call of some length, or the end of time.
+pub(crate) fn moment() -> impl Strategy<Value = Moment> {
+    let second = timestamp().prop_map(|at| {
+        Moment::between(at, at.checked_add(SignedDuration::from_nanos(999_999_999)).unwrap_or(at))
+    });
+    let call = (timestamp(), timestamp()).prop_map(|(a, b)| Moment::between(a, b));
+    prop_oneof![timestamp().prop_map(Moment::exact), second, call]
+}
+
+pub(crate) fn evidence() -> impl Strategy<Value = Evidence> {
+    (option::of(moment()), option::of(moment())).prop_map(|(on, off)| Evidence { on, off })
+}
+
+pub(crate) fn observation() -> impl Strategy<Value = Observation> {
+    let session = sample::select(vec!["st-1", "st-2"]).prop_map(session);
+    let user = sample::select(vec!["", "host-1"]).prop_map(str::to_owned);
+    let place = sample::select(vec!["B", "C"]).prop_map(to);
+    prop_oneof![
+        (session.clone(), user.clone(), moment()).prop_map(|(session, user_id, at)| {
+            Observation::Published { key: publisher(), session, user_id, at }
+        }),
+        (session.clone(), user, moment()).prop_map(|(session, user_id, at)| {
+            Observation::Unpublished { key: publisher(), session, user_id, at }
+        }),
+        (place.clone(), option::of(session), moment()).prop_map(|(key, destination_session, at)| {
+            Observation::ReplicaActive { key, destination_session, at }
+        }),
+        (place.clone(), moment()).prop_map(|(key, at)| Observation::ReplicaEnded { key, at }),
+        (place, moment()).prop_map(|(key, at)| Observation::ReplicaFailed {
+            key,
+            code: "QUOTA_EXCEEDED".to_owned(),
+            at
+        }),
+    ]
+}
+
+fn stage_name() -> impl Strategy<Value = &'static str> {
+    sample::select(vec!["A", "B", "C", "D", "E", "F", "G", "H", "I"])
+}
+
+fn a_rule(id: usize) -> impl Strategy<Value = Rule> {
+    let places = collection::btree_set(stage_name(), 1..8);
+    let source = sample::select(vec![Source::Any, Source::Stage(stage("A")), Source::Stage(stage("Z"))]);
+    let user = option::of(sample::select(vec!["host-*", "guest-*"]));
+    let paused = prop::bool::weighted(0.1);
+    let seconds = sample::select(vec![0, 5, 30, 300]);
+    (places.prop_shuffle_vec(), source, user, paused, seconds, 0..3_u8, option::weighted(0.2, timestamp()))
+        .prop_map(move |(places, source, user, paused, seconds, priority, expires_at)| Rule {
+            priority,
+            source,
+            status: if paused { Status::Paused } else { Status::Enabled },
+            participants: ParticipantFilter { user_id: user.map(|pattern| pattern.parse().unwrap()) },
+            destinations: places.into_iter().map(|id| Destination::Stage(stage(id))).collect(),
+            reconnect_window: window(seconds),
+            expires_at,
+            ..rule(&format!("rule-{id}"), &[])
+        })
+}
+
+/// A set in any order.
+trait ShuffledSet: Strategy<Value = std::collections::BTreeSet<&'static str>> + Sized {
+    fn prop_shuffle_vec(self) -> impl Strategy<Value = Vec<&'static str>> {
+        self.prop_map(|set| set.into_iter().collect::<Vec<_>>()).prop_shuffle()
+    }
+}
+
+impl<S: Strategy<Value = std::collections::BTreeSet<&'static str>>> ShuffledSet for S {}
+
+fn phase() -> impl Strategy<Value = Phase> {
+    let blocked = (sample::select(BlockedReason::ALL.to_vec()), option::of(timestamp()));
+    prop_oneof![
+        Just(Phase::Pending),
+        Just(Phase::Starting),
+        Just(Phase::Active),
+        Just(Phase::Stopping),
+        Just(Phase::Stopped),
+        blocked.prop_map(|(reason, until)| Phase::Blocked(Blocked { reason, until })),
+    ]
+}
+
+fn lease() -> impl Strategy<Value = Lease> {
+    (timestamp(), timestamp()).prop_map(|(a, b)| Lease {
+        holder: "another".to_owned(),
+        since: a.min(b),
+        until: a.max(b),
+    })
+}
+
+fn last_error() -> impl Strategy<Value = LastError> {
+    let rejection = option::of(sample::select(Rejection::ALL.to_vec()));
+    (rejection, timestamp()).prop_map(|(rejection, at)| LastError {
+        rejection,
+        code: "ConflictException".to_owned(),
+        message: "p1 is not publishing".to_owned(),
+        request_id: None,
+        at,
+    })
+}
+
+fn a_replica(destination: &'static str) -> impl Strategy<Value = Replica> {
+    let owner = sample::select(vec![Owner::Nobody, Owner::Stagelink, Owner::Foreign]);
+    let desired = sample::select(vec![Desired::Replicated, Desired::Released]);
+    let times = (option::of(timestamp()), option::of(lease()), option::of(last_error()));
+    let seconds = sample::select(vec![0, 5, 30, 300]);
+    let behind = option::of(Just(RuleRef { id: "rule-0".parse().unwrap(), revision: 1, priority: 1 }));
+    (phase(), owner, desired, behind, evidence(), times, 0..4_u32, seconds).prop_map(
+        move |(
+            phase,
+            owner,
+            desired,
+            rule,
+            evidence,
+            (next_attempt, lease, last_error),
+            attempts,
+            seconds,
+        )| {
+            Replica {
+                phase,
+                owner,
+                desired,
+                rule,
+                reconnect_window: window(seconds),
+                attributes: BTreeMap::new(),
+                evidence,
+                attempts,
+                next_attempt,
+                lease,
+                last_error,
+                version: 1,
+                ..Replica::new(to(destination))
+            }
+        },
+    )
+}
+
+fn a_publisher() -> impl Strategy<Value = Publisher> {
+    (sample::select(vec!["", "host-1", "guest-1"]), evidence()).prop_map(|(user, evidence)| Publisher {
+        user_id: user.to_owned(),
+        session: Some(session("st-1")),
+        evidence,
+        version: 1,
+        ..Publisher::new(publisher())
+    })
+}
+
+pub(crate) fn view() -> impl Strategy<Value = View> {
+    let rules = (0..4_usize).prop_flat_map(|n| (0..n).map(a_rule).collect::<Vec<_>>());
+    let places = sample::subsequence(vec!["B", "C", "D", "E", "F", "G", "H", "I"], 0..=8);
+    let replicas = places.prop_flat_map(|places| places.into_iter().map(a_replica).collect::<Vec<_>>());
+    (rules, option::weighted(0.9, a_publisher()), replicas).prop_map(|(rules, publisher, replicas)| View {
+        key: crate::build::publisher(),
+        publisher,
+        rules,
+        replicas,
+    })
+}
+
+pub(crate) fn capabilities() -> impl Strategy<Value = replication::Capabilities> {
+    (any::<bool>(), any::<bool>(), any::<bool>())
+        .prop_map(|(start, stop, verify)| replication::Capabilities { start, stop, verify })
+}

@@ -1,0 +1,77 @@
+//! What somebody else started.
+
+use replication::{BlockedReason, Capabilities, Decision, Owner, Phase};
+
+use crate::build::rule;
+use crate::scene::{Scene, decided, decisions, rejected};
+
+#[test]
+fn at_a_wanted_destination_it_is_left_alone() {
+    let mut scene = Scene::new(vec![rule("main", &["B"])]);
+    scene.replica_active("B", "00:00:04.000000");
+    let made = scene.published("00:00:05.000000").at("00:00:05.2").plan();
+    assert_eq!((decisions(&made), made.steps.len()), (vec!["B foreign".to_owned()], 0));
+    assert_eq!((scene.phase("B"), scene.replica("B").owner), (Phase::Active, Owner::Foreign));
+    scene.golden("foreign_wanted");
+}
+
+#[test]
+fn at_an_unwanted_destination_it_is_never_stopped() {
+    let mut scene = Scene::new(vec![rule("main", &["B"])]);
+    scene.replica_active("C", "00:00:04.000000").published("00:00:05.000000").at("00:00:05.2").plan();
+    scene.start_ok("B");
+    scene.rules(vec![]).plan();
+    scene.stop_ok("B");
+    let made = scene.unpublished("00:01:00").at("00:05:00").plan();
+    assert_eq!(decisions(&made), ["B rest", "C foreign"]);
+    scene.golden("foreign_unwanted");
+}
+
+#[test]
+fn its_publisher_leaves_and_it_is_left_to_ivs() {
+    let mut scene = Scene::new(vec![rule("main", &["B"])]);
+    scene.replica_active("B", "00:00:04.000000").published("00:00:05.000000").at("00:00:05.2").plan();
+    let made = scene.unpublished("00:01:00").at("00:05:00").plan();
+    assert_eq!(decisions(&made), ["B foreign"]);
+    let made = scene.replica_ended("B", "00:05:01").at("00:05:02").plan();
+    assert_eq!(decisions(&made), ["B rest"]);
+    assert_eq!(scene.replica("B").owner, Owner::Nobody);
+    scene.golden("foreign_leaves");
+}
+
+#[test]
+fn it_takes_a_slot() {
+    let mut scene = Scene::new(vec![rule("main", &["B", "C", "D", "E", "F"])]);
+    scene.replica_active("X", "00:00:04.000000");
+    let made = scene.published("00:00:05.000000").at("00:00:05.2").plan();
+    assert_eq!(decided(&made, Decision::Start), 4);
+    assert_eq!(decided(&made, Decision::Block(BlockedReason::ParticipantSlotsFull)), 1);
+    scene.golden("foreign_takes_a_slot");
+}
+
+/// The verification of a refused start is cut short. The lease it leaves is not one of a start that may have worked.
+#[test]
+fn a_refused_start_stays_refused_when_its_verification_is_cut_short() {
+    let mut scene = Scene::new(vec![rule("main", &["B"])]);
+    scene.published("00:00:05.000000").at("00:00:05.2").plan();
+    scene.start_failed("B", rejected(replication::Rejection::Conflict), "already replicated");
+    scene.plan();
+    let made = scene.at("00:00:14").plan();
+    assert_eq!(decisions(&made), ["B verify"]);
+    scene.listed(&["B"]);
+    assert_eq!(decisions(&scene.plan()), ["B foreign"]);
+    assert_eq!(scene.replica("B").owner, Owner::Foreign);
+    scene.golden("foreign_after_a_cut_verification");
+}
+
+#[test]
+fn a_doubt_is_left_with_a_due_time_to_who_may_ask() {
+    let mut scene = Scene::new(vec![rule("main", &["B"])]);
+    scene.only(Capabilities { start: true, stop: false, verify: false });
+    scene.published("00:00:05.000000").at("00:00:05.2").plan();
+    scene.start_failed("B", rejected(replication::Rejection::Conflict), "already replicated");
+    let made = scene.plan();
+    assert_eq!(decisions(&made), ["B defer"]);
+    assert!(scene.replica("B").due().is_some());
+    scene.golden("doubt_is_deferred");
+}

@@ -1,0 +1,268 @@
+//! A scenario: one publisher, told as it goes.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use replication::invariant::{applied, violations};
+use replication::{
+    CallError, Capabilities, Context, Decision, Lease, Listed, Moment, Observation, Outcome, Phase, Plan,
+    Policy, Publishing, Receipt, Refusal, Rejection, Replica, Rule, Step, View, plan,
+};
+
+use crate::build::{ALL_CALLS, moment, publisher, session, stage, time, to};
+
+pub(crate) struct Scene {
+    pub(crate) view: View,
+    pub(crate) can: Capabilities,
+    now: Timestamp,
+    policy: Policy,
+    text: String,
+}
+
+impl Scene {
+    pub(crate) fn new(rules: Vec<Rule>) -> Self {
+        let view = View { rules, ..View::empty(publisher()) };
+        Self { view, can: ALL_CALLS, now: time("00:00:00"), policy: Policy::default(), text: String::new() }
+    }
+
+    /// A publisher whose replications to these stages were started at once when it published, at 00:00:05.
+    pub(crate) fn running(rules: Vec<Rule>, destinations: &[&str]) -> Self {
+        let mut scene = Self::new(rules);
+        scene.published("00:00:05.000000").at("00:00:05.2").plan();
+        destinations.iter().for_each(|destination| scene.start_ok(destination));
+        scene.plan();
+        scene
+    }
+
+    pub(crate) fn at(&mut self, now: &str) -> &mut Self {
+        self.now = time(now);
+        self
+    }
+
+    pub(crate) fn only(&mut self, can: Capabilities) -> &mut Self {
+        self.can = can;
+        self
+    }
+
+    pub(crate) fn rules(&mut self, rules: Vec<Rule>) -> &mut Self {
+        self.tell("the rules change");
+        self.view.rules = rules;
+        self
+    }
+
+    pub(crate) fn published(&mut self, at: &str) -> &mut Self {
+        self.published_by("", at)
+    }
+
+    pub(crate) fn published_by(&mut self, user: &str, at: &str) -> &mut Self {
+        let (session, user_id) = (session("st-1"), user.to_owned());
+        self.news(
+            &format!("published {at}"),
+            &Observation::Published { key: publisher(), session, user_id, at: moment(at) },
+        )
+    }
+
+    pub(crate) fn unpublished(&mut self, at: &str) -> &mut Self {
+        let (session, user_id) = (session("st-1"), String::new());
+        self.news(
+            &format!("unpublished {at}"),
+            &Observation::Unpublished { key: publisher(), session, user_id, at: moment(at) },
+        )
+    }
+
+    pub(crate) fn replica_active(&mut self, destination: &str, at: &str) -> &mut Self {
+        let news = Observation::ReplicaActive {
+            key: to(destination),
+            destination_session: Some(session("st-2")),
+            at: moment(at),
+        };
+        self.news(&format!("replication to {destination} started {at}"), &news)
+    }
+
+    pub(crate) fn replica_ended(&mut self, destination: &str, at: &str) -> &mut Self {
+        let news = Observation::ReplicaEnded { key: to(destination), at: moment(at) };
+        self.news(&format!("replication to {destination} ended {at}"), &news)
+    }
+
+    pub(crate) fn replica_failed(&mut self, destination: &str, code: &str, at: &str) -> &mut Self {
+        let news = Observation::ReplicaFailed { key: to(destination), code: code.to_owned(), at: moment(at) };
+        self.news(&format!("replica on {destination} failed with {code} {at}"), &news)
+    }
+
+    fn news(&mut self, told: &str, news: &Observation) -> &mut Self {
+        self.tell(told);
+        news.fold_into(&mut self.view, &self.policy);
+        self
+    }
+
+    /// Plans, checks what must hold of every plan, and stores its changes.
+    pub(crate) fn plan(&mut self) -> Plan {
+        let context = Context { now: self.now, policy: &self.policy, can: self.can, holder: "me" };
+        let made = plan(&self.view, context);
+        assert_eq!(violations(&self.view, context, &made), vec![], "{}", self.text);
+        let then = applied(&self.view, &made);
+        let again = plan(&then, context);
+        assert!(again.is_empty(), "the second plan is not empty:\n{}{:#?}", self.text, again.changes);
+        let _ = write!(self.text, "plan at {}\n{}", self.now, made.report);
+        made.changes.iter().for_each(|change| describe(&mut self.text, change));
+        for step in &made.steps {
+            let _ = writeln!(self.text, "  call {}", call(step));
+        }
+        if let Some(at) = made.wake_at {
+            let _ = writeln!(self.text, "  look again at {at}");
+        }
+        self.view = then;
+        made
+    }
+
+    pub(crate) fn start_ok(&mut self, destination: &str) {
+        self.answer(&format!("start {destination}"), |_| {
+            Outcome::Start(to(destination), Ok(Receipt::default()))
+        });
+    }
+
+    pub(crate) fn start_failed(&mut self, destination: &str, refusal: Refusal, message: &str) {
+        let failed = error(refusal, message);
+        self.answer(&format!("start {destination}"), |_| Outcome::Start(to(destination), Err(failed)));
+    }
+
+    pub(crate) fn stop_ok(&mut self, destination: &str) {
+        self.answer(&format!("stop {destination}"), |_| {
+            Outcome::Stop(to(destination), Ok(Receipt::default()))
+        });
+    }
+
+    pub(crate) fn stop_failed(&mut self, destination: &str, refusal: Refusal) {
+        let failed = error(refusal, "no such replication");
+        self.answer(&format!("stop {destination}"), |_| Outcome::Stop(to(destination), Err(failed)));
+    }
+
+    /// The answer to the verification of everything that is under a lease.
+    pub(crate) fn listed(&mut self, destinations: &[&str]) {
+        let row = |id: &&str| Listed { destination: stage(id), destination_session: None };
+        let rows = destinations.iter().map(row).collect();
+        self.answer("list", |doubtful| Outcome::Verify(doubtful, Ok(rows)));
+    }
+
+    pub(crate) fn not_listed(&mut self, refusal: Refusal) {
+        let failed = error(refusal, "not now");
+        self.answer("list", |doubtful| Outcome::Verify(doubtful, Err(failed)));
+    }
+
+    /// Takes in the answer to a call that was made when the last plan was, and took 100 ms.
+    fn answer(&mut self, name: &str, outcome: impl FnOnce(Vec<replication::ReplicationKey>) -> Outcome) {
+        let leased = self.view.replicas.iter().filter(|replica| replica.is_leased(self.now));
+        let leased: Vec<&Replica> = leased.collect();
+        let lease = leased.first().and_then(|replica| replica.lease.clone());
+        let lease: Lease = lease.expect("a call under way");
+        let outcome = outcome(leased.iter().map(|replica| replica.key.clone()).collect());
+        let told = match &outcome {
+            Outcome::Start(_, Err(error)) | Outcome::Stop(_, Err(error)) | Outcome::Verify(_, Err(error)) => {
+                error.to_string()
+            }
+            Outcome::Verify(_, Ok(rows)) => format!("{} running", rows.len()),
+            _ => "ok".to_owned(),
+        };
+        let answered = lease.since + SignedDuration::from_millis(100);
+        outcome.apply(&mut self.view, &lease, Moment::between(lease.since, answered), &self.policy);
+        self.now = self.now.max(answered + SignedDuration::from_millis(1));
+        self.tell(&format!("{name} was answered: {told}"));
+    }
+
+    /// A Start answers when its lease is somebody else's by now.
+    pub(crate) fn start_ok_late(&mut self, destination: &str, lease: &Lease, answered: &str) {
+        let took = Moment::between(lease.since, time(answered));
+        Outcome::Start(to(destination), Ok(Receipt::default())).apply(
+            &mut self.view,
+            lease,
+            took,
+            &self.policy,
+        );
+        self.tell(&format!("start {destination} was answered late: ok"));
+    }
+
+    pub(crate) fn replica(&self, destination: &str) -> &Replica {
+        let key = to(destination);
+        self.view.replicas.iter().find(|replica| replica.key == key).expect("a replication")
+    }
+
+    pub(crate) fn phase(&self, destination: &str) -> Phase {
+        self.replica(destination).phase.clone()
+    }
+
+    fn tell(&mut self, what: &str) {
+        let _ = writeln!(self.text, "* {what}");
+    }
+
+    /// Compares all that was told with `golden/<name>.txt`.
+    pub(crate) fn golden(&self, name: &str) {
+        let text =
+            self.text.replace("arn:aws:ivs:us-east-1:123456789012:stage/", "").replace("2026-01-01T", "");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/planner/golden/{name}.txt"));
+        if std::env::var_os("BLESS").is_some() {
+            return std::fs::write(&path, text).unwrap();
+        }
+        let expected = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(text, expected, "golden/{name}.txt differs; BLESS=1 writes it anew");
+    }
+}
+
+/// The decision for each destination, in the order of the report: `B start`.
+pub(crate) fn decisions(made: &Plan) -> Vec<String> {
+    let short = |stage: &str| stage.rsplit('/').next().unwrap_or_default().to_owned();
+    let line = |line: &replication::Line| format!("{} {}", short(line.destination.as_str()), line.decision);
+    made.report.lines.iter().map(line).collect()
+}
+
+pub(crate) fn decided(made: &Plan, decision: Decision) -> usize {
+    made.report.lines.iter().filter(|line| line.decision == decision).count()
+}
+
+pub(crate) fn is_publishing(made: &Plan) -> bool {
+    made.report.publishing == Publishing::Yes
+}
+
+fn error(refusal: Refusal, message: &str) -> CallError {
+    let code = match refusal {
+        Refusal::Rejected(rejection) => rejection.code(),
+        Refusal::AccessDenied => "AccessDeniedException",
+        Refusal::Throttled { .. } => "ThrottlingException",
+        Refusal::Unavailable => "Timeout",
+    };
+    CallError { refusal, code: code.to_owned(), message: message.to_owned(), request_id: None }
+}
+
+pub(crate) fn rejected(rejection: Rejection) -> Refusal {
+    Refusal::Rejected(rejection)
+}
+
+pub(crate) const THROTTLED: Refusal = Refusal::Throttled { retry_after: None };
+
+fn describe(text: &mut String, replica: &Replica) {
+    let Replica { key, phase, desired, owner, attempts, .. } = replica;
+    let _ = write!(text, "  store {}: {phase}, {desired:?}, owner {owner:?}", key.destination);
+    if *attempts > 0 {
+        let _ = write!(text, ", attempt {attempts}");
+    }
+    if let Some(due) = replica.due() {
+        let _ = write!(text, ", due {due}");
+    }
+    let _ = writeln!(text);
+}
+
+fn call(step: &Step) -> String {
+    match step {
+        Step::Start(request) => format!(
+            "start {} with a window of {} s and attributes {:?}",
+            request.key.destination,
+            request.reconnect_window.seconds(),
+            request.attributes
+        ),
+        Step::Stop(key) => format!("stop {}", key.destination),
+        Step::Verify(keys) => {
+            let stages: Vec<_> = keys.iter().map(|key| key.destination.as_str()).collect();
+            format!("list, to learn of {}", stages.join(" "))
+        }
+    }
+}
