@@ -150,7 +150,11 @@ impl Controller {
                 Context { now, policy: &self.policy, can: self.calls.capabilities(), holder: &invocation.id };
             let plan = plan(&view, context);
             view = applied(&view, &plan);
-            let write = Write::between(&stored, &view);
+            let mut write = Write::between(&stored, &view);
+            if plan.steps.iter().any(|step| matches!(step, Step::Start(_))) {
+                // Two who start different replicas of one participant share no replica; they must not both take its last slot.
+                write.publisher = view.publisher.clone();
+            }
             if !write.is_empty() {
                 match self.store.write(&write).await {
                     Ok(()) => view = write.stored(view),

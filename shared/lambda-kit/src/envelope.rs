@@ -59,6 +59,7 @@ pub fn decode(event: Value) -> Result<News, EnvelopeError> {
         return Ok(News::Ignored(Ignored::Foreign { source, detail_type }));
     }
     let Named { event_name } = read(envelope.detail.clone(), "detail")?;
+    let event_name: String = parse("detail.event_name", event_name)?;
     let Some(name) = Name::parse(&event_name) else {
         return Ok(News::Ignored(Ignored::UnknownName(event_name)));
     };
@@ -98,7 +99,7 @@ impl Name {
 
 #[derive(Debug, Deserialize)]
 struct Named {
-    event_name: String,
+    event_name: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -124,7 +125,6 @@ impl Detail {
             Some(precise) => parse("detail.event_time_precise", Some(precise))?,
             None => parse("detail.event_time", self.event_time)?,
         };
-        let session: SessionId = parse("detail.session_id", self.session_id)?;
         let user_id = self.user_id.unwrap_or_default();
         let replica = self.replica.unwrap_or(false);
         let key = match name {
@@ -139,16 +139,23 @@ impl Detail {
             }
             _ => {
                 let key = PublisherKey { stage, participant };
+                let session = parse("detail.session_id", self.session_id)?;
                 return Ok(original(name, key, session, user_id, at));
             }
         };
         if key.source == key.destination {
             return Ok(News::Ignored(Ignored::Irrelevant("source and destination are the same stage")));
         }
+        if name == Name::Unpublished {
+            return Ok(News::Ignored(Ignored::Irrelevant(
+                "a replica may come back; its replication ends with an event of its own",
+            )));
+        }
         let destination_session = match name {
-            Name::ReplicationStart => self.destination_session_id.and_then(|id| id.parse().ok()),
-            _ => Some(session),
+            Name::ReplicationStart => self.destination_session_id,
+            _ => self.session_id,
         };
+        let destination_session = destination_session.and_then(|id| id.parse().ok());
         Ok(News::Observation(match name {
             Name::Published | Name::ReplicationStart => {
                 Observation::ReplicaActive { key, destination_session, at }
@@ -172,14 +179,19 @@ fn original(name: Name, key: PublisherKey, session: SessionId, user_id: String, 
 }
 
 fn read<T: for<'de> Deserialize<'de>>(value: Value, inside: &str) -> Result<T, EnvelopeError> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let path = error.path().to_string();
-        let parts = [inside, path.as_str()];
+    let error = |path: &str, problem: String| {
+        let parts = [inside, path];
         let field =
             parts.into_iter().filter(|part| !part.is_empty() && *part != ".").collect::<Vec<_>>().join(".");
         let field = if field.is_empty() { "(the event)".to_owned() } else { field };
-        EnvelopeError { field, problem: error.inner().to_string() }
-    })
+        EnvelopeError { field, problem }
+    };
+    // Serde would also read a list, by the order of its elements.
+    if !value.is_object() {
+        return Err(error("", "is not an object".to_owned()));
+    }
+    serde_path_to_error::deserialize(value)
+        .map_err(|wrong| error(&wrong.path().to_string(), wrong.inner().to_string()))
 }
 
 fn parse<T: std::str::FromStr>(field: &str, value: Option<String>) -> Result<T, EnvelopeError>

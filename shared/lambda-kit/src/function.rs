@@ -15,6 +15,9 @@ use crate::{Config, EnvelopeError, Ignored, News, SystemClock, decode, metric};
 /// What is left of the function's time for the answer itself.
 const MARGIN: SignedDuration = SignedDuration::from_secs(1);
 
+/// How far ahead of this machine's clock an event may be. Later news would stand against all that is still to come.
+const AHEAD: SignedDuration = SignedDuration::from_mins(5);
+
 /// A function that reacts to IVS events.
 pub struct Function {
     name: &'static str,
@@ -53,18 +56,16 @@ impl Function {
 
     async fn decode_and_handle(&self, payload: &Value, context: &Context) -> Result<Value, Failure> {
         let observation = match decode(payload.clone()) {
-            Ok(News::Observation(observation)) => observation,
+            Ok(News::Observation(observation)) => not_from_the_future(observation),
             Ok(News::Ignored(ignored)) => {
                 metric::count(metric::EVENTS_IGNORED, self.name);
                 let why = why(&ignored);
                 info!(why, "event ignored");
                 return Ok(json!({ "handled": "ignored", "why": why }));
             }
-            Err(error) => {
-                metric::count(metric::EVENTS_MALFORMED, self.name);
-                return Err(error.into());
-            }
+            Err(error) => Err(error),
         };
+        let observation = observation.inspect_err(|_| metric::count(metric::EVENTS_MALFORMED, self.name))?;
         self.handle_news(&observation, context).await
     }
 
@@ -85,6 +86,16 @@ impl Function {
             }
         })
     }
+}
+
+fn not_from_the_future(observation: Observation) -> Result<Observation, EnvelopeError> {
+    let now = Timestamp::now();
+    if observation.at().earliest() <= now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX) {
+        return Ok(observation);
+    }
+    let problem =
+        format!("{} is in the future: allowed is up to 5 minutes after {now}", observation.at().earliest());
+    Err(EnvelopeError { field: "detail.event_time".to_owned(), problem })
 }
 
 fn why(ignored: &Ignored) -> String {

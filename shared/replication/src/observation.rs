@@ -36,7 +36,7 @@ pub enum Observation {
         /// When.
         at: Moment,
     },
-    /// A replication ended, or its replica participant disappeared from the destination.
+    /// A replication ended. That its replica participant stopped publishing is not enough: it may come back.
     ReplicaEnded {
         /// Which.
         key: ReplicationKey,
@@ -62,6 +62,16 @@ impl Observation {
             Self::ReplicaActive { key, .. }
             | Self::ReplicaEnded { key, .. }
             | Self::ReplicaFailed { key, .. } => key.publisher(),
+        }
+    }
+
+    /// When it happened.
+    pub fn at(&self) -> Moment {
+        match self {
+            Self::Published { at, .. } | Self::Unpublished { at, .. } => *at,
+            Self::ReplicaActive { at, .. }
+            | Self::ReplicaEnded { at, .. }
+            | Self::ReplicaFailed { at, .. } => *at,
         }
     }
 

@@ -251,7 +251,14 @@ impl Replica {
             (Phase::Starting, Some(rejection)) => {
                 let message = self.last_error.as_ref().map_or("", |error| &error.message);
                 let reason = why_rejected(rejection, message, running, policy);
-                self.block(reason, later(now, policy.backoff(self.attempts, &self.key)));
+                let wait = match reason {
+                    BlockedReason::StageGone
+                    | BlockedReason::DestinationFull
+                    | BlockedReason::ParticipantSlotsFull => policy.backoff_cap,
+                    // The event may be ahead of IVS: a moment later it publishes.
+                    _ => policy.backoff(self.attempts, &self.key),
+                };
+                self.block(reason, later(now, wait));
             }
             (Phase::Starting, None) => {
                 self.phase = Phase::Pending;
