@@ -78,13 +78,12 @@ pub async fn build(
     names.iter().map(find).collect()
 }
 
-/// In debug, the stand itself is named too: then the functions share its dependencies, compiled with the same features,
-/// instead of having them compiled again with fewer. In release, they are built as they are for a deployment.
+/// In debug, binaries are chosen by name from the whole workspace, as `cargo local` and `cargo test` do: then all of them share
+/// dependencies compiled with the same features. In release, functions are built by package, as they are for a deployment.
 fn arguments(names: &[String], release: bool) -> Vec<String> {
-    let packages = (!release).then_some("local").into_iter().chain(names.iter().map(String::as_str));
+    let choice = if release { "-p" } else { "--bin" };
     let mut arguments = vec!["build".to_owned()];
-    arguments.extend(packages.flat_map(|name| ["-p".to_owned(), name.to_owned()]));
-    arguments.push("--bins".to_owned());
+    arguments.extend(names.iter().flat_map(|name| [choice.to_owned(), name.clone()]));
     arguments.push("--message-format=json-render-diagnostics".to_owned());
     arguments.extend(release.then(|| "--release".to_owned()));
     arguments
@@ -127,10 +126,10 @@ not json
     }
 
     #[test]
-    fn in_debug_the_stand_is_built_along() {
-        let debug = arguments(&["a".to_owned()], false).join(" ");
-        assert_eq!(debug, "build -p local -p a --bins --message-format=json-render-diagnostics");
+    fn in_debug_features_are_those_of_the_workspace_and_in_release_the_functions_own() {
+        let debug = arguments(&["a".to_owned(), "b".to_owned()], false).join(" ");
+        assert_eq!(debug, "build --bin a --bin b --message-format=json-render-diagnostics");
         let release = arguments(&["a".to_owned()], true).join(" ");
-        assert_eq!(release, "build -p a --bins --message-format=json-render-diagnostics --release");
+        assert_eq!(release, "build -p a --message-format=json-render-diagnostics --release");
     }
 }
