@@ -8,7 +8,95 @@
 //! * No window of [`Limit::window`] holds more than [`Limit::calls`] grants, whatever was asked for and when.
 //! * Grants are given in the order of asking and never lie in the past.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use jiff::{SignedDuration, Timestamp};
+
+use crate::Step;
+use crate::moment::later;
+
+/// An IVS operation that has a budget. Each has its own quota of 5 calls per second (IVS service quotas).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Operation {
+    /// StartParticipantReplication.
+    Start,
+    /// StopParticipantReplication.
+    Stop,
+    /// ListParticipantReplicas.
+    List,
+}
+
+impl Operation {
+    /// Every operation.
+    pub const ALL: [Self; 3] = [Self::Start, Self::Stop, Self::List];
+
+    /// IVS's name for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Start => "StartParticipantReplication",
+            Self::Stop => "StopParticipantReplication",
+            Self::List => "ListParticipantReplicas",
+        }
+    }
+
+    /// The operation with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|operation| operation.name() == name)
+    }
+
+    /// The operation that a step calls.
+    pub fn of(step: &Step) -> Self {
+        match step {
+            Step::Start(_) => Self::Start,
+            Step::Stop(_) => Self::Stop,
+            Step::Verify(_) => Self::List,
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The budgets of all operations, as far as anything was called.
+pub type Book = BTreeMap<Operation, Budget>;
+
+/// How many calls of each operation a plan may make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// StartParticipantReplication.
+    pub start: usize,
+    /// StopParticipantReplication.
+    pub stop: usize,
+    /// ListParticipantReplicas.
+    pub list: usize,
+}
+
+impl Allowance {
+    /// As many as one likes.
+    pub const UNLIMITED: Self = Self { start: usize::MAX, stop: usize::MAX, list: usize::MAX };
+
+    /// What is left for an operation.
+    pub fn left(&mut self, operation: Operation) -> &mut usize {
+        match operation {
+            Operation::Start => &mut self.start,
+            Operation::Stop => &mut self.stop,
+            Operation::List => &mut self.list,
+        }
+    }
+
+    /// What is left once these steps are made.
+    pub fn after(mut self, steps: &[Step]) -> Self {
+        for step in steps {
+            let left = self.left(Operation::of(step));
+            *left = left.saturating_sub(1);
+        }
+        self
+    }
+}
 
 /// How much of an operation's quota may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +141,8 @@ pub struct Budget {
     pub strain: u32,
     /// When it was throttled last.
     pub strained_at: Option<Timestamp>,
+    /// Until when newcomers leave free calls to those who have been waiting longer.
+    pub reserved_until: Option<Timestamp>,
     /// The stored version this was read at; 0 if it is not stored yet.
     pub version: u64,
 }
@@ -70,6 +160,22 @@ impl Budget {
         let before_window = self.grants.len().checked_sub(limit.calls).map(|i| self.grants[i]);
         let window_over = before_window.and_then(|grant| grant.checked_add(limit.window).ok());
         now.max(last).max(window_over.unwrap_or(Timestamp::MIN))
+    }
+
+    /// How many calls may be made at `now`.
+    pub fn free(&self, now: Timestamp, limit: Limit) -> usize {
+        let mut budget = self.clone();
+        std::iter::from_fn(|| budget.grant(now, now, limit)).take(limit.calls).count()
+    }
+
+    /// From when on nothing of its past matters: all calls are free, nothing is reserved, and no strain is left to speak of.
+    pub fn busy_until(&self, limit: Limit) -> Timestamp {
+        let last = self.grants.last().copied().unwrap_or(Timestamp::MIN);
+        let window = limit.under(self.strain).window;
+        let strained = self.strained_at.map(|at| later(at, Self::RELIEF.saturating_mul(3)));
+        later(last, window)
+            .max(strained.unwrap_or(Timestamp::MIN))
+            .max(self.reserved_until.unwrap_or(Timestamp::MIN))
     }
 
     /// Grants one call, if it may be made no later than `until`: gives the time at which to make it.
@@ -185,5 +291,25 @@ mod tests {
             budget.grant(at(40_000), at(40_000), limit).unwrap();
         }
         assert!(budget.next_free(at(40_000), limit) > at(40_000 + 3_000));
+    }
+
+    #[test]
+    fn what_is_free_can_be_granted_and_no_more() {
+        let (mut budget, limit) = (Budget::default(), Limit::share(5, 80));
+        assert_eq!(budget.free(at(0), limit), 4);
+        budget.grant(at(0), at(0), limit).unwrap();
+        assert_eq!(budget.free(at(500), limit), 3);
+        assert_eq!(budget.free(at(1_020), limit), 4);
+    }
+
+    #[test]
+    fn it_is_busy_until_nothing_of_its_past_matters() {
+        let (mut budget, limit) = (Budget::default(), Limit::share(5, 80));
+        budget.grant(at(0), at(0), limit).unwrap();
+        assert_eq!(budget.busy_until(limit), at(1_020));
+        budget.reserved_until = Some(at(2_000));
+        assert_eq!(budget.busy_until(limit), at(2_000));
+        budget.throttled(at(0));
+        assert_eq!(budget.busy_until(limit), at(30_000));
     }
 }

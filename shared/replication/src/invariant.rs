@@ -52,7 +52,10 @@ impl Invariant {
     fn holds(self, view: &View, context: Context<'_>, made: &Plan) -> bool {
         let after = applied(view, made);
         match self {
-            Self::PlanTwice => plan(&after, context).is_empty(),
+            Self::PlanTwice => {
+                plan(&after, Context { allowance: context.allowance.after(&made.steps), ..context })
+                    .is_empty()
+            }
             Self::IntentBeforeCall => called(made).all(|key| {
                 let intent = made.changes.iter().find(|change| change.key == *key);
                 intent.is_some_and(|change| change.is_leased(context.now))

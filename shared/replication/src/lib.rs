@@ -25,7 +25,7 @@ pub mod report;
 pub mod rule;
 pub mod view;
 
-pub use budget::{Budget, Limit};
+pub use budget::{Allowance, Book, Budget, Limit, Operation};
 pub use id::{IdError, ParticipantId, PublisherKey, ReplicationKey, RuleId, SessionId, StageArn};
 pub use moment::{Evidence, Moment, Standing};
 pub use observation::Observation;

@@ -14,8 +14,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::moment::later;
 use crate::{
-    Blocked, BlockedReason, Decision, Desired, Lease, Line, Owner, Phase, Policy, Publishing,
-    ReconnectWindow, Replica, ReplicationKey, Report, View,
+    Allowance, Blocked, BlockedReason, Decision, Desired, Lease, Line, Operation, Owner, Phase, Policy,
+    Publishing, ReconnectWindow, Replica, ReplicationKey, Report, View,
 };
 use truth::{Truth, evidence_for, truth};
 use wants::{Want, wants};
@@ -29,6 +29,8 @@ pub struct Context<'a> {
     pub policy: &'a Policy,
     /// The calls the executor may make; other work is left to be done by somebody who may.
     pub can: Capabilities,
+    /// How many of these calls the budget has left; other work waits for its turn.
+    pub allowance: Allowance,
     /// Who will hold the leases: the Lambda request id.
     pub holder: &'a str,
 }
@@ -242,7 +244,7 @@ impl Planning<'_> {
             self.wake(at);
             return self.line(line(known, want, Decision::Wait, &format!("{why}; tried again at {at}")));
         }
-        if !self.context.can.stop {
+        if !self.may(Operation::Stop) {
             let due = known.next_attempt.filter(|_| known.desired == Desired::Released);
             let due = due.map_or(now, |due| due.min(now));
             let after = Replica {
@@ -268,7 +270,7 @@ impl Planning<'_> {
             ..running(known)
         };
         self.change(known, after);
-        self.plan.steps.push(Step::Stop(known.key.clone()));
+        self.call(Step::Stop(known.key.clone()));
         self.line(line(known, want, Decision::Stop, why));
     }
 
@@ -294,7 +296,7 @@ impl Planning<'_> {
             self.wake(due);
             return self.line(line(known, want, Decision::Wait, &format!("in doubt; asked of IVS at {due}")));
         }
-        if !self.context.can.verify {
+        if !self.may(Operation::List) && self.doubtful.is_empty() {
             self.change(known, Replica { next_attempt: Some(due), ..known.clone() });
             let why = "in doubt; left to a function that may ask IVS";
             return self.line(line(known, want, Decision::Defer, why));
@@ -357,7 +359,7 @@ impl Planning<'_> {
             return self.line(want.line(Decision::Block(reason), why));
         }
         self.free_slots -= 1;
-        if !self.context.can.start {
+        if !self.may(Operation::Start) {
             let due = known.next_attempt.filter(|_| known.phase == Phase::Pending).unwrap_or(now);
             let phase = Phase::Pending;
             self.change(&known, Replica { phase, next_attempt: Some(due), lease: None, ..asked });
@@ -372,7 +374,7 @@ impl Planning<'_> {
             ..asked
         };
         let Replica { key, reconnect_window, attributes, .. } = after.clone();
-        self.plan.steps.push(Step::Start(StartRequest { key, reconnect_window, attributes }));
+        self.call(Step::Start(StartRequest { key, reconnect_window, attributes }));
         self.change(&known, after);
         let why = match self.publishing {
             Publishing::Uncertain => "it may publish; the answer will tell",
@@ -403,6 +405,22 @@ impl Planning<'_> {
         }
     }
 
+    /// Whether the executor may make one more call of this kind, and the budget has one left.
+    fn may(&mut self, operation: Operation) -> bool {
+        let can = self.context.can;
+        let given = match operation {
+            Operation::Start => can.start,
+            Operation::Stop => can.stop,
+            Operation::List => can.verify,
+        };
+        given && *self.context.allowance.left(operation) > 0
+    }
+
+    fn call(&mut self, step: Step) {
+        self.context.allowance = self.context.allowance.after(std::slice::from_ref(&step));
+        self.plan.steps.push(step);
+    }
+
     fn lease(&self) -> Lease {
         Lease::taken(self.context.holder, self.context.now, self.context.policy)
     }
@@ -424,7 +442,8 @@ impl Planning<'_> {
 
     fn finish(mut self) -> Plan {
         if !self.doubtful.is_empty() {
-            self.plan.steps.push(Step::Verify(self.doubtful));
+            let doubtful = std::mem::take(&mut self.doubtful);
+            self.call(Step::Verify(doubtful));
         }
         self.plan
     }

@@ -11,8 +11,9 @@ use proptest::sample::Index;
 use proptest::test_runner::{Config, RngSeed};
 use replication::invariant::{applied, violations};
 use replication::{
-    BlockedReason, Capabilities, Context, Decision, Destination, Line, Moment, Observation, Outcome, Pattern,
-    Phase, Plan, Policy, Publishing, Receipt, Refusal, Rejection, Replica, Rule, StageArn, Step, View, plan,
+    Allowance, BlockedReason, Capabilities, Context, Decision, Destination, Line, Moment, Observation,
+    Operation, Outcome, Pattern, Phase, Plan, Policy, Publishing, Receipt, Refusal, Rejection, Replica, Rule,
+    StageArn, Step, View, plan,
 };
 
 use arbitrary::now;
@@ -25,7 +26,7 @@ fn config() -> Config {
 }
 
 fn context(policy: &Policy, can: Capabilities) -> Context<'_> {
-    Context { now: now(), policy, can, holder: "me" }
+    Context { now: now(), policy, can, allowance: Allowance::UNLIMITED, holder: "me" }
 }
 
 /// The rule that wins each destination, told without the planner: of all active rules that speak of the publisher.
@@ -54,6 +55,22 @@ fn after(view: &View, made: &Plan, destination: &StageArn) -> Option<Replica> {
 
 proptest! {
     #![proptest_config(config())]
+
+    #[test]
+    fn a_plan_makes_no_more_calls_than_the_budget_has_left(
+        view in arbitrary::view(),
+        (start, stop, list) in (0..4_usize, 0..4_usize, 0..2_usize),
+    ) {
+        let policy = Policy::default();
+        let allowance = Allowance { start, stop, list };
+        let context = Context { allowance, ..context(&policy, build::ALL_CALLS) };
+        let made = plan(&view, context);
+        let count = |of: Operation| made.steps.iter().filter(|step| Operation::of(step) == of).count();
+        prop_assert!(count(Operation::Start) <= start);
+        prop_assert!(count(Operation::Stop) <= stop);
+        prop_assert!(count(Operation::List) <= list);
+        prop_assert_eq!(violations(&view, context, &made), vec![]);
+    }
 
     #[test]
     fn every_plan_keeps_the_invariants(view in arbitrary::view(), can in arbitrary::capabilities()) {

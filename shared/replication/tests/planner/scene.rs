@@ -6,8 +6,8 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use replication::invariant::{applied, violations};
 use replication::{
-    CallError, Capabilities, Context, Decision, Lease, Listed, Moment, Observation, Outcome, Phase, Plan,
-    Policy, Publishing, Receipt, Refusal, Rejection, Replica, Rule, Step, View, plan,
+    Allowance, CallError, Capabilities, Context, Decision, Lease, Listed, Moment, Observation, Outcome,
+    Phase, Plan, Policy, Publishing, Receipt, Refusal, Rejection, Replica, Rule, Step, View, plan,
 };
 
 use crate::build::{ALL_CALLS, moment, publisher, session, stage, time, to};
@@ -98,7 +98,13 @@ impl Scene {
 
     /// Plans, checks what must hold of every plan, and stores its changes.
     pub(crate) fn plan(&mut self) -> Plan {
-        let context = Context { now: self.now, policy: &self.policy, can: self.can, holder: "me" };
+        let context = Context {
+            now: self.now,
+            policy: &self.policy,
+            can: self.can,
+            allowance: Allowance::UNLIMITED,
+            holder: "me",
+        };
         let made = plan(&self.view, context);
         assert_eq!(violations(&self.view, context, &made), vec![], "{}", self.text);
         let then = applied(&self.view, &made);
