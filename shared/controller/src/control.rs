@@ -14,12 +14,12 @@ use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use replication::invariant::applied;
 use replication::{
-    BlockedReason, CallError, Context, Desired, Lease, Moment, Observation, Outcome, Phase, Plan, Policy,
-    PublisherKey, Refusal, Replica, Report, Step, View, plan,
+    BlockedReason, CallError, Context, Desired, Lease, Moment, Observation, Operation, Outcome, Phase, Plan,
+    Policy, PublisherKey, Refusal, Replica, Report, Step, View, plan,
 };
 use tracing::{debug, info, warn};
 
-use crate::{Activity, Calls, Clock, Store, StoreError, Write};
+use crate::{Activity, Calls, CallsLeft, Clock, Store, StoreError, Write};
 
 /// How often a lost race is run again before the event is given back.
 const MAX_CONFLICTS: u32 = 20;
@@ -36,6 +36,8 @@ pub struct Controller {
     pub policy: Policy,
     /// How long it waits for what falls due.
     pub patience: Patience,
+    /// The call budget.
+    pub calls_left: CallsLeft,
 }
 
 /// How long one invocation waits for what falls due: short waits are cheaper than waking up again.
@@ -99,19 +101,34 @@ impl Controller {
     /// # Errors
     /// See [`Error`]; nothing is lost then, and delivering the news again is safe.
     pub async fn handle(&self, news: &Observation, invocation: &Invocation) -> Result<Handled, Error> {
-        let publisher = news.publisher();
+        self.reconcile(&news.publisher(), Some(news), invocation).await
+    }
+
+    /// Brings a publisher's replications to what the rules want, with or without news of it.
+    ///
+    /// # Errors
+    /// See [`Error`]; nothing is lost then, and trying again is safe.
+    pub async fn reconcile(
+        &self,
+        publisher: &PublisherKey,
+        news: Option<&Observation>,
+        invocation: &Invocation,
+    ) -> Result<Handled, Error> {
         let until = self.wait_until(invocation);
         let mut conflicts = 0;
         let mut polls = 0;
         loop {
-            match self.round(&publisher, news, invocation, until).await? {
+            match self.round(publisher, news, invocation, until).await? {
                 Round::Done(handled) => return Ok(handled),
                 Round::Conflict => {
                     conflicts += 1;
                     if conflicts > MAX_CONFLICTS {
-                        return Err(Error::Contended { publisher });
+                        return Err(Error::Contended { publisher: publisher.clone() });
                     }
                     debug!(conflicts, "lost a race, planning again");
+                    if self.calls_left.limit.is_some() {
+                        self.calls_left.read(self.store.budgets().await?);
+                    }
                 }
                 Round::Wait { due, leased } => {
                     // Somebody else's call may be over long before its lease ends: look again soon.
@@ -134,7 +151,7 @@ impl Controller {
     async fn round(
         &self,
         publisher: &PublisherKey,
-        news: &Observation,
+        news: Option<&Observation>,
         invocation: &Invocation,
         until: Timestamp,
     ) -> Result<Round, Error> {
@@ -143,11 +160,18 @@ impl Controller {
             return Ok(Round::Done(Handled::Unconcerned));
         }
         let mut view = stored.clone();
-        news.fold_into(&mut view, &self.policy);
+        if let Some(news) = news {
+            news.fold_into(&mut view, &self.policy);
+        }
         loop {
             let now = self.clock.now();
-            let context =
-                Context { now, policy: &self.policy, can: self.calls.capabilities(), holder: &invocation.id };
+            let context = Context {
+                now,
+                policy: &self.policy,
+                can: self.calls.capabilities(),
+                allowance: self.calls_left.allowance(now),
+                holder: &invocation.id,
+            };
             let plan = plan(&view, context);
             view = applied(&view, &plan);
             let mut write = Write::between(&stored, &view);
@@ -155,9 +179,13 @@ impl Controller {
                 // Two who start different replicas of one participant share no replica; they must not both take its last slot.
                 write.publisher = view.publisher.clone();
             }
+            write.budgets = self.calls_left.spend(&plan.steps, now, stamp(&invocation.id, publisher, now));
             if !write.is_empty() {
                 match self.store.write(&write).await {
-                    Ok(()) => view = write.stored(view),
+                    Ok(()) => {
+                        self.calls_left.written(&write.budgets);
+                        view = write.stored(view);
+                    }
                     Err(StoreError::Conflict) => return Ok(Round::Conflict),
                     Err(error) => return Err(error.into()),
                 }
@@ -222,6 +250,9 @@ impl Controller {
         let lease = Lease::taken(&invocation.id, planned, &self.policy);
         let done = join_all(steps.iter().map(|step| async {
             let (outcome, took) = self.call(step).await;
+            if outcome.error().is_some_and(|error| matches!(error.refusal, Refusal::Throttled { .. })) {
+                self.slow_down(Operation::of(step), took.latest(), invocation, &view.key).await?;
+            }
             self.record(&outcome, took, &lease, view).await
         }));
         let mut after = view.clone();
@@ -232,6 +263,29 @@ impl Controller {
             recorded.changed.into_iter().for_each(|replica| after.put(replica));
         }
         Ok((!interfered).then_some(after))
+    }
+
+    /// IVS throttled although the budget allowed the call: somebody else is calling, and everybody has to go slower.
+    async fn slow_down(
+        &self,
+        operation: Operation,
+        now: Timestamp,
+        invocation: &Invocation,
+        publisher: &PublisherKey,
+    ) -> Result<(), StoreError> {
+        for _ in 0..MAX_CONFLICTS {
+            let stamp = stamp(&invocation.id, publisher, now);
+            let Some(budget) = self.calls_left.throttled(operation, now, stamp) else { return Ok(()) };
+            let write = Write { budgets: vec![budget], ..Write::default() };
+            match self.store.write(&write).await {
+                Err(StoreError::Conflict) => self.calls_left.read(self.store.budgets().await?),
+                written => {
+                    self.calls_left.written(&write.budgets);
+                    return written;
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn call(&self, step: &Step) -> (Outcome, Moment) {
@@ -294,6 +348,16 @@ impl Controller {
     }
 }
 
+/// A version for budgets that nobody else writes: FNV-1a of who calls for whom and when.
+fn stamp(holder: &str, publisher: &PublisherKey, now: Timestamp) -> u64 {
+    let (stage, participant) = (publisher.stage.as_str(), publisher.participant.as_str());
+    let names = [holder, stage, participant].into_iter().flat_map(str::bytes);
+    let bytes = names.chain(now.as_nanosecond().to_le_bytes());
+    bytes
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+        .max(1)
+}
+
 /// What one round came to.
 enum Round {
     Done(Handled),
@@ -315,11 +379,7 @@ fn describe(replica: &Replica) -> String {
 fn log_outcome(activity: &Activity, outcome: &Outcome) {
     let destination = activity.destination.as_ref().map(|stage| stage.as_str());
     let Activity { operation, outcome: text, request_id, .. } = activity;
-    let failed = match outcome {
-        Outcome::Start(_, result) | Outcome::Stop(_, result) => result.is_err(),
-        Outcome::Verify(_, result) => result.is_err(),
-    };
-    if failed {
+    if outcome.error().is_some() {
         warn!(operation, destination, outcome = text, request_id, "the call failed");
     } else {
         info!(operation, destination, outcome = text, request_id, "called");

@@ -4,11 +4,18 @@
 //! store that tests use.
 
 pub mod activity;
+pub mod calls_left;
 pub mod control;
+pub mod dispatch;
 pub mod memory;
 pub mod port;
 
 pub use activity::Activity;
+pub use calls_left::{BudgetWrite, CallsLeft, Turn};
 pub use control::{Controller, Error, Handled, Invocation, Patience};
+pub use dispatch::{Dispatched, Dispatcher};
 pub use memory::MemoryStore;
-pub use port::{Calls, Clock, ListReplicas, StartReplication, StopReplication, Store, StoreError, Write};
+pub use port::{
+    Calls, Clock, Due, DueClass, ListReplicas, Queue, StartReplication, StopReplication, Store, StoreError,
+    Write,
+};

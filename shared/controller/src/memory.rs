@@ -5,9 +5,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use replication::{Publisher, PublisherKey, Replica, ReplicationKey, Rule, View};
+use jiff::Timestamp;
+use replication::budget::Book;
+use replication::{Budget, Operation, Publisher, PublisherKey, Replica, ReplicationKey, Rule, View};
 
-use crate::{Activity, Store, StoreError, Write};
+use crate::{Activity, Due, DueClass, Queue, Store, StoreError, Write};
 
 /// A store that lives as long as the process.
 #[derive(Debug, Default)]
@@ -21,6 +23,7 @@ struct State {
     publishers: BTreeMap<PublisherKey, Publisher>,
     replicas: BTreeMap<ReplicationKey, Replica>,
     activity: Vec<Activity>,
+    budgets: BTreeMap<Operation, (Budget, Timestamp)>,
     reads: usize,
     writes: usize,
 }
@@ -82,7 +85,15 @@ impl MemoryStore {
         let replica_stale = write.replicas.iter().any(|replica| {
             state.replicas.get(&replica.key).map_or(0, |stored| stored.version) != replica.version
         });
-        if publisher_stale || replica_stale {
+        let now = write.budgets.iter().filter_map(|write| write.after.grants.last().copied()).max();
+        let budget_stale = write.budgets.iter().any(|write| {
+            let (version, busy_until) = match state.budgets.get(&write.operation) {
+                Some((budget, busy_until)) => (budget.version, *busy_until),
+                None => (0, Timestamp::MIN),
+            };
+            version != 0 && version != write.expected && now.is_none_or(|now| now <= busy_until)
+        });
+        if publisher_stale || replica_stale || budget_stale {
             return Err(StoreError::Conflict);
         }
         state.writes += 1;
@@ -94,14 +105,41 @@ impl MemoryStore {
             let stored = Replica { version: replica.version + 1, ..replica.clone() };
             state.replicas.insert(replica.key.clone(), stored);
         }
+        for write in &write.budgets {
+            state.budgets.insert(write.operation, (write.after.clone(), write.busy_until));
+        }
         state.activity.extend(write.activity.iter().cloned());
         Ok(())
+    }
+}
+
+impl Queue for MemoryStore {
+    fn due(&self, until: Timestamp, limit: usize) -> BoxFuture<'_, Result<Vec<Due>, StoreError>> {
+        let due = move |replica: &Replica| {
+            let at = replica.due().filter(|at| *at <= until)?;
+            let priority = replica.rule.as_ref().map_or(0, |rule| rule.priority);
+            Some(Due { class: DueClass::of(replica), priority, at, publisher: replica.key.publisher() })
+        };
+        let all = move |state: &State| {
+            let mut all: Vec<_> = state.replicas.values().filter_map(due).collect();
+            all.sort_by_key(|due| due.at);
+            let of = |class| all.iter().filter(move |due| due.class == class).take(limit).cloned();
+            DueClass::ALL.into_iter().flat_map(of).collect()
+        };
+        async move { Ok(all(&self.lock())) }.boxed()
     }
 }
 
 impl Store for MemoryStore {
     fn load<'a>(&'a self, publisher: &'a PublisherKey) -> BoxFuture<'a, Result<View, StoreError>> {
         async { Ok(self.load_now(publisher)) }.boxed()
+    }
+
+    fn budgets(&self) -> BoxFuture<'_, Result<Book, StoreError>> {
+        let budgets = |state: &State| {
+            state.budgets.iter().map(|(operation, (budget, _))| (*operation, budget.clone())).collect()
+        };
+        async move { Ok(budgets(&self.lock())) }.boxed()
     }
 
     fn write<'a>(&'a self, write: &'a Write) -> BoxFuture<'a, Result<(), StoreError>> {

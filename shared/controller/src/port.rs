@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use replication::budget::Book;
 use replication::{
-    CallError, Capabilities, Listed, Publisher, PublisherKey, Receipt, Replica, ReplicationKey, StartRequest,
-    View,
+    CallError, Capabilities, Desired, Listed, Operation, Phase, Publisher, PublisherKey, Receipt, Replica,
+    ReplicationKey, StartRequest, View,
 };
 
-use crate::Activity;
+use crate::{Activity, BudgetWrite};
 
 /// Starts replications. IAM: `ivs:StartParticipantReplication` on the source and the destination stage.
 pub trait StartReplication: Send + Sync {
@@ -61,12 +62,82 @@ impl Calls {
 /// # Guarantees
 /// * A write is all or nothing, and conditional on every item still having the version it was read at.
 /// * After a write, the version of every written publisher and replication is one higher.
+/// * A budget is written only if it is as it was read, or has been idle since: [`BudgetWrite`].
 pub trait Store: Send + Sync {
     /// All that is known around one publisher: its rules, itself and its replications. One Query.
     fn load<'a>(&'a self, publisher: &'a PublisherKey) -> BoxFuture<'a, Result<View, StoreError>>;
 
+    /// The budgets of all operations, as they are stored. One Query.
+    fn budgets(&self) -> BoxFuture<'_, Result<Book, StoreError>>;
+
     /// Writes everything in `write`, or nothing.
     fn write<'a>(&'a self, write: &'a Write) -> BoxFuture<'a, Result<(), StoreError>>;
+}
+
+/// What waits for its time, in the index `due_work`. It may lag behind the table by moments; what is in it is a hint.
+pub trait Queue: Send + Sync {
+    /// What is due at `until` or before, the longest waiting first, at most `limit` of each class.
+    fn due(&self, until: Timestamp, limit: usize) -> BoxFuture<'_, Result<Vec<Due>, StoreError>>;
+}
+
+/// One replication with something to do at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// What kind of work it is.
+    pub class: DueClass,
+    /// The priority of the rule behind it, 0–100.
+    pub priority: u8,
+    /// When it is due.
+    pub at: Timestamp,
+    /// Whose replication it is.
+    pub publisher: PublisherKey,
+}
+
+/// Kinds of work, in the order in which they are done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DueClass {
+    /// A replica has to be stopped: it costs money while it waits.
+    Release,
+    /// IVS has to be asked whether a replica runs.
+    Verify,
+    /// A replica has to be started.
+    Start,
+    /// Somebody's lease ends: if it is still there then, its call has no outcome.
+    Lease,
+}
+
+impl DueClass {
+    /// Every class.
+    pub const ALL: [Self; 4] = [Self::Release, Self::Verify, Self::Start, Self::Lease];
+
+    /// What is due for a replication, if anything is.
+    pub fn of(replica: &Replica) -> Self {
+        match (&replica.phase, replica.desired) {
+            _ if replica.lease.is_some() => Self::Lease,
+            (Phase::Starting | Phase::Stopping, _) => Self::Verify,
+            (_, Desired::Released) => Self::Release,
+            (_, Desired::Replicated) => Self::Start,
+        }
+    }
+
+    /// The operation it mostly needs.
+    pub fn operation(self) -> Operation {
+        match self {
+            Self::Release => Operation::Stop,
+            Self::Start => Operation::Start,
+            Self::Verify | Self::Lease => Operation::List,
+        }
+    }
+
+    /// The class as one word, as stored.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Verify => "verify",
+            Self::Start => "start",
+            Self::Lease => "lease",
+        }
+    }
 }
 
 /// One conditional write.
@@ -78,6 +149,8 @@ pub struct Write {
     pub replicas: Vec<Replica>,
     /// History, appended without a condition.
     pub activity: Vec<Activity>,
+    /// Budgets, each on its own condition.
+    pub budgets: Vec<BudgetWrite>,
 }
 
 impl Write {
@@ -89,13 +162,16 @@ impl Write {
         Self {
             publisher: publisher.cloned(),
             replicas: after.replicas.iter().filter(changed).cloned().collect(),
-            activity: Vec::new(),
+            ..Self::default()
         }
     }
 
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.publisher.is_none() && self.replicas.is_empty() && self.activity.is_empty()
+        self.publisher.is_none()
+            && self.replicas.is_empty()
+            && self.activity.is_empty()
+            && self.budgets.is_empty()
     }
 
     /// The view as it is stored once this is written.

@@ -97,6 +97,14 @@ pub struct Listed {
 }
 
 impl Outcome {
+    /// Why the call did not succeed, if it did not.
+    pub fn error(&self) -> Option<&CallError> {
+        match self {
+            Self::Start(_, result) | Self::Stop(_, result) => result.as_ref().err(),
+            Self::Verify(_, result) => result.as_ref().err(),
+        }
+    }
+
     /// Takes the answer into what is known. The call was made under `lease` and lasted from `took.earliest()` to
     /// `took.latest()`. Where the lease is held by somebody else by now, the answer is evidence and no more: what follows
     /// from it is theirs to decide.

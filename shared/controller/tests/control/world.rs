@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
 use controller::{
-    Calls, Clock, Controller, ListReplicas, MemoryStore, Patience, StartReplication, StopReplication, Store,
-    StoreError, Write,
+    Calls, CallsLeft, Clock, Controller, ListReplicas, MemoryStore, Patience, StartReplication,
+    StopReplication, Store, StoreError, Write,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -142,6 +142,7 @@ impl World {
             calls,
             policy: Policy::default(),
             patience: Patience::default(),
+            calls_left: CallsLeft::default(),
         }
     }
 
@@ -286,6 +287,10 @@ impl Store for Interruptible {
             view
         }
         .boxed()
+    }
+
+    fn budgets(&self) -> BoxFuture<'_, Result<replication::budget::Book, StoreError>> {
+        self.0.store.budgets()
     }
 
     fn write<'a>(&'a self, write: &'a Write) -> BoxFuture<'a, Result<(), StoreError>> {
