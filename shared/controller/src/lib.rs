@@ -1,6 +1,7 @@
 //! The ports to the world and the one loop of Stagelink: observe, plan, record the intent, execute, record the outcome.
 //!
-//! [`port`] says what the controller needs of IVS, of its store and of time. [`control`] is the loop. [`memory`] holds the
+//! [`port`] says what the controller needs of IVS, of its store and of time. [`control`] is the loop, [`sweep`] looks for what
+//! events missed. [`memory`] holds the
 //! store that tests use.
 
 pub mod activity;
@@ -9,6 +10,7 @@ pub mod control;
 pub mod dispatch;
 pub mod memory;
 pub mod port;
+pub mod sweep;
 
 pub use activity::Activity;
 pub use calls_left::{BudgetWrite, CallsLeft, Turn};
@@ -19,3 +21,4 @@ pub use port::{
     Calls, Clock, Due, DueClass, ListReplicas, Queue, StartReplication, StopReplication, Store, StoreError,
     Write,
 };
+pub use sweep::{Sweep, Swept};

@@ -7,9 +7,12 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use replication::budget::Book;
-use replication::{Budget, Operation, Publisher, PublisherKey, Replica, ReplicationKey, Rule, View};
+use replication::sweep::StageKnowledge;
+use replication::{Budget, Operation, Publisher, PublisherKey, Replica, ReplicationKey, Rule, StageArn, View};
 
 use crate::{Activity, Due, DueClass, Queue, Store, StoreError, Write};
+
+mod sweep;
 
 /// A store that lives as long as the process.
 #[derive(Debug, Default)]
@@ -24,6 +27,8 @@ struct State {
     replicas: BTreeMap<ReplicationKey, Replica>,
     activity: Vec<Activity>,
     budgets: BTreeMap<Operation, (Budget, Timestamp)>,
+    stages: BTreeMap<StageArn, StageKnowledge>,
+    listed_at: Option<Timestamp>,
     reads: usize,
     writes: usize,
 }

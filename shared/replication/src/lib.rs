@@ -23,6 +23,7 @@ pub mod publisher;
 pub mod replica;
 pub mod report;
 pub mod rule;
+pub mod sweep;
 pub mod view;
 
 pub use budget::{Allowance, Book, Budget, Limit, Operation};

@@ -1,0 +1,147 @@
+//! What the sweep needs of the world: one trait per IVS read, its own part of the table, and leave to call.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use replication::sweep::{
+    Inventory, ListedEvent, ListedParticipant, ListedSession, ListedStage, StageKnowledge,
+};
+use replication::{CallError, ParticipantId, SessionId, StageArn};
+
+use crate::{ListReplicas, StoreError};
+
+/// One page of a list, and the token that leads to the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// Its rows.
+    pub rows: Vec<T>,
+    /// The token of the next page; nothing if this is the last.
+    pub next: Option<String>,
+}
+
+/// Lists the stages. IAM: `ivs:ListStages`.
+pub trait ListStages: Send + Sync {
+    /// Calls ListStages once, for up to 100 stages.
+    fn list_stages(&self, token: Option<String>) -> BoxFuture<'_, Result<Page<ListedStage>, CallError>>;
+}
+
+/// Reads a stage. IAM: `ivs:GetStage`.
+pub trait GetStage: Send + Sync {
+    /// Calls GetStage once.
+    fn get_stage<'a>(&'a self, stage: &'a StageArn) -> BoxFuture<'a, Result<ListedStage, CallError>>;
+}
+
+/// Lists the sessions of a stage, the newest first. IAM: `ivs:ListStageSessions`.
+pub trait ListStageSessions: Send + Sync {
+    /// Calls ListStageSessions once, for up to 100 sessions.
+    fn list_stage_sessions<'a>(
+        &'a self,
+        stage: &'a StageArn,
+        token: Option<String>,
+    ) -> BoxFuture<'a, Result<Page<ListedSession>, CallError>>;
+}
+
+/// Lists those who published in a session at some time. IAM: `ivs:ListParticipants`.
+pub trait ListParticipants: Send + Sync {
+    /// Calls ListParticipants once, with `filterByPublished`, for up to 100 participants.
+    fn list_participants<'a>(
+        &'a self,
+        stage: &'a StageArn,
+        session: &'a SessionId,
+        token: Option<String>,
+    ) -> BoxFuture<'a, Result<Page<ListedParticipant>, CallError>>;
+}
+
+/// Lists what happened to a participant in a session. IAM: `ivs:ListParticipantEvents`.
+pub trait ListParticipantEvents: Send + Sync {
+    /// Calls ListParticipantEvents once, for up to 100 events, in the order of IVS.
+    fn list_participant_events<'a>(
+        &'a self,
+        stage: &'a StageArn,
+        session: &'a SessionId,
+        participant: &'a ParticipantId,
+        token: Option<String>,
+    ) -> BoxFuture<'a, Result<Page<ListedEvent>, CallError>>;
+}
+
+/// The IVS reads of the sweep.
+#[derive(Clone)]
+pub struct Reads {
+    /// ListStages.
+    pub stages: Arc<dyn ListStages>,
+    /// GetStage.
+    pub stage: Arc<dyn GetStage>,
+    /// ListStageSessions.
+    pub sessions: Arc<dyn ListStageSessions>,
+    /// ListParticipants.
+    pub participants: Arc<dyn ListParticipants>,
+    /// ListParticipantEvents.
+    pub events: Arc<dyn ListParticipantEvents>,
+    /// ListParticipantReplicas.
+    pub replicas: Arc<dyn ListReplicas>,
+}
+
+impl Reads {
+    /// One that can do it all.
+    pub fn all_of<T>(ivs: Arc<T>) -> Self
+    where
+        T: ListStages
+            + GetStage
+            + ListStageSessions
+            + ListParticipants
+            + ListParticipantEvents
+            + ListReplicas
+            + 'static,
+    {
+        Self {
+            stages: ivs.clone(),
+            stage: ivs.clone(),
+            sessions: ivs.clone(),
+            participants: ivs.clone(),
+            events: ivs.clone(),
+            replicas: ivs,
+        }
+    }
+}
+
+/// A read with a quota of its own: 5 calls per second each (IVS service quotas).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Read {
+    /// ListStages.
+    Stages,
+    /// GetStage.
+    Stage,
+    /// ListStageSessions.
+    Sessions,
+    /// ListParticipants.
+    Participants,
+    /// ListParticipantEvents.
+    Events,
+    /// ListParticipantReplicas.
+    Replicas,
+}
+
+/// Leave to call IVS, so that the sweep keeps to its share of each quota.
+pub trait Pace: Send + Sync {
+    /// Waits until the next call may be made. False, at once, if that is not before `until`.
+    fn take(&self, read: Read, until: Timestamp) -> BoxFuture<'_, bool>;
+
+    /// IVS throttled a call although it was allowed.
+    fn throttled(&self, read: Read);
+
+    /// How many calls of one operation there is leave for in `span`.
+    fn calls_in(&self, span: jiff::SignedDuration) -> usize;
+}
+
+/// The sweep's part of the one table.
+pub trait SweepStore: Send + Sync {
+    /// All rules, publishers, replications and what is known of stages, without history.
+    fn inventory(&self) -> BoxFuture<'_, Result<Inventory, StoreError>>;
+
+    /// Keeps what is known of a stage.
+    fn remember_stage<'a>(&'a self, stage: &'a StageKnowledge) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Keeps when all stages were listed, to the end.
+    fn remember_listing(&self, at: Timestamp) -> BoxFuture<'_, Result<(), StoreError>>;
+}

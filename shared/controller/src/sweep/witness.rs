@@ -1,0 +1,268 @@
+//! Asks IVS, page by page and at its pace, and has the answers read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::Timestamp;
+use replication::sweep::history::read_history;
+use replication::sweep::second::{read_gone, read_replications, read_sessions};
+use replication::sweep::stage::{Findings, read_stage};
+use replication::sweep::{
+    Inventory, ListedEvent, ListedParticipant, ListedSession, ListedStage, Look, SweepPolicy, Target,
+};
+use replication::{
+    CallError, Listed, Moment, Observation, ParticipantId, PublisherKey, Refusal, Rejection, ReplicationKey,
+    SessionId, StageArn,
+};
+
+use super::port::{Pace, Page, Read, Reads};
+use crate::Clock;
+
+/// Pages of one list. 100 lines of history each: a participant of 24 h does not come near.
+const MAX_PAGES: usize = 50;
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum Silence {
+    /// The sweep is over.
+    OutOfTime,
+    /// The read failed.
+    Failed(CallError),
+}
+
+impl fmt::Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfTime => f.write_str("out of time"),
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+/// What a look came to. News that was found before a silence is news all the same.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    pub(super) news: Vec<Observation>,
+    pub(super) unowned: BTreeSet<ReplicationKey>,
+    pub(super) silence: Option<Silence>,
+}
+
+/// The way to IVS during one sweep.
+pub(super) struct Witness<'a> {
+    reads: &'a Reads,
+    pace: &'a dyn Pace,
+    clock: &'a dyn Clock,
+    until: Timestamp,
+    calls: usize,
+    /// When the last call was sent.
+    sent_at: Timestamp,
+    /// Replications that were listed in this sweep: each publisher once.
+    listed: BTreeMap<PublisherKey, (Vec<Listed>, Moment)>,
+}
+
+impl<'a> Witness<'a> {
+    pub(super) fn new(reads: &'a Reads, pace: &'a dyn Pace, clock: &'a dyn Clock, until: Timestamp) -> Self {
+        Self { reads, pace, clock, until, calls: 0, sent_at: Timestamp::MIN, listed: BTreeMap::new() }
+    }
+
+    /// Calls made so far.
+    pub(super) fn calls(&self) -> usize {
+        self.calls
+    }
+
+    /// All stages, or those before a silence.
+    pub(super) async fn stages(&mut self) -> (Vec<ListedStage>, Option<Silence>) {
+        let mut stages = Vec::new();
+        let mut token = None;
+        loop {
+            let reads = self.reads;
+            let page = self.call(Read::Stages, reads.stages.list_stages(token.take())).await;
+            match page {
+                Ok(page) => {
+                    stages.extend(page.rows);
+                    token = page.next;
+                }
+                Err(silence) => return (stages, Some(silence)),
+            }
+            if token.is_none() {
+                return (stages, None);
+            }
+        }
+    }
+
+    /// Looks at a stage, and asks the second witnesses for what that leaves open.
+    pub(super) async fn look(&mut self, inventory: &Inventory, look: &Look, policy: &SweepPolicy) -> Answer {
+        let mut answer = Answer::default();
+        answer.silence = self.ask(inventory, look, policy, &mut answer).await.err();
+        answer
+    }
+
+    async fn ask(
+        &mut self,
+        inventory: &Inventory,
+        look: &Look,
+        policy: &SweepPolicy,
+        answer: &mut Answer,
+    ) -> Result<(), Silence> {
+        let mut look = look.clone();
+        if look.target == Target::Unlisted {
+            match self.stage(&look.stage).await? {
+                (None, took) => answer.news.extend(read_gone(inventory, &look.stage, took)),
+                (Some(listed), _) => {
+                    look.target = listed.active_session.map_or(Target::Empty, Target::Session);
+                }
+            }
+        }
+        let (participants, took) = match &look.target {
+            Target::Session(session) => self.participants(&look.stage, session).await?,
+            Target::Empty | Target::Unlisted => (Vec::new(), Moment::exact(self.clock.now())),
+        };
+        let mut findings = read_stage(inventory, &look, &participants, took, policy);
+        if look.target == Target::Unlisted {
+            (findings.elsewhere, findings.histories) = Default::default();
+        }
+        answer.news.append(&mut findings.observations);
+        answer.unowned.append(&mut findings.unowned);
+        self.follow_up(inventory, &look, findings, policy, answer).await
+    }
+
+    async fn follow_up(
+        &mut self,
+        inventory: &Inventory,
+        look: &Look,
+        findings: Findings,
+        policy: &SweepPolicy,
+        answer: &mut Answer,
+    ) -> Result<(), Silence> {
+        let mut histories = Vec::new();
+        if let Target::Session(session) = &look.target {
+            let of_session = findings.histories.into_iter();
+            histories
+                .extend(of_session.map(|(participant, user_id)| (participant, session.clone(), user_id)));
+        }
+        if !findings.elsewhere.is_empty() {
+            let sessions = self.sessions(&look.stage).await?;
+            let (news, open) = read_sessions(inventory, &look.stage, &findings.elsewhere, &sessions);
+            answer.news.extend(news);
+            for (participant, session) in open {
+                let key = PublisherKey { stage: look.stage.clone(), participant: participant.clone() };
+                let user_id = inventory.publisher(&key).map(|known| known.user_id.clone());
+                histories.push((participant, session, user_id.unwrap_or_default()));
+            }
+        }
+        for (participant, session, user_id) in histories {
+            let (events, took) = self.events(&look.stage, &session, &participant).await?;
+            let key = PublisherKey { stage: look.stage.clone(), participant };
+            let news = read_history(inventory, &key, &session, &user_id, &events, took, policy);
+            answer.news.extend(news);
+        }
+        for (publisher, missing) in findings.replications {
+            let (listed, took) = self.replications(&publisher).await?;
+            let (news, unowned) = read_replications(inventory, &publisher, &missing, &listed, took, policy);
+            answer.news.extend(news);
+            answer.unowned.extend(unowned);
+        }
+        Ok(())
+    }
+
+    /// The stage; nothing if IVS knows of none.
+    async fn stage(&mut self, stage: &StageArn) -> Result<(Option<ListedStage>, Moment), Silence> {
+        let reads = self.reads;
+        let answer = self.call(Read::Stage, reads.stage.get_stage(stage)).await;
+        let took = Moment::between(self.sent_at, self.clock.now());
+        match answer {
+            Ok(listed) => Ok((Some(listed), took)),
+            Err(Silence::Failed(error)) if error.refusal == Refusal::Rejected(Rejection::NotFound) => {
+                Ok((None, took))
+            }
+            Err(silence) => Err(silence),
+        }
+    }
+
+    async fn participants(
+        &mut self,
+        stage: &StageArn,
+        session: &SessionId,
+    ) -> Result<(Vec<ListedParticipant>, Moment), Silence> {
+        let reads = self.reads;
+        let list = |token| reads.participants.list_participants(stage, session, token);
+        self.pages(Read::Participants, list).await
+    }
+
+    async fn sessions(&mut self, stage: &StageArn) -> Result<Vec<ListedSession>, Silence> {
+        let reads = self.reads;
+        // The newest 100 are enough: who publishes does so for at most 24 h.
+        Ok(self.call(Read::Sessions, reads.sessions.list_stage_sessions(stage, None)).await?.rows)
+    }
+
+    async fn events(
+        &mut self,
+        stage: &StageArn,
+        session: &SessionId,
+        participant: &ParticipantId,
+    ) -> Result<(Vec<ListedEvent>, Moment), Silence> {
+        let reads = self.reads;
+        let list = |token| reads.events.list_participant_events(stage, session, participant, token);
+        self.pages(Read::Events, list).await
+    }
+
+    async fn replications(&mut self, publisher: &PublisherKey) -> Result<(Vec<Listed>, Moment), Silence> {
+        if let Some(listed) = self.listed.get(publisher) {
+            return Ok(listed.clone());
+        }
+        let reads = self.reads;
+        let listed = self.call(Read::Replicas, reads.replicas.list_participant_replicas(publisher)).await?;
+        let answer = (listed, Moment::between(self.sent_at, self.clock.now()));
+        self.listed.insert(publisher.clone(), answer.clone());
+        Ok(answer)
+    }
+
+    /// All pages of a list. One that breaks off, or has no end, is no answer.
+    async fn pages<T, F>(
+        &mut self,
+        read: Read,
+        list: impl Fn(Option<String>) -> F,
+    ) -> Result<(Vec<T>, Moment), Silence>
+    where
+        F: Future<Output = Result<Page<T>, CallError>>,
+    {
+        let mut sent = None;
+        let mut rows = Vec::new();
+        let mut token = None;
+        for _ in 0..MAX_PAGES {
+            let page = self.call(read, list(token.take())).await?;
+            sent.get_or_insert(self.sent_at);
+            rows.extend(page.rows);
+            token = page.next;
+            if token.is_none() {
+                let now = self.clock.now();
+                return Ok((rows, Moment::between(sent.unwrap_or(now), now)));
+            }
+        }
+        Err(Silence::Failed(CallError {
+            refusal: Refusal::Unavailable,
+            code: "TooManyPages".to_owned(),
+            message: format!("the list has over {MAX_PAGES} pages"),
+            request_id: None,
+        }))
+    }
+
+    /// One call, once there is leave for it.
+    async fn call<T>(
+        &mut self,
+        read: Read,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, Silence> {
+        if !self.pace.take(read, self.until).await {
+            return Err(Silence::OutOfTime);
+        }
+        self.calls += 1;
+        self.sent_at = self.clock.now();
+        call.await.map_err(|error| {
+            if matches!(error.refusal, Refusal::Throttled { .. }) {
+                self.pace.throttled(read);
+            }
+            Silence::Failed(error)
+        })
+    }
+}

@@ -1,0 +1,337 @@
+//! The sweep: what to read of IVS next, and what its answers mean.
+//!
+//! Events get lost, so from time to time everything is looked at. A *look* is one ListParticipants of a stage's active
+//! session. It shows both the publishers of a source stage and the replica participants of a destination stage, up to 100
+//! of them in one call. What a look leaves open is asked of a second witness, and only then:
+//!
+//! | a look shows | second witness |
+//! |---|---|
+//! | somebody connected who once published, and is not known to publish now | ListParticipantEvents |
+//! | a known publisher disconnected, or not at all | ListParticipantEvents |
+//! | a known publisher of another session | ListStageSessions, one call for all of them |
+//! | a replica that should be there and is not | ListParticipantReplicas, one call for all of its publisher's |
+//! | a participant that is replicated, without a replica known | ListParticipantReplicas |
+//! | a stage that ListStages does not list | GetStage |
+//!
+//! # Guarantees
+//! * Everything here is a total function of values.
+//! * An observation never rests on silence. That a participant stopped publishing follows from a line of history, from the
+//!   end of its session, or from its stage being refused as unknown. That a replica ended follows from two lists without
+//!   it, and can only make it start again.
+//! * What is known already is not told again: a sweep of a world that is as the table says gives no observation.
+//!
+//! [`agenda`] says what to read, [`stage`], [`history`] and [`second`] what the answers mean.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    Allowance, Capabilities, Context, Destination, Moment, Owner, ParticipantId, Phase, Policy, Publisher,
+    PublisherKey, Publishing, Replica, ReplicationKey, Rule, SessionId, StageArn, Standing, View, plan,
+};
+
+pub mod agenda;
+pub mod history;
+pub mod second;
+pub mod stage;
+
+pub use agenda::{Agenda, Look, Roster, Target, agenda};
+
+/// The spans of time and shares a sweep goes by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SweepPolicy {
+    /// How long IVS gets to show a change in its lists. What was started or stopped since is neither missing nor leaked.
+    pub settle: SignedDuration,
+    /// How much older a stage in doubt counts than it is.
+    pub doubt: SignedDuration,
+    /// How long it may be taken for granted that a connected publisher still publishes.
+    pub confirm_after: SignedDuration,
+    /// Of how many looks one may go along with a confirmation or a page of ListStages, while looks are scarce.
+    pub looks_per_extra: usize,
+}
+
+impl Default for SweepPolicy {
+    fn default() -> Self {
+        Self {
+            settle: SignedDuration::from_secs(30),
+            doubt: SignedDuration::from_mins(10),
+            confirm_after: SignedDuration::from_mins(10),
+            looks_per_extra: 20,
+        }
+    }
+}
+
+/// Everything the table knows, at one time.
+#[derive(Debug, Clone, Default)]
+pub struct Inventory {
+    /// All rules that can be read.
+    pub rules: Vec<Rule>,
+    /// Whether a rule could not be read. Then nothing may be concluded from a rule's absence.
+    pub rules_incomplete: bool,
+    /// What is known of each stage.
+    pub stages: BTreeMap<StageArn, StageItems>,
+    /// When the stages were listed last, to the end.
+    pub listed_at: Option<Timestamp>,
+}
+
+/// What the table knows of one stage.
+#[derive(Debug, Clone, Default)]
+pub struct StageItems {
+    /// What earlier sweeps learnt of it.
+    pub knowledge: Option<StageKnowledge>,
+    /// Its publishers.
+    pub publishers: BTreeMap<ParticipantId, Publisher>,
+    /// The replications of its publishers.
+    pub replicas: BTreeMap<(ParticipantId, StageArn), Replica>,
+}
+
+/// What sweeps know of a stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageKnowledge {
+    /// The stage, as ListStages gave it last.
+    pub listed: ListedStage,
+    /// When it was first seen.
+    pub known_since: Timestamp,
+    /// When its participants were looked at last, all of them.
+    pub looked_at: Option<Timestamp>,
+    /// The session that was active then.
+    pub looked_in: Option<SessionId>,
+    /// When its publishers were last confirmed to publish.
+    pub confirmed_at: Option<Timestamp>,
+}
+
+impl StageKnowledge {
+    /// A stage that is seen for the first time.
+    pub fn new(listed: ListedStage, now: Timestamp) -> Self {
+        Self { listed, known_since: now, looked_at: None, looked_in: None, confirmed_at: None }
+    }
+}
+
+/// A stage as ListStages and GetStage give it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedStage {
+    /// The stage.
+    pub stage: StageArn,
+    /// Its name; empty if it has none.
+    pub name: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Its active session, if somebody is there.
+    pub active_session: Option<SessionId>,
+}
+
+/// A session of a stage as ListStageSessions gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedSession {
+    /// The session.
+    pub session: SessionId,
+    /// When it ended; nothing while it is active.
+    pub ended: Option<Moment>,
+}
+
+/// A participant as ListParticipants gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedParticipant {
+    /// Who.
+    pub participant: ParticipantId,
+    /// The token's user id; empty if it has none.
+    pub user_id: String,
+    /// Whether it is connected; nothing for a state that is not known.
+    pub connected: Option<bool>,
+    /// What it is there as.
+    pub role: Role,
+}
+
+/// What a participant is on a stage as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Role {
+    /// By itself. Whether it is replicated, if IVS says so.
+    Original {
+        /// Whether it has a running replication.
+        replicated: bool,
+    },
+    /// As the replica of somebody on this stage.
+    Replica {
+        /// The stage it publishes to.
+        source: StageArn,
+        /// Whether its replication runs.
+        active: bool,
+    },
+    /// Of a type that is not known.
+    Unknown,
+}
+
+/// A line of history as ListParticipantEvents gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedEvent {
+    /// What happened.
+    pub name: EventName,
+    /// When.
+    pub at: Moment,
+    /// Whether it happened to the participant as a replica.
+    pub replica: bool,
+}
+
+/// What happened to a participant, as far as it says something about replications.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventName {
+    /// `JOINED`
+    Joined,
+    /// `LEFT`
+    Left,
+    /// `PUBLISH_STARTED`
+    PublishStarted,
+    /// `PUBLISH_STOPPED`
+    PublishStopped,
+    /// `REPLICATION_STARTED`, with its destination.
+    ReplicationStarted(StageArn),
+    /// `REPLICATION_STOPPED`, with its destination.
+    ReplicationStopped(StageArn),
+    /// Anything else.
+    Other,
+}
+
+impl Inventory {
+    /// Adds a publisher.
+    pub fn put_publisher(&mut self, publisher: Publisher) {
+        let items = self.stages.entry(publisher.key.stage.clone()).or_default();
+        items.publishers.insert(publisher.key.participant.clone(), publisher);
+    }
+
+    /// Adds a replication.
+    pub fn put_replica(&mut self, replica: Replica) {
+        let items = self.stages.entry(replica.key.source.clone()).or_default();
+        items.replicas.insert((replica.key.participant.clone(), replica.key.destination.clone()), replica);
+    }
+
+    /// Adds what is known of a stage.
+    pub fn put_knowledge(&mut self, knowledge: StageKnowledge) {
+        let items = self.stages.entry(knowledge.listed.stage.clone()).or_default();
+        items.knowledge = Some(knowledge);
+    }
+
+    /// A publisher, if it is known.
+    pub fn publisher(&self, key: &PublisherKey) -> Option<&Publisher> {
+        self.stages.get(&key.stage)?.publishers.get(&key.participant)
+    }
+
+    /// A replication, if it is known.
+    pub fn replica(&self, key: &ReplicationKey) -> Option<&Replica> {
+        self.stages.get(&key.source)?.replicas.get(&(key.participant.clone(), key.destination.clone()))
+    }
+
+    /// What earlier sweeps learnt of a stage.
+    pub fn knowledge(&self, stage: &StageArn) -> Option<&StageKnowledge> {
+        self.stages.get(stage)?.knowledge.as_ref()
+    }
+
+    /// The known publishers of a stage.
+    pub fn publishers_on(&self, stage: &StageArn) -> impl Iterator<Item = &Publisher> {
+        self.stages.get(stage).into_iter().flat_map(|items| items.publishers.values())
+    }
+
+    /// The known replications from a stage.
+    pub fn replicas_from(&self, stage: &StageArn) -> impl Iterator<Item = &Replica> {
+        self.stages.get(stage).into_iter().flat_map(|items| items.replicas.values())
+    }
+
+    /// The known replications of a publisher, ordered by destination.
+    pub fn replicas_of<'a>(&'a self, key: &'a PublisherKey) -> impl Iterator<Item = &'a Replica> {
+        self.replicas_from(&key.stage).filter(|replica| replica.key.participant == key.participant)
+    }
+
+    /// The known replications to a stage.
+    pub fn replicas_to<'a>(&'a self, stage: &'a StageArn) -> impl Iterator<Item = &'a Replica> {
+        self.replicas().filter(move |replica| replica.key.destination == *stage)
+    }
+
+    /// All known replications.
+    pub fn replicas(&self) -> impl Iterator<Item = &Replica> {
+        self.stages.values().flat_map(|items| items.replicas.values())
+    }
+
+    /// Replications that somebody else started, and that run as far as is known.
+    pub fn foreign(&self) -> impl Iterator<Item = &ReplicationKey> {
+        let runs = |replica: &&Replica| replica.evidence.standing() == Standing::On;
+        self.replicas()
+            .filter(|replica| replica.owner == Owner::Foreign)
+            .filter(runs)
+            .map(|replica| &replica.key)
+    }
+
+    /// Publishers for whom something has to be written although IVS reported nothing: the rules changed while nobody
+    /// listened. None, if a rule cannot be read: what it wants must not be released for that.
+    pub fn out_of_date(&self, now: Timestamp, policy: &Policy) -> Vec<PublisherKey> {
+        if self.rules_incomplete {
+            return Vec::new();
+        }
+        let context = Context {
+            now,
+            policy,
+            can: Capabilities::default(),
+            allowance: Allowance::UNLIMITED,
+            holder: "",
+        };
+        let keys = self.stages.iter().flat_map(|(stage, items)| {
+            let of_replicas = items.replicas.keys().map(|(participant, _)| participant);
+            let participants: BTreeSet<_> = items.publishers.keys().chain(of_replicas).collect();
+            participants
+                .into_iter()
+                .map(|participant| PublisherKey { stage: stage.clone(), participant: participant.clone() })
+        });
+        keys.filter(|key| !plan(&self.view(key), context).is_empty()).collect()
+    }
+
+    /// All that is known around one publisher, as the planner wants it.
+    fn view(&self, key: &PublisherKey) -> View {
+        View {
+            key: key.clone(),
+            publisher: self.publisher(key).cloned(),
+            rules: self.rules.iter().filter(|rule| rule.covers(&key.stage)).cloned().collect(),
+            replicas: self.replicas_of(key).cloned().collect(),
+        }
+    }
+
+    /// Of these stages, and those that the rules name, the ones that somebody wants something of: sources and
+    /// destinations of active rules and of live replications.
+    fn concerned<'a>(
+        &'a self,
+        stages: impl Iterator<Item = &'a StageArn>,
+        now: Timestamp,
+    ) -> BTreeSet<&'a StageArn> {
+        let active: Vec<&Rule> = self.rules.iter().filter(|rule| rule.is_active(now)).collect();
+        let destinations = active.iter().flat_map(|rule| &rule.destinations);
+        let mut concerned: BTreeSet<_> =
+            destinations.map(|Destination::Stage(destination)| destination).collect();
+        concerned.extend(stages.filter(|stage| active.iter().any(|rule| rule.covers(stage))));
+        for replica in self.replicas().filter(|replica| is_live(replica)) {
+            concerned.extend([&replica.key.source, &replica.key.destination]);
+        }
+        concerned
+    }
+
+    fn publishing(&self, key: &PublisherKey) -> Publishing {
+        self.publisher(key).map_or(Publishing::Unknown, Publisher::publishing)
+    }
+
+    /// Whether news of this publisher can make a difference: a rule means it, or it has a live replication.
+    fn matters(&self, key: &PublisherKey, user_id: &str, now: Timestamp) -> bool {
+        let wants = |rule: &&Rule| {
+            rule.is_active(now) && rule.covers(&key.stage) && rule.participants.matches(user_id)
+        };
+        self.rules.iter().any(|rule| wants(&rule)) || self.replicas_of(key).any(is_live)
+    }
+}
+
+/// Whether a replication may run, or is under way.
+fn is_live(replica: &Replica) -> bool {
+    let may_run = matches!(replica.evidence.standing(), Standing::On | Standing::Uncertain);
+    replica.phase != Phase::Stopped || may_run
+}
+
+/// Whether a replication is believed to run, and long enough for IVS to list it.
+fn should_be_listed(replica: &Replica, at: Timestamp, policy: &SweepPolicy) -> bool {
+    let settled = replica.evidence.on.is_some_and(|on| at.duration_since(on.latest()) > policy.settle);
+    replica.evidence.standing() == Standing::On && !replica.is_leased(at) && settled
+}

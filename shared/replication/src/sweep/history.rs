@@ -1,0 +1,142 @@
+//! What a participant's history says: the lines of ListParticipantEvents, to their end.
+//!
+//! Times may be whole seconds, and IVS does not say in which order it lists. So the order is taken from the list itself, and
+//! where two lines of one second contradict each other, the later one decides for the time after that second.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{EventName, Inventory, ListedEvent, SweepPolicy};
+use crate::moment::later;
+use crate::{
+    Evidence, Moment, Observation, PublisherKey, ReconnectWindow, ReplicationKey, SessionId, StageArn,
+    Standing,
+};
+
+/// Reads the history of a participant in one session of its own stage. The call took `took`.
+pub fn read_history(
+    inventory: &Inventory,
+    key: &PublisherKey,
+    session: &SessionId,
+    user_id: &str,
+    events: &[ListedEvent],
+    took: Moment,
+    policy: &SweepPolicy,
+) -> Vec<Observation> {
+    if events.iter().any(|event| event.replica) {
+        return Vec::new();
+    }
+    let (events, ordered) = oldest_first(events);
+    let mut observations = Vec::new();
+    let known = inventory.publisher(key).map_or(Evidence::default(), |publisher| publisher.evidence);
+    let end = publishing(&events, took.earliest(), policy).map(|(on, at)| End { on, at, ordered });
+    for (on, at) in end.map_or(Vec::new(), |end| end.news_to(known)) {
+        let (key, session, user_id) = (key.clone(), session.clone(), user_id.to_owned());
+        observations.push(match on {
+            true => Observation::Published { key, session, user_id, at },
+            false => Observation::Unpublished { key, session, user_id, at },
+        });
+    }
+    for (destination, (on, at)) in replications(&events) {
+        let PublisherKey { stage: source, participant } = key.clone();
+        let key = ReplicationKey { source, participant, destination: destination.clone() };
+        let known = inventory.replica(&key).map_or(Evidence::default(), |replica| replica.evidence);
+        for (on, at) in (End { on, at, ordered }).news_to(known) {
+            let key = key.clone();
+            observations.push(match on {
+                true => Observation::ReplicaActive { key, destination_session: None, at },
+                false => Observation::ReplicaEnded { key, at },
+            });
+        }
+    }
+    observations
+}
+
+/// What a history ends with.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    on: bool,
+    at: Moment,
+    /// Whether it is known which of two lines of the same second came later.
+    ordered: bool,
+}
+
+impl End {
+    /// The news that it is, to somebody who knows this. None, if it is known, or something newer is.
+    fn news_to(self, known: Evidence) -> Vec<(bool, Moment)> {
+        let wanted = if self.on { Standing::On } else { Standing::Off };
+        let standing = known.standing();
+        let nothing_to_end = standing == Standing::Unknown && !self.on;
+        let newest = known.on.max(known.off);
+        let outdated = newest.is_some_and(|newest| self.at.certainly_before(newest));
+        if standing == wanted || nothing_to_end || outdated {
+            return Vec::new();
+        }
+        let mut after = known;
+        let mut news = vec![(self.on, self.at)];
+        match self.on {
+            true => after.saw_on(self.at),
+            false => after.saw_off(self.at),
+        }
+        if after.standing() != wanted && self.ordered {
+            let moment = Moment::exact(later(self.at.latest(), SignedDuration::from_nanos(1)));
+            news.push((self.on, moment));
+        }
+        news
+    }
+}
+
+/// The lines from the oldest to the newest, and whether lines of the same second are certainly in order.
+fn oldest_first(events: &[ListedEvent]) -> (Vec<&ListedEvent>, bool) {
+    let mut sorted: Vec<&ListedEvent> = events.iter().collect();
+    let (Some(first), Some(last)) = (sorted.first(), sorted.last()) else { return (sorted, true) };
+    let newest_first = match first.at.cmp(&last.at) {
+        std::cmp::Ordering::Greater => Some(true),
+        std::cmp::Ordering::Less => Some(false),
+        // All in one second: whoever is there has joined before anything else.
+        std::cmp::Ordering::Equal if sorted.len() == 1 || first.name == EventName::Joined => Some(false),
+        std::cmp::Ordering::Equal if last.name == EventName::Joined => Some(true),
+        std::cmp::Ordering::Equal => None,
+    };
+    if newest_first == Some(true) {
+        sorted.reverse();
+    }
+    sorted.sort_by_key(|event| event.at);
+    (sorted, newest_first.is_some())
+}
+
+/// Whether the participant publishes at the end, and since when. A `LEFT` without a `PUBLISH_STOPPED` may be a drop-out
+/// that IVS says nothing of until the reconnect window is over; it counts once the longest window is.
+fn publishing(events: &[&ListedEvent], now: Timestamp, policy: &SweepPolicy) -> Option<(bool, Moment)> {
+    let mut end = None;
+    for event in events {
+        match &event.name {
+            EventName::PublishStarted => end = Some((true, event.at)),
+            EventName::PublishStopped => end = Some((false, event.at)),
+            _ => {}
+        }
+    }
+    let (publishes, since) = end?;
+    let presence = events
+        .iter()
+        .rev()
+        .find(|event| matches!(event.name, EventName::Joined | EventName::Left))
+        .filter(|event| event.name == EventName::Left && event.at >= since);
+    let Some(left) = presence.filter(|_| publishes) else { return Some((publishes, since)) };
+    let longest = SignedDuration::from_secs(ReconnectWindow::MAX_SECONDS.into()) + policy.settle;
+    (now.duration_since(left.at.latest()) > longest).then_some((false, left.at))
+}
+
+/// The last word on each replication.
+fn replications<'a>(events: &[&'a ListedEvent]) -> BTreeMap<&'a StageArn, (bool, Moment)> {
+    let mut last = BTreeMap::new();
+    for event in events {
+        match &event.name {
+            EventName::ReplicationStarted(destination) => last.insert(destination, (true, event.at)),
+            EventName::ReplicationStopped(destination) => last.insert(destination, (false, event.at)),
+            _ => None,
+        };
+    }
+    last
+}
