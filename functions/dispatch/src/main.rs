@@ -1,18 +1,14 @@
-//! Does the work that is due, by priority and at the quota's pace: starts, releases, and checks of what is in doubt. Nothing of that is done yet: events are logged and answered.
+//! Does what is due: deferred starts, timed releases, doubts. Woken by the table's stream and by the clock.
 
-use lambda_kit::{Config, telemetry};
-use lambda_runtime::{LambdaEvent, service_fn};
-use serde_json::{Value, json};
+use aws_adapters::{Connection, ConnectionOptions};
+use lambda_kit::{Config, DispatchFunction, telemetry};
+use lambda_runtime::service_fn;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let config = Config::from_env()?;
     telemetry::init(&config);
-    lambda_runtime::run(service_fn(handle)).await
-}
-
-async fn handle(event: LambdaEvent<Value>) -> Result<Value, lambda_runtime::Error> {
-    let records = event.payload["Records"].as_array().map(Vec::len);
-    tracing::info!(request = event.context.request_id, records, "event without consequences");
-    Ok(json!({ "handled": "nothing yet" }))
+    let connection = Connection::new(ConnectionOptions::default()).await;
+    let function = DispatchFunction::new(&config, &connection);
+    lambda_runtime::run(service_fn(|event| function.handle(event))).await
 }

@@ -5,12 +5,14 @@
 //! | rule | `STAGE#<source>`, or `STAGE#*` for a rule of any stage | `RULE#<id>` |
 //! | publisher | `STAGE#<source>` | `PUB#<participant>` |
 //! | replica | `STAGE#<source>` | `REP#<participant>#<destination>` |
+//! | budget | `BUDGET` | the IVS operation |
 //! | activity | `STAGE#<source>` | `ACT#<time>#<participant>#<destination>` |
 //!
 //! Times are RFC 3339 text; `expires_at` is seconds since 1970, as DynamoDB's TTL wants it. `ACT#` sorts before everything
 //! the planner reads, so that one Query leaves history out.
 
 mod activity;
+mod budget;
 mod publisher;
 mod replica;
 mod rule;
@@ -23,6 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 use replication::StageArn;
 
 pub(crate) use activity::ActivityItem;
+pub(crate) use budget::{BUDGETS, BudgetItem};
 pub(crate) use publisher::PublisherItem;
 pub(crate) use replica::ReplicaItem;
 pub(crate) use rule::RuleItem;

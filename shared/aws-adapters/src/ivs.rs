@@ -34,6 +34,15 @@ impl IvsRealTime {
         Calls { start: None, stop: Some(Arc::new(self.clone())), list: Some(Arc::new(self.clone())) }
     }
 
+    /// Every call: for the function that does what is due.
+    pub fn for_dispatch(&self) -> Calls {
+        Calls {
+            start: Some(Arc::new(self.clone())),
+            stop: Some(Arc::new(self.clone())),
+            list: Some(Arc::new(self.clone())),
+        }
+    }
+
     async fn start(&self, request: &StartRequest) -> Result<Receipt, CallError> {
         let attributes = &request.attributes;
         let output = self

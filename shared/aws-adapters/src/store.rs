@@ -9,7 +9,10 @@
 //! * A transaction takes 100 items. A write of more (a participant with rules for over 95 destinations) is split, the
 //!   items under a lease first; the rest are reasons for not replicating, and are written again if they get lost.
 
+mod budgets;
 mod failure;
+mod publishers;
+mod queue;
 mod rules;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +24,7 @@ use controller::{Store, StoreError, Write};
 use futures::FutureExt;
 use futures::future::{BoxFuture, try_join};
 use jiff::Timestamp;
+use replication::budget::Book;
 use replication::{PublisherKey, Replica, Rule, View};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -162,6 +166,9 @@ impl DynamoStore {
         for replica in leased.into_iter().chain(others) {
             puts.push(self.put(&ReplicaItem::next(replica, now), Some(replica.version))?);
         }
+        for budget in &write.budgets {
+            puts.push(self.put_budget(budget, now)?);
+        }
         for activity in &write.activity {
             puts.push(self.put(&ActivityItem::from(activity), None)?);
         }
@@ -193,6 +200,14 @@ impl DynamoStore {
     }
 
     async fn scan<T: DeserializeOwned>(&self, sk_prefix: &str) -> Result<Vec<T>, StoreError> {
+        let read = |item| {
+            let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
+            decode(item).map_err(|error| error.of(&pk, &sk))
+        };
+        self.scan_items(sk_prefix).await?.into_iter().map(read).collect()
+    }
+
+    async fn scan_items(&self, sk_prefix: &str) -> Result<Vec<Item>, StoreError> {
         let mut pages = self
             .client
             .scan()
@@ -201,21 +216,23 @@ impl DynamoStore {
             .filter_expression("begins_with(sk, :prefix)")
             .expression_attribute_values(":prefix", AttributeValue::S(sk_prefix.to_owned()))
             .into_paginator()
+            .items()
             .send();
-        let mut found = Vec::new();
-        while let Some(page) = pages.next().await {
-            for item in page.map_err(|error| read_error(&self.table, &error))?.items.unwrap_or_default() {
-                let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
-                found.push(decode(item).map_err(|error| error.of(&pk, &sk))?);
-            }
+        let mut items = Vec::new();
+        while let Some(item) = pages.next().await {
+            items.push(item.map_err(|error| read_error(&self.table, &error))?);
         }
-        Ok(found)
+        Ok(items)
     }
 }
 
 impl Store for DynamoStore {
     fn load<'a>(&'a self, publisher: &'a PublisherKey) -> BoxFuture<'a, Result<View, StoreError>> {
         self.load_view(publisher).boxed()
+    }
+
+    fn budgets(&self) -> BoxFuture<'_, Result<Book, StoreError>> {
+        self.read_budgets().boxed()
     }
 
     fn write<'a>(&'a self, write: &'a Write) -> BoxFuture<'a, Result<(), StoreError>> {

@@ -4,10 +4,12 @@
 //! |---|---|---|
 //! | `TABLE_NAME` | none | the name of the table |
 //! | `LOG_LEVEL` | `info` | `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,controller=debug` |
+//! | `QUOTA_SHARE_PERCENT` | `80` | 1–100; how much of IVS's 5 calls per second and operation may be used, the rest is the customer's |
 //! | `SELECTOR_CACHE_SECONDS` | `5` | 0–60; how long rules for any stage are kept before they are read again |
 //!
 //! The AWS SDK reads its own: `AWS_REGION`, credentials, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_IVS_REALTIME`.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// The configuration of a function.
@@ -19,6 +21,8 @@ pub struct Config {
     pub log_level: String,
     /// How long rules for any stage are kept before they are read again.
     pub selector_cache: Duration,
+    /// How much of IVS's quota of each operation may be used, in percent.
+    pub quota_share: u32,
 }
 
 /// A variable that is not as it must be.
@@ -46,14 +50,16 @@ impl Config {
         let set = |variable| get(variable).filter(|value| !value.is_empty());
         let error =
             |variable, allowed| ConfigError { variable, value: get(variable).unwrap_or_default(), allowed };
-        let seconds = match set("SELECTOR_CACHE_SECONDS") {
-            None => 5,
+        let whole = |variable, default, range: RangeInclusive<u32>, allowed| match set(variable) {
+            None => Ok(default),
             Some(value) => value
                 .parse()
                 .ok()
-                .filter(|seconds| *seconds <= 60)
-                .ok_or_else(|| error("SELECTOR_CACHE_SECONDS", "a whole number of seconds, 0-60"))?,
+                .filter(|number| range.contains(number))
+                .ok_or_else(|| error(variable, allowed)),
         };
+        let seconds = whole("SELECTOR_CACHE_SECONDS", 5, 0..=60, "a whole number of seconds, 0-60")?;
+        let quota_share = whole("QUOTA_SHARE_PERCENT", 80, 1..=100, "a whole number of percent, 1-100")?;
         let log_level = set("LOG_LEVEL").unwrap_or_else(|| "info".to_owned());
         if log_level.parse::<tracing_subscriber::EnvFilter>().is_err() {
             return Err(error("LOG_LEVEL", "error, warn, info, debug, trace, or a tracing filter"));
@@ -61,7 +67,8 @@ impl Config {
         Ok(Self {
             table: set("TABLE_NAME").ok_or_else(|| error("TABLE_NAME", "the name of the table"))?,
             log_level,
-            selector_cache: Duration::from_secs(seconds),
+            selector_cache: Duration::from_secs(seconds.into()),
+            quota_share,
         })
     }
 }
@@ -87,6 +94,11 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "environment variable SELECTOR_CACHE_SECONDS is \"61\": allowed is a whole number of seconds, 0-60"
+        );
+        let share = read(&[("TABLE_NAME", "t"), ("QUOTA_SHARE_PERCENT", "0")]).unwrap_err();
+        assert_eq!(
+            (share.variable, share.allowed),
+            ("QUOTA_SHARE_PERCENT", "a whole number of percent, 1-100")
         );
         assert_eq!(read(&[("TABLE_NAME", "t"), ("LOG_LEVEL", "a=b=c")]).unwrap_err().variable, "LOG_LEVEL");
     }

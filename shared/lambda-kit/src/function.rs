@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aws_adapters::{Connection, DynamoStore};
-use controller::{Calls, Controller, Handled, Invocation, Patience, StoreError};
+use controller::{Calls, CallsLeft, Controller, Handled, Invocation, Patience, StoreError, Turn};
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use replication::{Observation, Policy};
@@ -38,6 +38,7 @@ impl Function {
             calls,
             policy: Policy::default(),
             patience: Patience::default(),
+            calls_left: CallsLeft::share(config.quota_share, Turn::Newcomer),
         };
         Self { name, controller }
     }
@@ -70,11 +71,9 @@ impl Function {
     }
 
     async fn handle_news(&self, news: &Observation, context: &Context) -> Result<Value, Failure> {
-        let deadline = Timestamp::try_from(context.deadline()).unwrap_or(Timestamp::MAX) - MARGIN;
-        let invocation = Invocation { id: context.request_id.clone(), deadline };
         let publisher = news.publisher();
         let span = info_span!("reconcile", stage = %publisher.stage, participant = %publisher.participant);
-        let handled = self.controller.handle(news, &invocation).instrument(span).await?;
+        let handled = self.controller.handle(news, &invocation(context)).instrument(span).await?;
         Ok(match handled {
             Handled::Unconcerned => {
                 info!("no rule speaks of this stage");
@@ -86,6 +85,13 @@ impl Function {
             }
         })
     }
+}
+
+/// Who asks, and how long there is time.
+pub(crate) fn invocation(context: &Context) -> Invocation {
+    let deadline = Timestamp::try_from(context.deadline()).unwrap_or(Timestamp::MAX);
+    let deadline = deadline.checked_sub(MARGIN).unwrap_or(Timestamp::MIN);
+    Invocation { id: context.request_id.clone(), deadline }
 }
 
 fn not_from_the_future(observation: Observation) -> Result<Observation, EnvelopeError> {
@@ -142,7 +148,7 @@ impl Failure {
     }
 
     /// What passes with time is a warning; what somebody has to look at is an error.
-    fn log(&self) {
+    pub(crate) fn log(&self) {
         let (error_type, error) = (self.error_type(), self.words());
         match error_type {
             "Contended" | "Unsettled" | "StoreUnavailable" => warn!(error_type, error, "not handled"),

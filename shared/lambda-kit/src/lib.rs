@@ -5,12 +5,16 @@
 
 pub mod clock;
 pub mod config;
+pub mod dispatch;
 pub mod envelope;
 pub mod function;
 pub mod metric;
+pub mod rule_changed;
 pub mod telemetry;
 
 pub use clock::SystemClock;
 pub use config::{Config, ConfigError};
+pub use dispatch::DispatchFunction;
 pub use envelope::{EnvelopeError, Ignored, News, decode};
 pub use function::{Failure, Function};
+pub use rule_changed::RuleChangedFunction;

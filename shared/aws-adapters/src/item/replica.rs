@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use controller::DueClass;
 use replication::{
     Blocked, BlockedReason, Desired, Evidence, LastError, Lease, Owner, Phase, ReconnectWindow, Rejection,
     Replica, ReplicationKey, RuleRef,
@@ -122,7 +123,7 @@ impl ReplicaItem {
             last_error: replica.last_error.as_ref().map(LastErrorItem::from),
             version: replica.version + 1,
             changed_at: now.to_string(),
-            due_class: due.map(|_| due_class(replica).to_owned()),
+            due_class: due.map(|_| DueClass::of(replica).name().to_owned()),
             // A fixed number of digits, so that text order is time order in the index.
             due_at: due.map(|at| format!("{at:.9}")),
             expires_at: (replica.phase == Phase::Stopped).then(|| (now + RETENTION).as_second()),
@@ -230,14 +231,6 @@ impl LastErrorItem {
             request_id: self.request_id.clone(),
             at: parse("last_error.at", &self.at)?,
         })
-    }
-}
-
-/// The dispatcher's queues: what costs money while it waits comes first.
-fn due_class(replica: &Replica) -> &'static str {
-    match (&replica.phase, replica.desired) {
-        (Phase::Stopping, _) | (_, Desired::Released) => "release",
-        (_, Desired::Replicated) => "start",
     }
 }
 

@@ -1,0 +1,59 @@
+//! A call budget.
+
+use controller::BudgetWrite;
+use replication::{Budget, Operation};
+use serde::{Deserialize, Serialize};
+
+use super::{SCHEMA, Unreadable, check_schema, parse, parse_some};
+
+/// The partition of all budgets.
+pub(crate) const BUDGETS: &str = "BUDGET";
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct BudgetItem {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+    schema: u8,
+    grants: Vec<String>,
+    strain_percent: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strained_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reserved_until: Option<String>,
+    /// A fixed number of digits, so that text order is time order in conditions.
+    busy_until: String,
+    version: u64,
+}
+
+impl From<&BudgetWrite> for BudgetItem {
+    fn from(write: &BudgetWrite) -> Self {
+        Self {
+            pk: BUDGETS.to_owned(),
+            sk: write.operation.name().to_owned(),
+            schema: SCHEMA,
+            grants: write.after.grants.iter().map(ToString::to_string).collect(),
+            strain_percent: write.after.strain,
+            strained_at: write.after.strained_at.map(|at| at.to_string()),
+            reserved_until: write.after.reserved_until.map(|at| at.to_string()),
+            busy_until: format!("{:.9}", write.busy_until),
+            version: write.after.version,
+        }
+    }
+}
+
+impl BudgetItem {
+    /// The budget of an operation; nothing for an operation that is not known.
+    pub(crate) fn read(&self) -> Result<Option<(Operation, Budget)>, Unreadable> {
+        check_schema(self.schema)?;
+        let Some(operation) = Operation::from_name(&self.sk) else { return Ok(None) };
+        let grants = self.grants.iter().map(|at| parse("grants", at));
+        let budget = Budget {
+            grants: grants.collect::<Result<_, _>>()?,
+            strain: self.strain_percent,
+            strained_at: parse_some("strained_at", self.strained_at.as_ref())?,
+            reserved_until: parse_some("reserved_until", self.reserved_until.as_ref())?,
+            version: self.version,
+        };
+        Ok(Some((operation, budget)))
+    }
+}

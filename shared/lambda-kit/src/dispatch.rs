@@ -1,0 +1,51 @@
+//! The function that does what is due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_adapters::Connection;
+use controller::{CallsLeft, Controller, Dispatcher, Patience, Turn};
+use lambda_runtime::{Context, LambdaEvent};
+use replication::Policy;
+use serde_json::{Value, json};
+use tracing::{Instrument, info, info_span};
+
+use crate::function::{Failure, invocation};
+use crate::{Config, SystemClock};
+
+/// Does what is due, whatever woke it: the table's stream or the clock. What the event says does not matter.
+pub struct DispatchFunction {
+    dispatcher: Dispatcher,
+}
+
+impl DispatchFunction {
+    /// A function on this table, with every call.
+    pub fn new(config: &Config, connection: &Connection) -> Self {
+        // Rules for any stage are read with every publisher: what is done late must not be done by old rules.
+        let store = Arc::new(connection.store(&config.table).with_selector_cache(Duration::ZERO));
+        let controller = Controller {
+            store: store.clone(),
+            clock: Arc::new(SystemClock),
+            calls: connection.ivs().for_dispatch(),
+            policy: Policy::default(),
+            patience: Patience(Duration::ZERO),
+            calls_left: CallsLeft::share(config.quota_share, Turn::Queue),
+        };
+        Self { dispatcher: Dispatcher { controller, queue: store } }
+    }
+
+    /// Works until nothing is due before the function's time is over.
+    ///
+    /// # Errors
+    /// [`Failure`], if the table cannot be read.
+    pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Failure> {
+        let span = info_span!("dispatch", request = event.context.request_id);
+        self.dispatch(&event.context).instrument(span).await.inspect_err(Failure::log)
+    }
+
+    async fn dispatch(&self, context: &Context) -> Result<Value, Failure> {
+        let done = self.dispatcher.run(&invocation(context)).await.map_err(controller::Error::from)?;
+        info!(reconciled = done.reconciled, unfinished = done.unfinished, "dispatched");
+        Ok(json!({ "handled": "dispatched", "reconciled": done.reconciled, "unfinished": done.unfinished }))
+    }
+}

@@ -1,0 +1,120 @@
+//! The function that takes changed rules to the publishers they speak of.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_adapters::{Connection, DynamoStore};
+use controller::{Calls, CallsLeft, Controller, Patience};
+use lambda_runtime::{Context, LambdaEvent};
+use replication::{Policy, StageArn};
+use serde_json::{Value, json};
+use tracing::{Instrument, info, info_span};
+
+use crate::function::{Failure, invocation};
+use crate::{Config, EnvelopeError, SystemClock};
+
+/// Plans every publisher that a changed rule may speak of. It makes no IVS call; what follows is due, and done by dispatch.
+pub struct RuleChangedFunction {
+    store: Arc<DynamoStore>,
+    controller: Controller,
+}
+
+impl RuleChangedFunction {
+    /// A function on this table.
+    pub fn new(config: &Config, connection: &Connection) -> Self {
+        // The change is the reason for the event: no older rules will do.
+        let store = Arc::new(connection.store(&config.table).with_selector_cache(Duration::ZERO));
+        let controller = Controller {
+            store: store.clone(),
+            clock: Arc::new(SystemClock),
+            calls: Calls::default(),
+            policy: Policy::default(),
+            patience: Patience(Duration::ZERO),
+            calls_left: CallsLeft::default(),
+        };
+        Self { store, controller }
+    }
+
+    /// Reacts to records of the table's stream.
+    ///
+    /// # Errors
+    /// [`Failure`]; the stream delivers the batch again.
+    pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Failure> {
+        let span = info_span!("rules", request = event.context.request_id);
+        self.plan_all(&event.payload, &event.context).instrument(span).await.inspect_err(Failure::log)
+    }
+
+    async fn plan_all(&self, payload: &Value, context: &Context) -> Result<Value, Failure> {
+        let sources = changed_sources(payload)?;
+        let mut publishers = BTreeSet::new();
+        for source in &sources {
+            let found = self.store.publishers(source.as_ref()).await.map_err(controller::Error::from)?;
+            publishers.extend(found);
+        }
+        for publisher in &publishers {
+            self.controller.reconcile(publisher, None, &invocation(context)).await?;
+        }
+        info!(sources = sources.len(), publishers = publishers.len(), "rules changed");
+        Ok(json!({ "handled": "planned", "publishers": publishers.len() }))
+    }
+}
+
+/// The sources of the rules in the records; nothing stands for any stage.
+fn changed_sources(payload: &Value) -> Result<BTreeSet<Option<StageArn>>, EnvelopeError> {
+    let error = |field: String, problem: &str| EnvelopeError { field, problem: problem.to_owned() };
+    let records = payload.get("Records").and_then(Value::as_array);
+    let records = records.ok_or_else(|| error("Records".to_owned(), "is not a list"))?;
+    let mut sources = BTreeSet::new();
+    for (i, record) in records.iter().enumerate() {
+        let key = |name: &str| {
+            let value = record.pointer(&format!("/dynamodb/Keys/{name}/S")).and_then(Value::as_str);
+            value.ok_or_else(|| error(format!("Records[{i}].dynamodb.Keys.{name}.S"), "is missing"))
+        };
+        if !key("sk")?.starts_with("RULE#") {
+            continue;
+        }
+        let pk = key("pk")?;
+        let stage = pk.strip_prefix("STAGE#").unwrap_or(pk);
+        sources.insert(match stage {
+            "*" => None,
+            stage => Some(stage.parse().map_err(|problem: replication::IdError| {
+                error(format!("Records[{i}].dynamodb.Keys.pk.S"), &problem.to_string())
+            })?),
+        });
+    }
+    Ok(sources)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(pk: &str, sk: &str) -> Value {
+        json!({ "eventName": "MODIFY", "dynamodb": { "Keys": { "pk": { "S": pk }, "sk": { "S": sk } } } })
+    }
+
+    #[test]
+    fn sources_are_named_once_and_other_items_do_not_count() {
+        let stage = "arn:aws:ivs:us-east-1:123456789012:stage/A";
+        let own = format!("STAGE#{stage}");
+        let records = [
+            record(&own, "RULE#one"),
+            record(&own, "RULE#two"),
+            record("STAGE#*", "RULE#any"),
+            record(&own, "PUB#p"),
+        ];
+        let sources = changed_sources(&json!({ "Records": records })).unwrap();
+        assert_eq!(sources, BTreeSet::from([None, Some(stage.parse().unwrap())]));
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_is_named() {
+        let error = changed_sources(&json!({})).unwrap_err();
+        assert_eq!(error.field, "Records");
+        let error = changed_sources(&json!({ "Records": [{}] })).unwrap_err();
+        assert_eq!(error.field, "Records[0].dynamodb.Keys.sk.S");
+        let error = changed_sources(&json!({ "Records": [record("STAGE#here", "RULE#r")] })).unwrap_err();
+        assert!(error.to_string().contains("stage ARN \"here\""), "{error}");
+    }
+}
