@@ -2,10 +2,10 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `GET /functions` | name, pids, invocations, errors, restarts |
+//! | `GET /functions` | name, pids, invocations, errors, restarts, throttles |
 //! | `GET /functions/{name}/logs` | the function's last output, as text |
-//! | `GET /deliveries` | recent attempts: envelope id, function, attempt, outcome, milliseconds |
-//! | `GET /dead-letters` | events whose retries are used up |
+//! | `GET /deliveries` | recent attempts by rules, schedules and the stream: id, function, attempt, outcome, milliseconds |
+//! | `GET /dead-letters` | events and changes whose retries are used up |
 //! | `POST /events` | puts an envelope on the bus: which functions matched; with `?wait=true` how it ended |
 
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::{
-    delivery::{Delivery, Failure},
+    delivery::{Delivery, Failure, Source},
     event_bus::{EventBus, InvalidEnvelope},
     lambda::{FunctionReport, Functions},
 };
@@ -50,14 +50,16 @@ pub struct PutEvent {
 /// One line of `GET /deliveries`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DeliveryLine {
-    /// The envelope's `id`.
+    /// The envelope's `id`, or the `eventID` of the first change.
     pub event_id: String,
-    /// `detail.event_name`.
+    /// `detail.event_name`, `Scheduled Event`, or how many changes of items.
     pub event_name: Option<String>,
     /// The function.
     pub function: String,
-    /// The rule that matched.
-    pub rule: String,
+    /// `rule`, `schedule` or `stream`.
+    pub source: Source,
+    /// The name of the rule, schedule or event source mapping.
+    pub trigger: String,
     /// Which attempt, from 1.
     pub attempt: usize,
     /// `ok` or `error`.
@@ -162,7 +164,8 @@ fn lines(delivery: Delivery) -> Vec<DeliveryLine> {
             event_id: delivery.event_id.clone(),
             event_name: delivery.event_name.clone(),
             function: delivery.function.clone(),
-            rule: delivery.rule.clone(),
+            source: delivery.source,
+            trigger: delivery.trigger.clone(),
             attempt: index + 1,
             outcome: if attempt.error.is_none() { "ok" } else { "error" }.to_owned(),
             error: attempt.error.clone(),
@@ -186,7 +189,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        delivery::{Deliveries, Host},
+        delivery::{Answer, Deliveries, Host, Throttled},
         event_bus::tests::envelope,
         event_rules::EventRules,
         lambda::HostOptions,
@@ -197,10 +200,10 @@ mod tests {
     struct Answering;
 
     impl Host for Answering {
-        fn invoke<'a>(&'a self, _: &'a str, event: &'a Value) -> BoxFuture<'a, Result<Value, Failure>> {
+        fn invoke<'a>(&'a self, _: &'a str, event: &'a Value) -> BoxFuture<'a, Result<Answer, Throttled>> {
             let failure = Failure { error_type: "Test".to_owned(), error_message: "broken".to_owned() };
             let broken = event["detail"]["participant_id"] == "broken";
-            Box::pin(async move { if broken { Err(failure) } else { Ok(json!("done")) } })
+            Box::pin(async move { Ok(if broken { Err(failure) } else { Ok(json!("done")) }) })
         }
     }
 
@@ -241,6 +244,8 @@ mod tests {
         assert_eq!(answer["deliveries"][0]["status"], "delivered");
         let (_, deliveries) = get(&format!("{url}/deliveries")).await;
         assert_eq!(deliveries[1]["event_id"], envelope()["id"]);
+        assert_eq!(deliveries[1]["source"], "rule");
+        assert_eq!(deliveries[1]["trigger"], "ParticipantPublishedOriginalByAbsence");
         assert_eq!((&deliveries[1]["attempt"], &deliveries[1]["outcome"]), (&json!(1), &json!("ok")));
     }
 

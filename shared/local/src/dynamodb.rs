@@ -43,7 +43,7 @@ pub enum DatabaseError {
         #[source]
         source: Refusal,
     },
-    /// The folder holds a table with other keys or indexes.
+    /// The folder holds a table with other keys, indexes or stream.
     #[error(
         "the data folder holds a table `{table}` with another {property}; remove the folder or give another one"
     )]
@@ -112,7 +112,7 @@ fn parse<T: DeserializeOwned>(body: Value) -> Result<T, Refusal> {
     serde_json::from_value(body).map_err(Refusal::from)
 }
 
-/// Compares what a later start cannot change: keys and indexes.
+/// Compares what a later start does not change: keys, indexes and the stream.
 fn compare(table: &Table, present: &Value) -> Result<(), DatabaseError> {
     let different = |property| DatabaseError::Different { table: table.name.clone(), property };
     if table.create_table["KeySchema"] != present["KeySchema"] {
@@ -120,6 +120,10 @@ fn compare(table: &Table, present: &Value) -> Result<(), DatabaseError> {
     }
     if indexes(&table.create_table) != indexes(present) {
         return Err(different("set of indexes"));
+    }
+    let view = |table: &Value| table["StreamSpecification"]["StreamViewType"].clone();
+    if view(&table.create_table) != view(present) {
+        return Err(different("stream"));
     }
     Ok(())
 }

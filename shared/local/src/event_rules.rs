@@ -3,7 +3,10 @@
 use quamina::Quamina;
 use serde_json::Value;
 
-use crate::template::Function;
+use crate::{
+    delivery::{Source, Target, Trigger},
+    template::Function,
+};
 
 /// Every rule of the template, ready to match.
 pub struct EventRules {
@@ -11,23 +14,12 @@ pub struct EventRules {
     targets: Vec<Target>,
 }
 
-/// Where a rule sends what it matches.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// The rule's name.
-    pub rule: String,
-    /// The function's name.
-    pub function: String,
-    /// How often a failed invocation is tried again, 0–2.
-    pub maximum_retry_attempts: u32,
-}
-
 /// A pattern that cannot be matched here as EventBridge would.
 #[derive(Debug, thiserror::Error)]
-#[error("the pattern of event rule {rule}: {reason}")]
+#[error("the pattern of {trigger}: {reason}")]
 pub struct PatternError {
-    /// The rule's name.
-    pub rule: String,
+    /// The name of the event rule or event source mapping.
+    pub trigger: String,
     /// What is wrong with it, and what would be right.
     pub reason: String,
 }
@@ -41,15 +33,12 @@ impl EventRules {
         let mut rules = Self { matcher: Quamina::new(), targets: Vec::new() };
         for function in functions {
             for rule in &function.rules {
-                let error = |reason: String| PatternError { rule: rule.name.clone(), reason };
+                let error = |reason: String| PatternError { trigger: rule.name.clone(), reason };
                 check(&rule.pattern).map_err(error)?;
                 let added = rules.matcher.add_pattern(rules.targets.len(), &rule.pattern.to_string());
                 added.map_err(|reason| error(reason.to_string()))?;
-                rules.targets.push(Target {
-                    rule: rule.name.clone(),
-                    function: function.name.clone(),
-                    maximum_retry_attempts: function.maximum_retry_attempts,
-                });
+                let trigger = Trigger::new(Source::Rule, &rule.name, &function.name);
+                rules.targets.push(Target::new(trigger, function));
             }
         }
         Ok(rules)
@@ -69,7 +58,8 @@ impl EventRules {
 const OPERATORS: [&str; 8] =
     ["anything-but", "cidr", "equals-ignore-case", "exists", "numeric", "prefix", "suffix", "wildcard"];
 
-fn check(pattern: &Value) -> Result<(), String> {
+/// Finds what EventBridge refuses, and what it and the matcher are known to read differently.
+pub(crate) fn check(pattern: &Value) -> Result<(), String> {
     let fields = pattern.as_object().filter(|fields| !fields.is_empty());
     let fields = fields.ok_or_else(|| format!("`{pattern}` is not a mapping with at least one field"))?;
     fields.iter().try_for_each(|(field, value)| {
@@ -128,7 +118,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::template::{EventRule, tests::ours};
+    use crate::template::{
+        EventRule,
+        tests::{our, ours},
+    };
 
     fn matching(detail: Value) -> Vec<String> {
         let event = json!({
@@ -143,7 +136,7 @@ mod tests {
             "detail": detail,
         });
         let rules = EventRules::new(&ours().functions).unwrap();
-        rules.matching(&event).into_iter().map(|target| target.rule.clone()).collect()
+        rules.matching(&event).into_iter().map(|target| target.trigger.name.clone()).collect()
     }
 
     #[test]
@@ -196,7 +189,7 @@ mod tests {
     }
 
     fn refused(pattern: Value) -> String {
-        let mut function = ours().functions.remove(0);
+        let mut function = our("participant-published");
         function.rules = vec![EventRule { name: "R".to_owned(), pattern }];
         EventRules::new(&[function]).err().unwrap().to_string()
     }

@@ -1,15 +1,18 @@
 //! The local stand: the real function binaries on an embedded world, with one command.
 //!
 //! [`Stand`] is the whole system on one machine. [`template`] says what runs on it, [`lambda`] hosts the functions,
-//! [`event_bus`] and [`delivery`] bring events to them as EventBridge and Lambda do, [`dynamodb`] and `ivs_sim` are the
-//! services they call. [`cli`] is `cargo local`, [`demo`] and [`replay`] are what it plays.
+//! [`event_bus`], `schedule`, [`stream`] and [`delivery`] bring events, ticks and changes of the table to them as EventBridge and
+//! Lambda do, [`dynamodb`] and `ivs_sim` are the services they call. [`cli`] is `cargo local`, [`demo`] and [`replay`] are what it
+//! plays.
 //!
 //! # Guarantees
-//! - The table, the functions' settings and the event patterns are those of the deployment template.
+//! - The table, the functions' settings, the event patterns, the schedules and the stream filters are those of the deployment
+//!   template.
 //! - Everything listens on 127.0.0.1 only.
 //!
 //! # Caveats
-//! Permissions, quotas of Lambda and EventBridge, and the archive of dead letters in SQS are not simulated.
+//! Permissions, quotas of Lambda and EventBridge but for reserved concurrency, and the archive of dead letters in SQS are not
+//! simulated.
 
 pub mod binaries;
 pub mod cli;
@@ -21,7 +24,9 @@ pub mod event_bus;
 pub mod event_rules;
 pub mod lambda;
 pub mod replay;
+mod schedule;
 pub mod stand;
+pub mod stream;
 pub mod table;
 pub mod template;
 

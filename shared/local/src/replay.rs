@@ -189,7 +189,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::delivery::Failure;
+    use crate::delivery::{Failure, Source};
 
     fn envelopes(text: &str) -> Vec<(usize, Value)> {
         let recorded = parse(Path::new("events.jsonl"), text).unwrap();
@@ -238,8 +238,10 @@ mod tests {
             event_id: "e".to_owned(),
             event_name: None,
             function: "participant-published".to_owned(),
-            rule: "R".to_owned(),
+            source: Source::Rule,
+            trigger: "R".to_owned(),
             attempts,
+            throttles: 0,
             status,
         }
     }

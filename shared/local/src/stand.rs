@@ -20,6 +20,8 @@ use crate::{
     event_bus::EventBus,
     event_rules::{EventRules, PatternError},
     lambda::{Functions, HostOptions},
+    schedule::tickers,
+    stream::{CheckpointError, Checkpoints, TableStream, mappings},
     table::{Replaced, SELECTOR_CACHE, TableAddress, TableError},
     template::{self, Deployment, Template},
 };
@@ -43,6 +45,8 @@ pub struct StandOptions {
     pub retry_delays: [Duration; 2],
     /// Execution environments per function at most.
     pub concurrency: usize,
+    /// How often schedules come, if not as often as the template says.
+    pub tick: Option<Duration>,
     /// Environment variables for every function, beside those of the template and the stand.
     pub environment: BTreeMap<String, String>,
     /// Prints the functions' output to stderr as it comes.
@@ -100,6 +104,9 @@ pub enum StandError {
     /// There is no table.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// It is not known which changes of the table were delivered.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     /// A port cannot be had.
     #[error("cannot listen on port {port} for {purpose}; 0 takes a free one")]
     Port {
@@ -133,6 +140,7 @@ impl Default for StandOptions {
             data: None,
             retry_delays: [Duration::from_secs(1), Duration::from_secs(2)],
             concurrency: 4,
+            tick: None,
             environment: BTreeMap::new(),
             print_logs: false,
         }
@@ -145,10 +153,13 @@ impl Stand {
     /// # Errors
     /// See [`StandError`].
     pub async fn start(options: StandOptions) -> Result<Self, StandError> {
-        let template = Template::read(&options.template, &deployment(&options))?;
-        let rules = EventRules::new(&template.functions)?;
+        let deployment = deployment(&options);
+        let template = Template::read(&options.template, &deployment)?;
+        let (rules, mappings) = (EventRules::new(&template.functions)?, mappings(&template.functions)?);
         let names: Vec<String> = template.functions.iter().map(|function| function.name.clone()).collect();
         let database = dynamodb::open(&template.table, options.data.as_deref())?;
+        let stream = TableStream::open(&database, &template.table, &deployment)?;
+        let checkpoints = Arc::new(Checkpoints::open(options.data.as_deref())?);
         let (ivs, ivs_url) = listen("IVS", options.ports.ivs).await?;
         let (dynamodb, dynamodb_url) = listen("DynamoDB", options.ports.dynamodb).await?;
         let (control, control_url) = listen("the control plane", options.ports.control).await?;
@@ -177,6 +188,14 @@ impl Stand {
         let functions =
             Arc::new(functions.map_err(|(function, source)| StandError::Function { function, source })?);
         let deliveries = Deliveries::new(functions.clone(), options.retry_delays);
+        for ticker in tickers(&template.functions, options.tick, &deployment) {
+            tasks.spawn(ticker.run(deliveries.clone()));
+        }
+        if let Some(stream) = stream {
+            for mapping in mappings {
+                tasks.spawn(mapping.run(stream.clone(), checkpoints.clone(), deliveries.clone()));
+            }
+        }
         let bus = Arc::new(EventBus::new(rules, deliveries));
         tasks.spawn(pump(events, bus.clone()));
         let serve_control =

@@ -60,6 +60,9 @@ struct StandArguments {
     /// Execution environments per function at most
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=100))]
     concurrency: u16,
+    /// Seconds from one tick of every schedule to the next, instead of what the template says
+    #[arg(long, value_name = "SECONDS", value_parser = tick)]
+    tick: Option<Duration>,
 }
 
 impl StandArguments {
@@ -71,6 +74,7 @@ impl StandArguments {
             ivs,
             retry_delays: self.retry_delays.0,
             concurrency: self.concurrency.into(),
+            tick: self.tick,
             print_logs: self.logs,
             ..StandOptions::default()
         }
@@ -88,6 +92,13 @@ fn retry_delays(text: &str) -> Result<RetryDelays, String> {
     };
     let (first, second) = text.split_once(',').ok_or_else(allowed)?;
     Ok(RetryDelays([delay(first)?, delay(second)?]))
+}
+
+fn tick(text: &str) -> Result<Duration, String> {
+    match text.trim().parse::<f64>() {
+        Ok(seconds) if (0.1..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("allowed is a number of seconds from 0.1 to 86400, such as 5".to_owned()),
+    }
 }
 
 fn region(text: &str) -> Result<String, String> {
@@ -167,6 +178,7 @@ mod tests {
             (&["demo", "--retry-delays", "1,-2"], "--retry-delays", "two numbers of seconds"),
             (&["demo", "--region", "Mars"], "--region", "lower-case letters"),
             (&["demo", "--concurrency", "0"], "--concurrency", "1..=100"),
+            (&["up", "--tick", "0"], "--tick", "seconds from 0.1"),
             (&["up", "--table", "a"], "--table", "3-255 letters"),
             (&["up", "--ivs-port", "70000"], "--ivs-port", "0..=65535"),
             (&["rules", "r.yaml", "--dynamodb", "ftp://x", "--table", "abc"], "--dynamodb", "a URL such as"),

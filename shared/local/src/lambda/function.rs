@@ -15,12 +15,14 @@ use super::{
     FunctionReport, Logs,
     environment::{Environment, Pids, Spec},
 };
-use crate::delivery::Failure;
+use crate::delivery::{Answer, Failure, Throttled};
 
 /// Environments that serve one invocation each at a time: one is there from the start, more come when all are busy.
 pub(super) struct Pool {
     spec: Spec,
     permits: Semaphore,
+    /// Whether the permits are all that the function may ever have. Then an invocation without one is throttled.
+    reserved: bool,
     state: Mutex<State>,
     pids: Pids,
     closing: AtomicBool,
@@ -32,16 +34,24 @@ struct State {
     invocations: u64,
     errors: u64,
     restarts: u64,
+    throttles: u64,
 }
 
 /// How often environments that wait for work are looked after.
 const LOOK_AFTER: Duration = Duration::from_millis(200);
 
 impl Pool {
-    pub(super) async fn start(spec: Spec, concurrency: usize) -> Result<Arc<Self>, Failure> {
+    /// With this many environments at most, or fewer if the function has fewer reserved.
+    pub(super) async fn start(
+        spec: Spec,
+        concurrency: usize,
+        reserved: Option<u32>,
+    ) -> Result<Arc<Self>, Failure> {
+        let most = reserved.map_or(concurrency, |reserved| concurrency.min(reserved as usize));
         let pool = Arc::new(Self {
             spec,
-            permits: Semaphore::new(concurrency.max(1)),
+            permits: Semaphore::new(most.max(1)),
+            reserved: reserved.is_some(),
             state: Mutex::default(),
             pids: Pids::default(),
             closing: AtomicBool::new(false),
@@ -51,15 +61,21 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Runs one invocation, in a new environment if none is free.
-    pub(super) async fn invoke(&self, event: &Value) -> Result<Value, Failure> {
+    /// Runs one invocation, in a new environment if none is free and there may be another.
+    pub(super) async fn invoke(&self, event: &Value) -> Result<Answer, Throttled> {
         // The semaphore is never closed.
-        let _permit = self.permits.acquire().await;
+        let _permit = if self.reserved {
+            let permit = self.permits.try_acquire();
+            permit.inspect_err(|_| self.state().throttles += 1).map_err(|_| Throttled)?
+        } else {
+            let Ok(permit) = self.permits.acquire().await else { return Err(Throttled) };
+            permit
+        };
         let outcome = self.invoke_in_environment(event).await;
         let mut state = self.state();
         state.invocations += 1;
         state.errors += u64::from(outcome.is_err());
-        outcome
+        Ok(outcome)
     }
 
     pub(super) fn report(&self) -> FunctionReport {
@@ -70,6 +86,7 @@ impl Pool {
             invocations: state.invocations,
             errors: state.errors,
             restarts: state.restarts,
+            throttles: state.throttles,
             timeout_seconds: self.spec.timeout.as_secs(),
         }
     }
@@ -86,7 +103,7 @@ impl Pool {
         }
     }
 
-    async fn invoke_in_environment(&self, event: &Value) -> Result<Value, Failure> {
+    async fn invoke_in_environment(&self, event: &Value) -> Answer {
         let idle = self.state().idle.pop();
         let mut environment = match idle {
             Some(environment) => environment,

@@ -1,7 +1,7 @@
 //! Lambda on this machine: the compiled function binaries as processes behind the Lambda Runtime API.
 //!
 //! # Guarantees
-//! A process that dies, or is killed because its invocation took too long, is replaced; its invocation has failed.
+//! A function whose concurrency is reserved never has more processes than that. A process that dies, or is killed because its invocation took too long, is replaced; its invocation has failed.
 //!
 //! # Caveats
 //! Memory is not limited, and processes are not frozen between invocations.
@@ -22,7 +22,7 @@ use serde_json::Value;
 pub use self::logs::Logs;
 use self::{environment::Spec, function::Pool};
 use crate::{
-    delivery::{Failure, Host},
+    delivery::{Answer, Failure, Host, Throttled},
     template,
 };
 
@@ -34,7 +34,8 @@ pub struct Functions {
 /// How functions are hosted.
 #[derive(Debug, Clone)]
 pub struct HostOptions {
-    /// Execution environments per function at most; further invocations wait.
+    /// Execution environments per function at most; further invocations wait. A function with fewer reserved has those, and
+    /// its further invocations are throttled.
     pub concurrency: usize,
     /// Environment variables for every function; they win over the template's.
     pub environment: BTreeMap<String, String>,
@@ -57,6 +58,8 @@ pub struct FunctionReport {
     pub errors: u64,
     /// Processes that had to be replaced because they died or were killed.
     pub restarts: u64,
+    /// Invocations that did not take place, because as many ran as are reserved.
+    pub throttles: u64,
     /// The longest an invocation may take.
     pub timeout_seconds: u64,
 }
@@ -79,7 +82,7 @@ impl Functions {
                 return Err((function.name.clone(), failure));
             };
             let spec = Spec::new(function, binary, options);
-            let pool = Pool::start(spec, options.concurrency).await;
+            let pool = Pool::start(spec, options.concurrency, function.reserved_concurrency).await;
             pools.insert(function.name.clone(), pool.map_err(|failure| (function.name.clone(), failure))?);
         }
         Ok(Self { pools })
@@ -102,14 +105,14 @@ impl Functions {
 }
 
 impl Host for Functions {
-    fn invoke<'a>(&'a self, function: &'a str, event: &'a Value) -> BoxFuture<'a, Result<Value, Failure>> {
+    fn invoke<'a>(&'a self, function: &'a str, event: &'a Value) -> BoxFuture<'a, Result<Answer, Throttled>> {
         Box::pin(async move {
             match self.pools.get(function) {
                 Some(pool) => pool.invoke(event).await,
-                None => Err(Failure {
+                None => Ok(Err(Failure {
                     error_type: "ResourceNotFoundException".to_owned(),
                     error_message: format!("Function not found: {function}"),
-                }),
+                })),
             }
         })
     }

@@ -60,8 +60,17 @@ static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
 });
 
 async fn start(binary: &Path, timeout: Duration) -> Result<Functions, (String, Failure)> {
-    let mut function = template::tests::ours().functions.remove(0);
+    start_with(binary, timeout, None).await
+}
+
+async fn start_with(
+    binary: &Path,
+    timeout: Duration,
+    reserved_concurrency: Option<u32>,
+) -> Result<Functions, (String, Failure)> {
+    let mut function = template::tests::our("participant-published");
     function.timeout = timeout;
+    function.reserved_concurrency = reserved_concurrency;
     let options = HostOptions {
         concurrency: 2,
         environment: BTreeMap::new(),
@@ -72,8 +81,8 @@ async fn start(binary: &Path, timeout: Duration) -> Result<Functions, (String, F
     Functions::start(&[function], &binaries, &options).await
 }
 
-async fn invoke(functions: &Functions, action: &str) -> Result<Value, Failure> {
-    functions.invoke("participant-published", &json!({ "do": action })).await
+async fn invoke(functions: &Functions, action: &str) -> Answer {
+    functions.invoke("participant-published", &json!({ "do": action })).await.unwrap()
 }
 
 const LONG: Duration = Duration::from_secs(15);
@@ -128,6 +137,17 @@ async fn invocations_run_beside_each_other_up_to_the_limit() {
     let all = join_all((0..4).map(|_| invoke(&functions, "sleep"))).await;
     assert!(all.iter().all(Result::is_ok), "{all:?}");
     assert_eq!(functions.reports()[0].pids.len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_reserved_is_all_there_is_and_further_invocations_are_throttled() {
+    let functions = start_with(&SCRIPTS.acting, LONG, Some(1)).await.unwrap();
+    let event = json!({ "do": "sleep" });
+    let all = join_all((0..4).map(|_| functions.invoke("participant-published", &event))).await;
+    assert_eq!(all.iter().filter(|outcome| **outcome == Err(Throttled)).count(), 3, "{all:?}");
+    let report = functions.reports().remove(0);
+    assert_eq!((report.invocations, report.throttles, report.pids.len()), (1, 3, 1));
+    assert!(invoke(&functions, "answer").await.is_ok());
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! A value in the template together with the way that led to it, for errors a person can act on.
 
+use std::ops::RangeInclusive;
+
 use serde_json::Value;
 
 use super::Error;
@@ -56,6 +58,19 @@ impl<'a> Cursor<'a> {
     pub(super) fn whole_number(&self) -> Result<u32, Error> {
         let number = self.value.as_u64().and_then(|number| u32::try_from(number).ok());
         number.ok_or_else(|| self.unexpected("a whole number"))
+    }
+
+    pub(super) fn number_in(&self, allowed: &RangeInclusive<u32>) -> Result<u32, Error> {
+        let number = self.whole_number()?;
+        if allowed.contains(&number) {
+            return Ok(number);
+        }
+        let (least, most) = (allowed.start(), allowed.end());
+        Err(self.uninterpreted(&format!("`{number}` is not between {least} and {most}")))
+    }
+
+    pub(super) fn flag(&self) -> Result<bool, Error> {
+        self.value.as_bool().ok_or_else(|| self.unexpected("true or false"))
     }
 
     /// Refuses every field that is not in one of the lists.

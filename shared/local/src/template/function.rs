@@ -1,10 +1,15 @@
-//! The function resources, with the event rules that call them.
+//! The function resources, with what calls them.
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Error, cursor::Cursor, scope::Scope};
+use super::{
+    Error,
+    cursor::Cursor,
+    scope::Scope,
+    trigger::{EventRule, Schedule, StreamSource, Triggers},
+};
 
 /// An `AWS::Serverless::Function`.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,21 +24,28 @@ pub struct Function {
     pub environment: BTreeMap<String, String>,
     /// How often a failed asynchronous invocation is tried again, 0–2. Lambda's default is 2.
     pub maximum_retry_attempts: u32,
+    /// How old an asynchronous invocation may be when it is tried, 60–21 600 s. Lambda's default is 6 hours.
+    pub maximum_event_age: Duration,
+    /// Invocations that may run at the same time, if their number is reserved.
+    pub reserved_concurrency: Option<u32>,
     /// The event rules that call the function.
     pub rules: Vec<EventRule>,
-}
-
-/// An event rule: each event that matches the pattern invokes the function once.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EventRule {
-    /// The rule's name: the function's logical id and the event's, as SAM names it.
-    pub name: String,
-    /// The EventBridge event pattern.
-    pub pattern: Value,
+    /// The schedules that call the function.
+    pub schedules: Vec<Schedule>,
+    /// Its event source mappings on the table's stream.
+    pub streams: Vec<StreamSource>,
 }
 
 /// Properties that the stand acts on.
-const READ: [&str; 6] = ["CodeUri", "Environment", "EventInvokeConfig", "Events", "MemorySize", "Timeout"];
+const READ: [&str; 7] = [
+    "CodeUri",
+    "Environment",
+    "EventInvokeConfig",
+    "Events",
+    "MemorySize",
+    "ReservedConcurrentExecutions",
+    "Timeout",
+];
 
 /// Properties without a meaning on one machine.
 const ELSEWHERE: [&str; 9] = [
@@ -68,13 +80,20 @@ impl Function {
         };
         let timeout = number("Timeout", 3)?;
         let memory_size = number("MemorySize", 128)?;
+        let (maximum_retry_attempts, maximum_event_age) = event_invoke_config(&properties)?;
+        let reserved = properties.get("ReservedConcurrentExecutions");
+        let Triggers { rules, schedules, streams } = Triggers::read(id, &properties, scope)?;
         Ok(Self {
             name: binary_name(&properties.need("CodeUri")?)?,
             timeout: Duration::from_secs(timeout.into()),
             memory_size,
             environment: environment(&properties, scope)?,
-            maximum_retry_attempts: maximum_retry_attempts(&properties)?,
-            rules: rules(id, &properties, scope)?,
+            maximum_retry_attempts,
+            maximum_event_age: Duration::from_secs(maximum_event_age.into()),
+            reserved_concurrency: reserved.map(|number| number.number_in(&(1..=1_000))).transpose()?,
+            rules,
+            schedules,
+            streams,
         })
     }
 }
@@ -115,36 +134,20 @@ fn environment(properties: &Cursor<'_>, scope: &Scope) -> Result<BTreeMap<String
     variables.into_iter().map(resolve).collect()
 }
 
-fn maximum_retry_attempts(properties: &Cursor<'_>) -> Result<u32, Error> {
-    let Some(config) = properties.get("EventInvokeConfig") else { return Ok(2) };
+/// Retries and age in seconds of asynchronous invocations.
+fn event_invoke_config(properties: &Cursor<'_>) -> Result<(u32, u32), Error> {
+    const DEFAULTS: (u32, u32) = (2, 21_600);
+    let Some(config) = properties.get("EventInvokeConfig") else { return Ok(DEFAULTS) };
     config.only(&[&["DestinationConfig", "MaximumEventAgeInSeconds", "MaximumRetryAttempts"]])?;
-    let Some(attempts) = config.get("MaximumRetryAttempts") else { return Ok(2) };
-    match attempts.whole_number()? {
-        number @ 0..=2 => Ok(number),
-        number => Err(attempts.uninterpreted(&format!("`{number}` is not between 0 and 2"))),
-    }
-}
-
-fn rules(id: &str, properties: &Cursor<'_>, scope: &Scope) -> Result<Vec<EventRule>, Error> {
-    let none = json!({});
-    let events = properties.get("Events").unwrap_or_else(|| properties.with(&none)).fields()?;
-    let read = |(event_id, event): (String, Cursor<'_>)| {
-        event.only(&[&["Properties", "Type"]])?;
-        let kind = event.need("Type")?.text()?;
-        if kind != "EventBridgeRule" {
-            let reason =
-                format!("the stand does not deliver events of type `{kind}`; it knows EventBridgeRule");
-            return Err(event.uninterpreted(&reason));
-        }
-        let rule = event.need("Properties")?;
-        rule.only(&[&["DeadLetterConfig", "Pattern", "RetryPolicy", "RuleName"]])?;
-        Ok(EventRule { name: format!("{id}{event_id}"), pattern: scope.resolve(&rule.need("Pattern")?)? })
-    };
-    events.into_iter().map(read).collect()
+    let retries = config.get("MaximumRetryAttempts").map(|number| number.number_in(&(0..=2)));
+    let age = config.get("MaximumEventAgeInSeconds").map(|number| number.number_in(&(60..=21_600)));
+    Ok((retries.unwrap_or(Ok(DEFAULTS.0))?, age.unwrap_or(Ok(DEFAULTS.1))?))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::{super::tests::ours, *};
 
     fn read(properties: Value) -> Result<Function, Error> {
@@ -160,14 +163,23 @@ mod tests {
     }
 
     #[test]
-    fn our_functions_have_their_settings_from_globals() {
+    fn our_functions_have_their_settings_from_globals_unless_they_say_otherwise() {
         for function in ours().functions {
-            assert_eq!(function.timeout, Duration::from_secs(15));
+            let by_itself = ["dispatch", "reconcile", "rule-changed"].contains(&function.name.as_str());
+            assert_eq!(function.timeout, Duration::from_secs(if by_itself { 60 } else { 15 }));
             assert_eq!(function.memory_size, 256);
-            assert_eq!(function.maximum_retry_attempts, 2);
             assert_eq!(function.environment["TABLE_NAME"], "stagelink");
             assert_eq!(function.environment["LOG_LEVEL"], "info");
-            assert_eq!(function.rules.len(), 2);
+            assert_eq!(function.rules.len(), if by_itself { 0 } else { 2 });
+            // The next run of a schedule does the same work.
+            let retries = if function.schedules.is_empty() { 2 } else { 0 };
+            assert_eq!(function.maximum_retry_attempts, retries, "{}", function.name);
+            let reserved = match function.name.as_str() {
+                "dispatch" => Some(2),
+                "reconcile" => Some(1),
+                _ => None,
+            };
+            assert_eq!(function.reserved_concurrency, reserved, "{}", function.name);
         }
     }
 
@@ -189,7 +201,9 @@ mod tests {
     fn what_is_left_out_has_lambdas_defaults() {
         let function = read(json!({ "CodeUri": "f" })).unwrap();
         assert_eq!((function.memory_size, function.maximum_retry_attempts), (128, 2));
-        assert_eq!(function.rules, []);
+        assert_eq!(function.maximum_event_age, Duration::from_secs(6 * 3_600));
+        assert_eq!(function.reserved_concurrency, None);
+        assert_eq!((function.rules, function.schedules, function.streams), (vec![], vec![], vec![]));
     }
 
     #[test]
@@ -199,26 +213,18 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_is_not_delivered_is_an_error() {
-        let schedule = json!({ "Type": "Schedule", "Properties": { "Schedule": "rate(1 minute)" } });
-        let error = error(json!({ "CodeUri": "f", "Events": { "Tick": schedule } }));
-        assert_eq!(
-            error,
-            "template, Events.Tick: the stand does not deliver events of type `Schedule`; it knows EventBridgeRule"
-        );
-    }
-
-    #[test]
-    fn a_rule_with_an_input_transformer_is_an_error() {
-        let rule =
-            json!({ "Type": "EventBridgeRule", "Properties": { "Pattern": {}, "InputPath": "$.detail" } });
-        let error = error(json!({ "CodeUri": "f", "Events": { "E": rule } }));
-        assert!(error.starts_with("template, Events.E.Properties.InputPath: "), "{error}");
-    }
-
-    #[test]
-    fn more_retries_than_lambda_has_are_an_error() {
-        let error = error(json!({ "CodeUri": "f", "EventInvokeConfig": { "MaximumRetryAttempts": 3 } }));
-        assert!(error.ends_with("`3` is not between 0 and 2"), "{error}");
+    fn numbers_that_lambda_would_not_take_are_errors() {
+        for (property, value, reason) in [
+            ("EventInvokeConfig", json!({ "MaximumRetryAttempts": 3 }), "`3` is not between 0 and 2"),
+            (
+                "EventInvokeConfig",
+                json!({ "MaximumEventAgeInSeconds": 59 }),
+                "`59` is not between 60 and 21600",
+            ),
+            ("ReservedConcurrentExecutions", json!(0), "`0` is not between 1 and 1000"),
+        ] {
+            let error = error(json!({ "CodeUri": "f", property: value }));
+            assert!(error.ends_with(reason), "{error}");
+        }
     }
 }

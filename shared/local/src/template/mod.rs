@@ -1,4 +1,4 @@
-//! The deployment template as the stand reads it: the table, the functions and the event patterns are taken from
+//! The deployment template as the stand reads it: the table, the functions and what calls them are taken from
 //! `infra/template.yaml`, so that what runs here is what deploys.
 //!
 //! # Guarantees
@@ -9,6 +9,7 @@ mod cursor;
 mod function;
 mod scope;
 mod table;
+mod trigger;
 mod yaml;
 
 use std::{
@@ -19,8 +20,9 @@ use std::{
 
 use self::{cursor::Cursor, scope::Scope};
 pub use self::{
-    function::{EventRule, Function},
+    function::Function,
     table::Table,
+    trigger::{EventRule, Schedule, StartingPosition, StreamSource},
 };
 
 /// What the template says that matters on one machine.
@@ -111,8 +113,11 @@ impl Template {
                 format!("the stand runs exactly one AWS::DynamoDB::Table, this has {}", tables.len());
             return Err(root.need("Resources")?.uninterpreted(&reason));
         };
-        let table = Table::read(&table.need("Properties")?, &scope)?;
-        scope.add_resource(table_id, table.name.clone(), table.arn(deployment));
+        let table = Table::read(&table.need("Properties")?, &scope, deployment)?;
+        scope.add_resource(table_id, table.name.clone(), table.arn.clone());
+        if table.has_stream() {
+            scope.add_stream_of_table(table_id);
+        }
 
         let functions = of_type(&resources, "AWS::Serverless::Function")
             .into_iter()
@@ -178,6 +183,8 @@ fn of_type<'r, 'a>(resources: &'r [Resource<'a>], kind: &str) -> Vec<(&'r str, &
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     pub(crate) fn deployment() -> Deployment {
@@ -191,6 +198,11 @@ pub(crate) mod tests {
     /// The template that deploys.
     pub(crate) fn ours() -> Template {
         Template::parse(include_str!("../../../../infra/template.yaml"), &deployment()).unwrap()
+    }
+
+    /// One of its functions.
+    pub(crate) fn our(function: &str) -> Function {
+        ours().functions.into_iter().find(|each| each.name == function).unwrap()
     }
 
     const SMALL: &str = "
@@ -210,9 +222,11 @@ Resources:
     }
 
     #[test]
-    fn our_template_has_the_three_functions() {
-        let names: Vec<_> = ours().functions.into_iter().map(|function| function.name).collect();
-        assert_eq!(names, ["participant-published", "participant-unpublished", "replication-changed"]);
+    fn our_template_has_the_six_functions() {
+        let names: BTreeSet<_> = ours().functions.into_iter().map(|function| function.name).collect();
+        let by_event = ["participant-published", "participant-unpublished", "replication-changed"];
+        let by_itself = ["dispatch", "reconcile", "rule-changed"];
+        assert_eq!(names, by_event.into_iter().chain(by_itself).map(str::to_owned).collect());
     }
 
     #[test]

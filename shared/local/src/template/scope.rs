@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{Error, cursor::Cursor};
 
@@ -15,6 +15,7 @@ use super::{Error, cursor::Cursor};
 pub(super) struct Scope {
     names: BTreeMap<String, String>,
     attributes: BTreeMap<(String, String), String>,
+    stream_of_table: Option<Value>,
 }
 
 impl Scope {
@@ -47,13 +48,23 @@ impl Scope {
             };
             names.insert(name, value);
         }
-        Ok(Self { names, attributes: BTreeMap::new() })
+        Ok(Self { names, attributes: BTreeMap::new(), stream_of_table: None })
     }
 
     /// Makes a resource known: what `Ref` yields, and its `Arn`.
     pub(super) fn add_resource(&mut self, logical_id: &str, name: String, arn: String) {
         self.names.insert(logical_id.to_owned(), name);
         self.attributes.insert((logical_id.to_owned(), "Arn".to_owned()), arn);
+    }
+
+    /// Makes known that the table has a stream. Its ARN has no value here: it is made when the table is.
+    pub(super) fn add_stream_of_table(&mut self, table_id: &str) {
+        self.stream_of_table = Some(json!({ "Fn::GetAtt": [table_id, "StreamArn"] }));
+    }
+
+    /// Whether this refers to the table's stream.
+    pub(super) fn is_stream_of_table(&self, value: &Value) -> bool {
+        self.stream_of_table.as_ref() == Some(value)
     }
 
     pub(super) fn name(&self, name: &str) -> Option<&str> {
@@ -130,8 +141,6 @@ fn call(fields: &Map<String, Value>) -> Option<(&str, &Value)> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn scope() -> Scope {

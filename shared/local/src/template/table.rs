@@ -9,6 +9,8 @@ use super::{Deployment, Error, cursor::Cursor, scope::Scope};
 pub struct Table {
     /// The table's name.
     pub name: String,
+    /// The table's ARN in the simulated account.
+    pub arn: String,
     /// The body of DynamoDB's `CreateTable` that makes this table.
     pub create_table: Value,
     /// The attribute that holds an item's time to live, if the table has one.
@@ -27,7 +29,11 @@ const ELSEWHERE: [&str; 4] =
     ["DeletionProtectionEnabled", "PointInTimeRecoverySpecification", "SSESpecification", "Tags"];
 
 impl Table {
-    pub(super) fn read(properties: &Cursor<'_>, scope: &Scope) -> Result<Self, Error> {
+    pub(super) fn read(
+        properties: &Cursor<'_>,
+        scope: &Scope,
+        deployment: &Deployment,
+    ) -> Result<Self, Error> {
         properties.only(&[&CREATE_TABLE, &READ, &ELSEWHERE])?;
         let name = properties.need("TableName")?;
         let name = name.with(&scope.resolve(&name)?).text()?;
@@ -46,11 +52,14 @@ impl Table {
                 json!({ "StreamEnabled": true, "StreamViewType": view }),
             );
         }
-        Ok(Self { name, create_table: Value::Object(body), time_to_live: time_to_live(properties)? })
+        let arn = format!("arn:aws:dynamodb:{}:{}:table/{name}", deployment.region, deployment.account);
+        let (create_table, time_to_live) = (Value::Object(body), time_to_live(properties)?);
+        Ok(Self { name, arn, create_table, time_to_live })
     }
 
-    pub(super) fn arn(&self, deployment: &Deployment) -> String {
-        format!("arn:aws:dynamodb:{}:{}:table/{}", deployment.region, deployment.account, self.name)
+    /// Whether changes of its items can be read.
+    pub fn has_stream(&self) -> bool {
+        self.create_table.get("StreamSpecification").is_some()
     }
 }
 
@@ -64,7 +73,10 @@ fn time_to_live(properties: &Cursor<'_>) -> Result<Option<String>, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tests::ours, *};
+    use super::{
+        super::tests::{deployment, ours},
+        *,
+    };
 
     #[test]
     fn our_table_is_created_as_it_is_written() {
@@ -95,7 +107,7 @@ mod tests {
         let none = json!({});
         let scope =
             Scope::new("us-east-1", "123456789012", &Cursor::root(&none), &Default::default()).unwrap();
-        let error = Table::read(&Cursor::root(&properties), &scope).unwrap_err();
+        let error = Table::read(&Cursor::root(&properties), &scope, &deployment()).unwrap_err();
         assert!(error.to_string().starts_with("template, LocalSecondaryIndexes: "), "{error}");
     }
 }
