@@ -78,7 +78,7 @@ impl World {
             table: table.name,
             log_level: "info".to_owned(),
             selector_cache: Duration::from_secs(60),
-            quota_share: 80,
+            quota_share: 100,
         };
         let events = simulator.subscribe();
         Ok(Self { simulator, store, recording, events, config, connection, recorders, servers })

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use controller::{Activity, MemoryStore, Store, StoreError, Write};
+use controller::{Activity, BudgetWrite, MemoryStore, Store, StoreError, Write};
 use replication::{
-    Blocked, BlockedReason, Desired, Destination, Evidence, LastError, Lease, Owner, ParticipantFilter,
-    Phase, Publisher, PublisherKey, ReconnectWindow, Rejection, Replica, ReplicationKey, Rule, RuleRef,
-    Source, StageArn, Status,
+    Blocked, BlockedReason, Budget, Desired, Destination, Evidence, LastError, Lease, Operation, Owner,
+    ParticipantFilter, Phase, Publisher, PublisherKey, ReconnectWindow, Rejection, Replica, ReplicationKey,
+    Rule, RuleRef, Source, StageArn, Status,
 };
 use stagelink_tests::World;
 
@@ -121,7 +121,12 @@ async fn keeps_the_contract(store: &dyn Store) {
     assert!(nothing.publisher.is_none() && nothing.replicas.is_empty());
 
     // What is written is read back to the last digit, one version higher.
-    let first = Write { publisher: Some(publisher()), replicas: replicas(), activity: vec![activity()] };
+    let first = Write {
+        publisher: Some(publisher()),
+        replicas: replicas(),
+        activity: vec![activity()],
+        ..Write::default()
+    };
     store.write(&first).await.unwrap();
     let read = store.load(&key_p).await.unwrap();
     assert_eq!(read.publisher, Some(Publisher { version: 1, ..publisher() }));
@@ -137,7 +142,7 @@ async fn keeps_the_contract(store: &dyn Store) {
     let stale = Write {
         publisher: Some(Publisher { user_id: "changed".to_owned(), ..read.publisher.clone().unwrap() }),
         replicas: vec![Replica { attempts: 9, version: 7, ..read.replicas[0].clone() }],
-        activity: vec![],
+        ..Write::default()
     };
     assert!(is_conflict(&store.write(&stale).await));
     assert_eq!(store.load(&key_p).await.unwrap(), read);
@@ -154,6 +159,31 @@ async fn keeps_the_contract(store: &dyn Store) {
     let both = Write { replicas: vec![changed.replicas[1].clone()], ..Write::default() };
     let (one, two) = futures::future::join(store.write(&both), store.write(&both)).await;
     assert!(one.is_ok() != two.is_ok() && (is_conflict(&one) || is_conflict(&two)), "{one:?} {two:?}");
+
+    // A budget is written as it was read, or if nobody called for long; and the first of two who read the same wins.
+    let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
+    let now = jiff::Timestamp::now();
+    let budget = |version: u64, expected: u64, busy_until: jiff::Timestamp| Write {
+        budgets: vec![BudgetWrite {
+            operation: Operation::Start,
+            after: Budget {
+                grants: vec![at("2026-06-29T16:40:33.000000001Z"), now],
+                strain: 7,
+                version,
+                ..Budget::default()
+            },
+            expected,
+            busy_until,
+        }],
+        ..Write::default()
+    };
+    let soon = now + jiff::SignedDuration::from_secs(60);
+    store.write(&budget(11, 0, soon)).await.unwrap();
+    assert!(is_conflict(&store.write(&budget(12, 10, soon)).await));
+    store.write(&budget(12, 11, at("2026-06-29T16:40:34Z"))).await.unwrap();
+    store.write(&budget(13, 10, soon)).await.unwrap();
+    let book = store.budgets().await.unwrap();
+    assert_eq!(book[&Operation::Start], budget(13, 10, soon).budgets[0].after);
 
     // More than one transaction takes.
     let many: Vec<_> = (0..150).map(|i| Replica::new(key("crowd", &format!("E{i}")))).collect();
