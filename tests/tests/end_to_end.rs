@@ -1,5 +1,7 @@
 //! The real function binaries on the local stand.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! What an event costs, counted on the wire.
 
+#![allow(clippy::unwrap_used)]
+
 use replication::{Destination, ParticipantFilter, ReconnectWindow, Rule, Source, Status};
 use stagelink_tests::World;
 use stagelink_tests::wire::Request;

@@ -1,5 +1,7 @@
 //! What the IVS adapter makes of every kind of answer, over the wire.
 
+#![allow(clippy::unwrap_used)]
+
 use std::time::Duration;
 
 use aws_adapters::{Connection, ConnectionOptions};

@@ -1,5 +1,7 @@
 //! What the controller's store promises, checked on every store with the same cases.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 
 use controller::{Activity, BudgetWrite, MemoryStore, Store, StoreError, Write};

@@ -1,7 +1,7 @@
 //! The controller's ports on Amazon IVS Real-Time and Amazon DynamoDB. The only crate that names the AWS SDK.
 //!
 //! [`Connection`] is the way in; [`ivs`] makes the IVS calls, [`failure`] says what a failed one means, [`store`] is the one
-//! table, and [`item`] how its items are written.
+//! table, and module `item` how its items are written.
 
 pub mod connection;
 pub mod failure;
