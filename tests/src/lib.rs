@@ -3,6 +3,8 @@
 //! [`World`] is the whole system in one process, with every request on the wire recorded; [`wire`] is the recorder.
 
 pub mod canned;
+pub mod in_process;
+pub mod virtual_time;
 pub mod wire;
 pub mod world;
 

@@ -1,18 +1,15 @@
-//! Sweeps what IVS says, within a budget of calls, to find what events missed. Nothing of that is done yet: events are logged and answered.
+//! Sweeps what IVS says, within a budget of calls, to find what events missed. It makes no call that changes anything: what
+//! has to follow is planned, and left to those who may call.
 
-use lambda_kit::{Config, telemetry};
-use lambda_runtime::{LambdaEvent, service_fn};
-use serde_json::{Value, json};
+use aws_adapters::{Connection, ConnectionOptions};
+use lambda_kit::{Config, ReconcileFunction, telemetry};
+use lambda_runtime::service_fn;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let config = Config::from_env()?;
     telemetry::init(&config);
-    lambda_runtime::run(service_fn(handle)).await
-}
-
-async fn handle(event: LambdaEvent<Value>) -> Result<Value, lambda_runtime::Error> {
-    let records = event.payload["Records"].as_array().map(Vec::len);
-    tracing::info!(request = event.context.request_id, records, "event without consequences");
-    Ok(json!({ "handled": "nothing yet" }))
+    let connection = Connection::new(ConnectionOptions::default()).await;
+    let function = ReconcileFunction::new(&config, &connection);
+    lambda_runtime::run(service_fn(|event| function.handle(event))).await
 }

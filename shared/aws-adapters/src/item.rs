@@ -5,6 +5,8 @@
 //! | rule | `STAGE#<source>`, or `STAGE#*` for a rule of any stage | `RULE#<id>` |
 //! | publisher | `STAGE#<source>` | `PUB#<participant>` |
 //! | replica | `STAGE#<source>` | `REP#<participant>#<destination>` |
+//! | stage | `STAGE#<stage>` | `STAGE` |
+//! | when all stages were listed | `STAGE#*` | `STAGE` |
 //! | budget | `BUDGET` | the IVS operation |
 //! | activity | `STAGE#<source>` | `ACT#<time>#<participant>#<destination>` |
 //!
@@ -16,6 +18,7 @@ mod budget;
 mod publisher;
 mod replica;
 mod rule;
+mod stage;
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -29,6 +32,7 @@ pub(crate) use budget::{BUDGETS, BudgetItem};
 pub(crate) use publisher::PublisherItem;
 pub(crate) use replica::ReplicaItem;
 pub(crate) use rule::RuleItem;
+pub(crate) use stage::{ListingItem, StageItem};
 
 /// The version of this wire form. Items of a later one are not read.
 pub(crate) const SCHEMA: u8 = 1;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aws_sdk_ivsrealtime::Client;
 use aws_sdk_ivsrealtime::operation::RequestId;
 use aws_sdk_ivsrealtime::types::ReplicationState;
+use controller::sweep::port::Reads;
 use controller::{Calls, ListReplicas, StartReplication, StopReplication};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -12,6 +13,8 @@ use replication::{CallError, Listed, PublisherKey, Receipt, ReplicationKey, Star
 use tracing::warn;
 
 use crate::failure::call_error;
+
+mod reads;
 
 /// IVS Real-Time of one account and Region.
 #[derive(Debug, Clone)]
@@ -41,6 +44,11 @@ impl IvsRealTime {
             stop: Some(Arc::new(self.clone())),
             list: Some(Arc::new(self.clone())),
         }
+    }
+
+    /// The reads of the sweep.
+    pub fn for_sweeping(&self) -> Reads {
+        Reads::all_of(Arc::new(self.clone()))
     }
 
     async fn start(&self, request: &StartRequest) -> Result<Receipt, CallError> {

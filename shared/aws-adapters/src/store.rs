@@ -11,6 +11,7 @@
 
 mod budgets;
 mod failure;
+mod inventory;
 mod publishers;
 mod queue;
 mod rules;

@@ -9,6 +9,7 @@ pub mod dispatch;
 pub mod envelope;
 pub mod function;
 pub mod metric;
+pub mod reconcile;
 pub mod rule_changed;
 pub mod telemetry;
 
@@ -17,4 +18,5 @@ pub use config::{Config, ConfigError};
 pub use dispatch::DispatchFunction;
 pub use envelope::{EnvelopeError, Ignored, News, decode};
 pub use function::{Failure, Function};
+pub use reconcile::ReconcileFunction;
 pub use rule_changed::RuleChangedFunction;

@@ -57,7 +57,7 @@ impl Default for SweepPolicy {
             settle: SignedDuration::from_secs(30),
             doubt: SignedDuration::from_mins(10),
             confirm_after: SignedDuration::from_mins(10),
-            looks_per_extra: 20,
+            looks_per_extra: 25,
         }
     }
 }

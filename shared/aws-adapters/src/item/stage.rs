@@ -1,0 +1,90 @@
+//! What sweeps know of a stage, and of all stages together.
+
+use std::collections::BTreeMap;
+
+use replication::sweep::{ListedStage, StageKnowledge};
+use serde::{Deserialize, Serialize};
+
+use super::{ANY_STAGE, HISTORY, SCHEMA, Timestamp, Unreadable, check_schema, parse, parse_some, stage_pk};
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StageItem {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+    schema: u8,
+    stage: String,
+    name: String,
+    tags: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    active_session: Option<String>,
+    known_since: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    looked_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    looked_in: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirmed_at: Option<String>,
+    expires_at: i64,
+}
+
+impl StageItem {
+    /// The sort key.
+    pub(crate) const SK: &str = "STAGE";
+
+    pub(crate) fn new(known: &StageKnowledge, now: Timestamp) -> Self {
+        Self {
+            pk: stage_pk(&known.listed.stage),
+            sk: Self::SK.to_owned(),
+            schema: SCHEMA,
+            stage: known.listed.stage.to_string(),
+            name: known.listed.name.clone(),
+            tags: known.listed.tags.clone(),
+            active_session: known.listed.active_session.as_ref().map(ToString::to_string),
+            known_since: known.known_since.to_string(),
+            looked_at: known.looked_at.map(|at| at.to_string()),
+            looked_in: known.looked_in.as_ref().map(ToString::to_string),
+            confirmed_at: known.confirmed_at.map(|at| at.to_string()),
+            // What is not looked at any more is forgotten.
+            expires_at: (now + HISTORY).as_second(),
+        }
+    }
+
+    pub(crate) fn read(&self) -> Result<StageKnowledge, Unreadable> {
+        check_schema(self.schema)?;
+        Ok(StageKnowledge {
+            listed: ListedStage {
+                stage: parse("stage", &self.stage)?,
+                name: self.name.clone(),
+                tags: self.tags.clone(),
+                active_session: parse_some("active_session", self.active_session.as_ref())?,
+            },
+            known_since: parse("known_since", &self.known_since)?,
+            looked_at: parse_some("looked_at", self.looked_at.as_ref())?,
+            looked_in: parse_some("looked_in", self.looked_in.as_ref())?,
+            confirmed_at: parse_some("confirmed_at", self.confirmed_at.as_ref())?,
+        })
+    }
+}
+
+/// When all stages were listed last.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ListingItem {
+    pk: String,
+    sk: String,
+    schema: u8,
+    listed_at: String,
+}
+
+impl ListingItem {
+    /// The sort key.
+    pub(crate) const SK: &str = "STAGE";
+
+    pub(crate) fn new(at: Timestamp) -> Self {
+        Self { pk: ANY_STAGE.to_owned(), sk: Self::SK.to_owned(), schema: SCHEMA, listed_at: at.to_string() }
+    }
+
+    pub(crate) fn read(&self) -> Result<Timestamp, Unreadable> {
+        check_schema(self.schema)?;
+        parse("listed_at", &self.listed_at)
+    }
+}

@@ -1,0 +1,74 @@
+//! The sweep's part of the table: one Scan of everything but history, and what it keeps of stages.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use controller::StoreError;
+use controller::sweep::port::SweepStore;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use replication::sweep::{Inventory, StageKnowledge};
+use serde::Serialize;
+use tracing::warn;
+
+use super::failure::read_error;
+use super::{DynamoStore, Item, decode, text};
+use crate::item::{ANY_STAGE, ListingItem, PublisherItem, ReplicaItem, RuleItem, StageItem, Unreadable};
+
+impl DynamoStore {
+    async fn scan_inventory(&self) -> Result<Inventory, StoreError> {
+        let mut pages = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .filter_expression("begins_with(pk, :stage) AND NOT begins_with(sk, :activity)")
+            .expression_attribute_values(":stage", AttributeValue::S("STAGE#".to_owned()))
+            .expression_attribute_values(":activity", AttributeValue::S("ACT#".to_owned()))
+            .into_paginator()
+            .send();
+        let mut inventory = Inventory::default();
+        while let Some(page) = pages.next().await {
+            for item in page.map_err(|error| read_error(&self.table, &error))?.items.unwrap_or_default() {
+                let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
+                if let Err(error) = take(&mut inventory, item, &pk, &sk) {
+                    inventory.rules_incomplete |= sk.starts_with("RULE#");
+                    warn!(error = %error.of(&pk, &sk), "item left out");
+                }
+            }
+        }
+        Ok(inventory)
+    }
+
+    async fn put_unconditionally(&self, item: &impl Serialize) -> Result<(), StoreError> {
+        let item: Item = serde_dynamo::to_item(item)
+            .map_err(|error| StoreError::Refused { table: self.table.clone(), message: error.to_string() })?;
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        put.send().await.map(drop).map_err(|error| read_error(&self.table, &error))
+    }
+}
+
+fn take(inventory: &mut Inventory, item: Item, pk: &str, sk: &str) -> Result<(), Unreadable> {
+    match sk.split('#').next().unwrap_or_default() {
+        "RULE" => inventory.rules.push(decode::<RuleItem>(item)?.read()?),
+        "PUB" => inventory.put_publisher(decode::<PublisherItem>(item)?.read()?),
+        "REP" => inventory.put_replica(decode::<ReplicaItem>(item)?.read()?),
+        "STAGE" if pk == ANY_STAGE => inventory.listed_at = Some(decode::<ListingItem>(item)?.read()?),
+        "STAGE" => inventory.put_knowledge(decode::<StageItem>(item)?.read()?),
+        _ => {}
+    }
+    Ok(())
+}
+
+impl SweepStore for DynamoStore {
+    fn inventory(&self) -> BoxFuture<'_, Result<Inventory, StoreError>> {
+        self.scan_inventory().boxed()
+    }
+
+    fn remember_stage<'a>(&'a self, stage: &'a StageKnowledge) -> BoxFuture<'a, Result<(), StoreError>> {
+        async { self.put_unconditionally(&StageItem::new(stage, Timestamp::now())).await }.boxed()
+    }
+
+    fn remember_listing(&self, at: Timestamp) -> BoxFuture<'_, Result<(), StoreError>> {
+        async move { self.put_unconditionally(&ListingItem::new(at)).await }.boxed()
+    }
+}

@@ -1,0 +1,77 @@
+//! The function that sweeps.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_adapters::Connection;
+use controller::sweep::Sweep;
+use controller::sweep::pace::SteadyPace;
+use controller::{Calls, CallsLeft, Controller, Patience};
+use lambda_runtime::{Context, LambdaEvent};
+use replication::Policy;
+use replication::sweep::SweepPolicy;
+use serde_json::{Value, json};
+use tracing::{Instrument, info_span};
+
+use crate::function::{Failure, invocation};
+use crate::{Config, SystemClock, metric};
+
+/// The function's name in metrics.
+const NAME: &str = "reconcile";
+
+/// Sweeps what IVS says, whatever woke it.
+pub struct ReconcileFunction {
+    sweep: Sweep,
+}
+
+impl ReconcileFunction {
+    /// A function on this table, with the reads and no call that changes anything.
+    pub fn new(config: &Config, connection: &Connection) -> Self {
+        let clock = Arc::new(SystemClock);
+        // Rules for any stage are read with every publisher, so that they are as those that were compared.
+        let store = Arc::new(connection.store(&config.table).with_selector_cache(Duration::ZERO));
+        let controller = Controller {
+            store: store.clone(),
+            clock: clock.clone(),
+            calls: Calls::default(),
+            policy: Policy::default(),
+            patience: Patience(Duration::ZERO),
+            calls_left: CallsLeft::default(),
+        };
+        let sweep = Sweep {
+            store,
+            controller,
+            reads: connection.ivs().for_sweeping(),
+            pace: Arc::new(SteadyPace::new(clock.clone(), SteadyPace::SHARE.min(config.quota_share))),
+            clock,
+            policy: SweepPolicy::default(),
+        };
+        Self { sweep }
+    }
+
+    /// Sweeps until everything is looked at, or the function's time is over.
+    ///
+    /// # Errors
+    /// [`Failure`], if the table cannot be read.
+    pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Failure> {
+        let span = info_span!("sweep", request = event.context.request_id);
+        self.run(&event.context).instrument(span).await.inspect_err(Failure::log)
+    }
+
+    async fn run(&self, context: &Context) -> Result<Value, Failure> {
+        let swept = self.sweep.run(&invocation(context)).await.map_err(controller::Error::from)?;
+        metric::value(metric::OLDEST_KNOWLEDGE, "Seconds", swept.oldest_knowledge, NAME);
+        metric::value(metric::FOREIGN_REPLICAS, "Count", swept.foreign as u64, NAME);
+        Ok(json!({
+            "handled": "swept",
+            "calls": swept.calls,
+            "stages": swept.stages,
+            "looked_at": swept.looked_at,
+            "skipped": swept.skipped,
+            "news": swept.news,
+            "planned_again": swept.planned_again,
+            "foreign": swept.foreign,
+            "oldest_knowledge_seconds": swept.oldest_knowledge,
+        }))
+    }
+}

@@ -1,0 +1,384 @@
+//! The controller's ports on a simulated IVS in the same process, on a clock that stands still unless somebody waits. No
+//! event is delivered, ever.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use controller::sweep::Sweep;
+use controller::sweep::pace::SteadyPace;
+use controller::sweep::port::{
+    GetStage, ListParticipantEvents, ListParticipants, ListStageSessions, ListStages, Page, Reads,
+};
+use controller::{
+    Calls, CallsLeft, Clock, Controller, Dispatcher, Invocation, ListReplicas, MemoryStore, Patience,
+    StartReplication, StopReplication, StoreError, Swept, Turn,
+};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use ivs_sim::{ApiError, ErrorCode, Simulator, VirtualClock};
+use jiff::{SignedDuration, Timestamp};
+use replication::sweep::{
+    EventName, ListedEvent, ListedParticipant, ListedSession, ListedStage, Role, SweepPolicy,
+};
+use replication::{
+    CallError, Listed, ParticipantId, Policy, PublisherKey, Receipt, Refusal, Rejection, ReplicationKey,
+    Rule, SessionId, StageArn, StartRequest,
+};
+use serde_json::{Value, json};
+
+/// How a List operation lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lie {
+    /// It answers with no rows at all.
+    Empty,
+    /// It answers with every second row, and without the token of the next page.
+    Truncated,
+    /// It fails.
+    Fails,
+}
+
+/// IVS, a table and a clock.
+pub struct InProcess {
+    /// IVS.
+    pub simulator: Simulator,
+    /// The table.
+    pub store: Arc<MemoryStore>,
+    time: Arc<VirtualClock>,
+    lies: Mutex<BTreeMap<&'static str, Lie>>,
+}
+
+impl InProcess {
+    /// A world with these rules.
+    pub fn new(config: ivs_sim::Config) -> Arc<Self> {
+        let time = Arc::new(VirtualClock::default());
+        Arc::new(Self {
+            simulator: Simulator::new(config, time.clone()),
+            store: Arc::default(),
+            time,
+            lies: Mutex::default(),
+        })
+    }
+
+    /// Replaces all rules. Nobody is told.
+    pub fn rules(&self, rules: Vec<Rule>) {
+        self.store.replace_rules(rules);
+    }
+
+    /// From now on `operation` lies; or does not any more.
+    pub fn lie(&self, operation: &'static str, lie: Option<Lie>) {
+        let mut lies = self.lies();
+        match lie {
+            Some(lie) => drop(lies.insert(operation, lie)),
+            None => drop(lies.remove(operation)),
+        }
+    }
+
+    /// Lets time pass.
+    pub fn wait(&self, seconds: i64) {
+        self.time.advance(SignedDuration::from_secs(seconds));
+        self.simulator.tick();
+    }
+
+    /// One sweep of at most 47 s.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn sweep(self: &Arc<Self>) -> Result<Swept, StoreError> {
+        self.sweeper().run(&self.invocation("sweep", 47)).await
+    }
+
+    /// A new execution environment of the sweep.
+    pub fn sweeper(self: &Arc<Self>) -> Sweep {
+        Sweep {
+            store: self.store.clone(),
+            controller: self.controller(Calls::default()),
+            reads: Reads::all_of(self.clone()),
+            pace: Arc::new(SteadyPace::new(self.clone(), SteadyPace::SHARE)),
+            clock: self.clone(),
+            policy: SweepPolicy::default(),
+        }
+    }
+
+    /// Does what is due, and what becomes due within 10 s.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn dispatch(self: &Arc<Self>) -> Result<(), StoreError> {
+        let calls = Calls { start: Some(self.clone()), stop: Some(self.clone()), list: Some(self.clone()) };
+        let controller =
+            Controller { calls_left: CallsLeft::share(100, Turn::Queue), ..self.controller(calls) };
+        let dispatcher = Dispatcher { controller, queue: self.store.clone() };
+        dispatcher.run(&self.invocation("dispatch", 10)).await.map(drop)
+    }
+
+    /// A sweep, then what is due, then the next minute.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn minute(self: &Arc<Self>) -> Result<Swept, StoreError> {
+        let swept = self.sweep().await?;
+        self.dispatch().await?;
+        self.next_minute();
+        Ok(swept)
+    }
+
+    /// Waits for the next whole minute.
+    pub fn next_minute(&self) {
+        let passed = self.now().as_second().rem_euclid(60);
+        self.wait(60 - passed);
+    }
+
+    /// The Start and Stop calls received so far.
+    pub fn mutations(&self) -> usize {
+        let mutating = ["StartParticipantReplication", "StopParticipantReplication"];
+        self.simulator.ledger().iter().filter(|entry| mutating.contains(&entry.operation.as_str())).count()
+    }
+
+    /// What runs: source stage, participant and destination stage.
+    pub fn running(&self) -> BTreeSet<(String, String, String)> {
+        let replicas = self.simulator.replicas().into_iter();
+        replicas.map(|key| (key.source_stage_arn, key.participant_id, key.destination_stage_arn)).collect()
+    }
+
+    /// An invocation with so much time.
+    pub fn invocation(&self, id: &str, seconds: i64) -> Invocation {
+        Invocation { id: id.to_owned(), deadline: self.now() + SignedDuration::from_secs(seconds) }
+    }
+
+    fn controller(self: &Arc<Self>, calls: Calls) -> Controller {
+        Controller {
+            store: self.store.clone(),
+            clock: self.clone(),
+            calls,
+            policy: Policy::default(),
+            patience: Patience(std::time::Duration::ZERO),
+            calls_left: CallsLeft::default(),
+        }
+    }
+
+    fn lies(&self) -> MutexGuard<'_, BTreeMap<&'static str, Lie>> {
+        self.lies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn call(&self, operation: &'static str, input: Value) -> Result<Value, CallError> {
+        self.simulator.call(operation, input).map_err(|error| call_error(&error))
+    }
+
+    fn page<T>(
+        &self,
+        operation: &'static str,
+        mut input: Value,
+        token: Option<String>,
+        rows: &str,
+        read: impl Fn(&Value) -> T,
+    ) -> Result<Page<T>, CallError> {
+        input["maxResults"] = json!(100);
+        input["nextToken"] = json!(token);
+        let answer = self.call(operation, input)?;
+        let listed = answer[rows].as_array().into_iter().flatten().map(read);
+        let next = answer["nextToken"].as_str().map(str::to_owned);
+        Ok(match self.lies().get(operation) {
+            None => Page { rows: listed.collect(), next },
+            Some(Lie::Empty) => Page { rows: Vec::new(), next: None },
+            Some(Lie::Truncated) => Page { rows: listed.step_by(2).collect(), next: None },
+            Some(Lie::Fails) => {
+                let (refusal, code) = (Refusal::Unavailable, "InternalServerException".to_owned());
+                return Err(CallError { refusal, code, message: "told to".to_owned(), request_id: None });
+            }
+        })
+    }
+}
+
+impl Clock for InProcess {
+    fn now(&self) -> Timestamp {
+        ivs_sim::Clock::now(&*self.time)
+    }
+
+    fn sleep_until(&self, at: Timestamp) -> BoxFuture<'_, ()> {
+        async move {
+            if at > self.now() {
+                self.time.set(at);
+                self.simulator.tick();
+            }
+        }
+        .boxed()
+    }
+}
+
+impl ListStages for InProcess {
+    fn list_stages(&self, token: Option<String>) -> BoxFuture<'_, Result<Page<ListedStage>, CallError>> {
+        async move { self.page("ListStages", json!({}), token, "stages", stage) }.boxed()
+    }
+}
+
+impl GetStage for InProcess {
+    fn get_stage<'a>(&'a self, arn: &'a StageArn) -> BoxFuture<'a, Result<ListedStage, CallError>> {
+        async { self.call("GetStage", json!({"arn": arn.as_str()})).map(|answer| stage(&answer["stage"])) }
+            .boxed()
+    }
+}
+
+impl ListStageSessions for InProcess {
+    fn list_stage_sessions<'a>(
+        &'a self,
+        stage: &'a StageArn,
+        token: Option<String>,
+    ) -> BoxFuture<'a, Result<Page<ListedSession>, CallError>> {
+        let row = |row: &Value| ListedSession {
+            session: parsed(&row["sessionId"]),
+            ended: row["endTime"].as_str().and_then(|at| at.parse().ok()),
+        };
+        let input = json!({"stageArn": stage.as_str()});
+        async move { self.page("ListStageSessions", input, token, "stageSessions", row) }.boxed()
+    }
+}
+
+impl ListParticipants for InProcess {
+    fn list_participants<'a>(
+        &'a self,
+        stage: &'a StageArn,
+        session: &'a SessionId,
+        token: Option<String>,
+    ) -> BoxFuture<'a, Result<Page<ListedParticipant>, CallError>> {
+        let input =
+            json!({"stageArn": stage.as_str(), "sessionId": session.as_str(), "filterByPublished": true});
+        async move { self.page("ListParticipants", input, token, "participants", participant) }.boxed()
+    }
+}
+
+impl ListParticipantEvents for InProcess {
+    fn list_participant_events<'a>(
+        &'a self,
+        stage: &'a StageArn,
+        session: &'a SessionId,
+        participant: &'a ParticipantId,
+        token: Option<String>,
+    ) -> BoxFuture<'a, Result<Page<ListedEvent>, CallError>> {
+        let input = json!({"stageArn": stage.as_str(), "sessionId": session.as_str(),
+            "participantId": participant.as_str()});
+        async move { self.page("ListParticipantEvents", input, token, "events", event) }.boxed()
+    }
+}
+
+impl ListReplicas for InProcess {
+    fn list_participant_replicas<'a>(
+        &'a self,
+        publisher: &'a PublisherKey,
+    ) -> BoxFuture<'a, Result<Vec<Listed>, CallError>> {
+        let input = json!({"sourceStageArn": publisher.stage.as_str(),
+            "participantId": publisher.participant.as_str()});
+        async move {
+            let mut input = input;
+            input["maxResults"] = json!(50);
+            let answer = self.call("ListParticipantReplicas", input)?;
+            let lie = self.lies().get("ListParticipantReplicas").copied();
+            let rows = answer["replicas"].as_array().cloned().unwrap_or_default();
+            let active = rows.iter().filter(|row| row["replicationState"] == "ACTIVE");
+            let listed = active.map(|row| Listed {
+                destination: parsed(&row["destinationStageArn"]),
+                destination_session: row["destinationSessionId"].as_str().and_then(|id| id.parse().ok()),
+            });
+            Ok(match lie {
+                None => listed.collect(),
+                Some(Lie::Empty) => Vec::new(),
+                Some(Lie::Truncated) => listed.step_by(2).collect(),
+                Some(Lie::Fails) => {
+                    let (refusal, code) = (Refusal::Unavailable, "InternalServerException".to_owned());
+                    return Err(CallError { refusal, code, message: "told to".to_owned(), request_id: None });
+                }
+            })
+        }
+        .boxed()
+    }
+}
+
+impl StartReplication for InProcess {
+    fn start_participant_replication<'a>(
+        &'a self,
+        request: &'a StartRequest,
+    ) -> BoxFuture<'a, Result<Receipt, CallError>> {
+        let mut input = key(&request.key);
+        input["reconnectWindowSeconds"] = json!(request.reconnect_window.seconds());
+        input["attributes"] = json!(request.attributes);
+        async move { self.call("StartParticipantReplication", input).map(|_| Receipt::default()) }.boxed()
+    }
+}
+
+impl StopReplication for InProcess {
+    fn stop_participant_replication<'a>(
+        &'a self,
+        of: &'a ReplicationKey,
+    ) -> BoxFuture<'a, Result<Receipt, CallError>> {
+        async move { self.call("StopParticipantReplication", key(of)).map(|_| Receipt::default()) }.boxed()
+    }
+}
+
+fn key(key: &ReplicationKey) -> Value {
+    json!({"sourceStageArn": key.source.as_str(), "participantId": key.participant.as_str(),
+        "destinationStageArn": key.destination.as_str()})
+}
+
+fn stage(row: &Value) -> ListedStage {
+    ListedStage {
+        stage: parsed(&row["arn"]),
+        name: text(&row["name"]),
+        tags: serde_json::from_value(row["tags"].clone()).unwrap_or_default(),
+        active_session: row["activeSessionId"].as_str().and_then(|id| id.parse().ok()),
+    }
+}
+
+fn participant(row: &Value) -> ListedParticipant {
+    let active = row["replicationState"] == "ACTIVE";
+    ListedParticipant {
+        participant: parsed(&row["participantId"]),
+        user_id: text(&row["userId"]),
+        connected: row["state"].as_str().map(|state| state == "CONNECTED"),
+        role: match row["replicationType"].as_str() {
+            Some("SOURCE") => Role::Original { replicated: active },
+            Some("NONE") => Role::Original { replicated: false },
+            Some("REPLICA") => Role::Replica { source: parsed(&row["sourceStageArn"]), active },
+            _ => Role::Unknown,
+        },
+    }
+}
+
+fn event(row: &Value) -> ListedEvent {
+    ListedEvent {
+        name: match row["name"].as_str() {
+            Some("JOINED") => EventName::Joined,
+            Some("LEFT") => EventName::Left,
+            Some("PUBLISH_STARTED") => EventName::PublishStarted,
+            Some("PUBLISH_STOPPED") => EventName::PublishStopped,
+            Some("REPLICATION_STARTED") => EventName::ReplicationStarted(parsed(&row["destinationStageArn"])),
+            Some("REPLICATION_STOPPED") => EventName::ReplicationStopped(parsed(&row["destinationStageArn"])),
+            _ => EventName::Other,
+        },
+        at: parsed(&row["eventTime"]),
+        replica: row["replica"] == true,
+    }
+}
+
+fn call_error(error: &ApiError) -> CallError {
+    let refusal = match error.code {
+        ErrorCode::ThrottlingException => Refusal::Throttled { retry_after: None },
+        ErrorCode::ValidationException => Refusal::Rejected(Rejection::Validation),
+        ErrorCode::ResourceNotFoundException => Refusal::Rejected(Rejection::NotFound),
+        ErrorCode::ConflictException => Refusal::Rejected(Rejection::Conflict),
+        ErrorCode::ServiceQuotaExceededException => Refusal::Rejected(Rejection::QuotaExceeded),
+        ErrorCode::AccessDeniedException => Refusal::AccessDenied,
+        _ => Refusal::Unavailable,
+    };
+    CallError { refusal, code: error.code.to_string(), message: error.message.clone(), request_id: None }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn parsed<T: std::str::FromStr>(value: &Value) -> T
+where
+    T::Err: std::fmt::Debug,
+{
+    #[allow(clippy::unwrap_used, reason = "the simulator answers with what it is")]
+    value.as_str().unwrap_or_default().parse().unwrap()
+}
