@@ -111,6 +111,15 @@ impl World {
         function
     }
 
+    /// One sweep, as the schedule invokes it.
+    ///
+    /// # Errors
+    /// What the function answers instead.
+    pub async fn sweep(&self) -> Result<Value, Failure> {
+        let function = lambda_kit::ReconcileFunction::new(&self.config, &self.connection);
+        function.handle(LambdaEvent::new(Value::Null, context("sweep"))).await
+    }
+
     /// A participant publishes; gives its id.
     ///
     /// # Errors
@@ -146,10 +155,7 @@ impl World {
 /// # Errors
 /// What the function answers instead.
 pub async fn invoke(function: &Function, event: Value) -> Result<Value, Failure> {
-    let mut context = Context::default();
-    context.request_id = event["id"].as_str().unwrap_or("request").to_owned();
-    let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + Duration::from_secs(15);
-    context.deadline = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+    let context = context(event["id"].as_str().unwrap_or("request"));
     function.handle(LambdaEvent::new(event, context)).await
 }
 
@@ -157,4 +163,13 @@ async fn listen() -> Result<(TcpListener, String), Trouble> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
     Ok((listener, url))
+}
+
+/// What Lambda tells of an invocation that began now, with 15 s to answer.
+fn context(id: &str) -> Context {
+    let mut context = Context::default();
+    context.request_id = id.to_owned();
+    let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + Duration::from_secs(15);
+    context.deadline = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+    context
 }

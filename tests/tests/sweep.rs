@@ -378,6 +378,69 @@ async fn a_sweep_may_be_killed_anywhere() {
     }
 }
 
+/// The function itself, over HTTP and on DynamoDB: what it finds is in the table, and looked at again nothing is news.
+#[tokio::test]
+async fn the_function_finds_a_publisher_over_the_wire() {
+    let world = stagelink_tests::World::start().await.unwrap();
+    let stages: Vec<StageArn> = ["A", "B"].map(|name| world.stage(name).parse().unwrap()).to_vec();
+    let town = Town {
+        world: InProcess::new(Config::default()),
+        stages: BTreeMap::from([("A", stages[0].clone()), ("B", stages[1].clone())]),
+    };
+    world.rules(&[town.rule("ab", "A", &["B"])]).await.unwrap();
+    world.publish(stages[0].as_str()).unwrap();
+    let swept = world.sweep().await.unwrap();
+    assert_eq!(
+        (&swept["looked_at"], &swept["news"], &swept["skipped"]),
+        (&json!(1), &json!(1), &json!(0)),
+        "{swept}"
+    );
+    let replicas = world.store.replicas().await.unwrap();
+    assert_eq!(replicas.iter().map(|replica| replica.phase.name()).collect::<Vec<_>>(), ["Pending"]);
+    assert!(replicas[0].due().is_some());
+    let operations: Vec<_> = world.recording.take().into_iter().map(|request| request.operation).collect();
+    for read in ["Scan", "ListStages", "ListParticipants", "ListParticipantEvents"] {
+        assert_eq!(operations.iter().filter(|operation| *operation == read).count(), 1, "{operations:?}");
+    }
+    assert!(!operations.iter().any(|operation| operation.starts_with("St")), "{operations:?}");
+
+    let again = world.sweep().await.unwrap();
+    assert_eq!(
+        (&again["looked_at"], &again["news"], &again["planned_again"]),
+        (&json!(1), &json!(0), &json!(0))
+    );
+    let writes =
+        world.recording.take().into_iter().filter(|request| request.operation == "TransactWriteItems");
+    assert_eq!(writes.count(), 0);
+}
+
+/// Somebody's rule still names a stage that is gone.
+#[tokio::test]
+async fn a_deleted_destination_is_found() {
+    for (name, dialect) in dialects() {
+        let unlike =
+            ["delete_active_stage", "empty_destination", "replication_start_delay", "list_replicas_lag"];
+        if unlike.iter().any(|switch| name.starts_with(switch)) {
+            continue;
+        }
+        let stays = name.starts_with("destination_deleted");
+        let town = Town::overflow(dialect);
+        town.publish("A", "p1");
+        town.minutes(2).await;
+        town.delete("B");
+        town.minutes(3).await;
+        if !stays {
+            assert_eq!(town.running(), ["A p1 C"], "{name}");
+            let phases = known(&town, "A", "p1").1;
+            assert!(phases.iter().any(|phase| matches!(phase, Phase::Blocked(_))), "{name}: {phases:?}");
+        }
+        town.world.rules(vec![town.rule("overflow", "A", &["C"])]);
+        town.minutes(2).await;
+        assert_eq!(town.running(), ["A p1 C"], "{name}");
+        town.assert_at_rest().await;
+    }
+}
+
 /// What any correct sweep needs, told from the world: ListStages of 100 stages each, for there is no other way to learn of a
 /// new session; one ListParticipants for every hundred who ever published in an active session that a rule concerns, for it
 /// is the only operation that tells of somebody unknown, and it takes one session; and one ListParticipantEvents for
