@@ -20,7 +20,11 @@ struct Scene {
 
 impl Scene {
     async fn start(destinations: usize, reconnect_window_seconds: u16) -> Self {
-        let stand = Stand::start(StandOptions::default()).await.unwrap();
+        Self::start_with(StandOptions::default(), destinations, reconnect_window_seconds).await
+    }
+
+    async fn start_with(options: StandOptions, destinations: usize, reconnect_window_seconds: u16) -> Self {
+        let stand = Stand::start(options).await.unwrap();
         let create = |i| stand.simulator().create_stage(&format!("stage-{i}"), BTreeMap::new());
         let stages: Vec<String> = (0..=destinations).map(create).collect();
         let scene = Self { stand, stages };
@@ -141,4 +145,42 @@ async fn killed_before_the_start_takes_effect_it_is_started_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_after_the_start_took_effect_it_is_found() {
     killed_in_the_middle_of_a_start(2200, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_somebody_stops_comes_back_and_goes_with_its_rule() {
+    let scene = Scene::start(1, 0).await;
+    let participant = scene.publish(None);
+    scene.until("it is active", async |scene| scene.phases().await == ["Active"]).await;
+
+    let stop = json!({
+        "sourceStageArn": scene.stages[0], "destinationStageArn": scene.stages[1], "participantId": participant,
+    });
+    scene.stand.simulator().call("StopParticipantReplication", stop).unwrap();
+    scene
+        .until("it is started again", async |scene| scene.succeeded("StartParticipantReplication") == 2)
+        .await;
+    scene.until("it is active again", async |scene| scene.phases().await == ["Active"]).await;
+
+    scene.stand.replace_rules("rules: []").await.unwrap();
+    scene.until("none is left without a rule", async |scene| scene.replicas() == 0).await;
+    scene.until("none is wanted", async |scene| scene.phases().await == ["Stopped"]).await;
+    assert!(scene.stand.deliveries().dead_letters().is_empty());
+    scene.stand.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_no_event_delivered_at_all_the_sweep_finds_everybody() {
+    let mut options = StandOptions { tick: Some(Duration::from_secs(2)), ..StandOptions::default() };
+    options.ivs.faults.events.loss = 1.0;
+    let scene = Scene::start_with(options, 2, 0).await;
+    let participant = scene.publish(None);
+    scene.until("two replicas", async |scene| scene.replicas() == 2).await;
+    scene.until("two rows", async |scene| scene.phases().await == ["Active", "Active"]).await;
+
+    scene.stand.simulator().leave(&scene.stages[0], &participant).unwrap();
+    scene.until("none is wanted", async |scene| scene.phases().await == ["Stopped", "Stopped"]).await;
+    assert_eq!(scene.replicas(), 0);
+    assert!(scene.stand.deliveries().dead_letters().is_empty());
+    scene.stand.shutdown().await;
 }
