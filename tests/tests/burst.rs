@@ -1,5 +1,7 @@
 //! Everybody publishes at once: the call budget, and the queue that drains at its pace. On virtual time.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
