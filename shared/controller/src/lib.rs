@@ -1,8 +1,7 @@
 //! The ports to the world and the one loop of Stagelink: observe, plan, record the intent, execute, record the outcome.
 //!
 //! [`port`] says what the controller needs of IVS, of its store and of time. [`control`] is the loop, [`sweep`] looks for what
-//! events missed. [`memory`] holds the
-//! store that tests use.
+//! events missed. [`memory`] holds the store that tests use.
 
 pub mod activity;
 pub mod calls_left;

@@ -8,7 +8,9 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use replication::budget::Book;
 use replication::sweep::StageKnowledge;
-use replication::{Budget, Operation, Publisher, PublisherKey, Replica, ReplicationKey, Rule, StageArn, View};
+use replication::{
+    Budget, Operation, Publisher, PublisherKey, Replica, ReplicationKey, Rule, StageArn, View,
+};
 
 use crate::{Activity, Due, DueClass, Queue, Store, StoreError, Write};
 

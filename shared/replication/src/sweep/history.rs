@@ -30,7 +30,10 @@ pub fn read_history(
     let (events, ordered) = oldest_first(events);
     let mut observations = Vec::new();
     let known = inventory.publisher(key).map_or(Evidence::default(), |publisher| publisher.evidence);
-    let end = publishing(&events, took.earliest(), policy).map(|(on, at)| End { on, at, ordered });
+    // What IVS may not list yet could have come after both lines of a tie.
+    let settled = |at: Moment| took.earliest().duration_since(at.latest()) > policy.settle;
+    let end_of = |(on, at)| End { on, at, ordered: ordered && settled(at) };
+    let end = publishing(&events, took.earliest(), policy).map(end_of);
     for (on, at) in end.map_or(Vec::new(), |end| end.news_to(known)) {
         let (key, session, user_id) = (key.clone(), session.clone(), user_id.to_owned());
         observations.push(match on {
@@ -38,11 +41,11 @@ pub fn read_history(
             false => Observation::Unpublished { key, session, user_id, at },
         });
     }
-    for (destination, (on, at)) in replications(&events) {
+    for (destination, last) in replications(&events) {
         let PublisherKey { stage: source, participant } = key.clone();
         let key = ReplicationKey { source, participant, destination: destination.clone() };
         let known = inventory.replica(&key).map_or(Evidence::default(), |replica| replica.evidence);
-        for (on, at) in (End { on, at, ordered }).news_to(known) {
+        for (on, at) in end_of(last).news_to(known) {
             let key = key.clone();
             observations.push(match on {
                 true => Observation::ReplicaActive { key, destination_session: None, at },

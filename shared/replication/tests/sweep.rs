@@ -1,0 +1,278 @@
+//! What the sweep reads next, and what it makes of the answers.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
+
+mod build;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::Path;
+
+use jiff::SignedDuration;
+use replication::sweep::history::read_history;
+use replication::sweep::second::{read_gone, read_replications, read_sessions};
+use replication::sweep::stage::read_stage;
+use replication::sweep::{
+    EventName, Inventory, ListedEvent, ListedParticipant, ListedSession, ListedStage, Look, Role, Roster,
+    StageKnowledge, SweepPolicy, Target, agenda,
+};
+use replication::{Evidence, Listed, Moment, Observation, Owner, Phase, Publisher, Replica, View};
+
+use build::{moment, participant, publisher, rule, session, stage, time, to};
+
+/// The rule A → B, and what is told.
+fn inventory(publisher_evidence: Evidence, replica_evidence: Option<Evidence>) -> Inventory {
+    let mut inventory = Inventory { rules: vec![rule("ab", &["B"])], ..Inventory::default() };
+    if publisher_evidence != Evidence::default() {
+        let (evidence, session) = (publisher_evidence, Some(session("st-1")));
+        inventory.put_publisher(Publisher { evidence, session, ..Publisher::new(publisher()) });
+    }
+    if let Some(evidence) = replica_evidence {
+        let (phase, owner) = (Phase::Active, Owner::Stagelink);
+        inventory.put_replica(Replica { evidence, phase, owner, ..Replica::new(to("B")) });
+    }
+    inventory
+}
+
+fn on(at: &str) -> Evidence {
+    Evidence { on: Some(moment(at)), off: None }
+}
+
+fn off(at: &str) -> Evidence {
+    Evidence { on: None, off: Some(moment(at)) }
+}
+
+fn look(stage_id: &str, session_id: &str) -> Look {
+    let target = Target::Session(session(session_id));
+    Look { stage: stage(stage_id), target, confirm: false, in_doubt: false }
+}
+
+fn row(connected: bool, role: Role) -> ListedParticipant {
+    let user_id = String::new();
+    ListedParticipant { participant: participant(), user_id, connected: Some(connected), role }
+}
+
+fn event(name: EventName, at: &str) -> ListedEvent {
+    ListedEvent { name, at: moment(at), replica: false }
+}
+
+fn short(news: &Observation) -> String {
+    match news {
+        Observation::Published { session, at, .. } => format!("published in {session} at {at}"),
+        Observation::Unpublished { session, at, .. } => format!("not publishing in {session} at {at}"),
+        Observation::ReplicaActive { key, at, .. } => {
+            format!("{} runs at {at}", id(key.destination.as_str()))
+        }
+        Observation::ReplicaEnded { key, at } => format!("{} ended at {at}", id(key.destination.as_str())),
+        Observation::ReplicaFailed { .. } => "failed".to_owned(),
+    }
+}
+
+fn id(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap()
+}
+
+fn compare(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+    }
+    assert_eq!(text, std::fs::read_to_string(&path).unwrap(), "{name}; BLESS=1 accepts it");
+}
+
+/// Every state of knowledge against every row: who is asked next.
+#[test]
+fn what_a_look_leads_to() {
+    let mut text = String::new();
+    let known = [
+        ("nobody", Evidence::default()),
+        ("publishing", on("00:00:05")),
+        ("not publishing", off("00:00:05")),
+        ("either, in one second", Evidence { on: Some(moment("00:00:05")), off: Some(moment("00:00:05")) }),
+    ];
+    let rows = [
+        ("not listed", None),
+        ("disconnected", Some(row(false, Role::Original { replicated: false }))),
+        ("connected", Some(row(true, Role::Original { replicated: false }))),
+        ("connected and replicated", Some(row(true, Role::Original { replicated: true }))),
+        ("there as a replica", Some(row(true, Role::Replica { source: stage("C"), active: true }))),
+        ("of an unknown type", Some(row(true, Role::Unknown))),
+    ];
+    for (known, evidence) in known {
+        for replica in [None, Some(on("00:00:06"))] {
+            for (listed, row) in &rows {
+                for session in ["st-1", "st-2"] {
+                    let inventory = inventory(evidence, replica);
+                    let rows: Vec<_> = row.iter().cloned().collect();
+                    let took = Moment::between(time("00:10:00"), time("00:10:01"));
+                    let found =
+                        read_stage(&inventory, &look("A", session), &rows, took, &SweepPolicy::default());
+                    let mut asks: Vec<String> = found.observations.iter().map(short).collect();
+                    asks.extend(found.histories.keys().map(|who| format!("history of {who}")));
+                    asks.extend(found.elsewhere.iter().map(|_| "sessions".to_owned()));
+                    asks.extend(
+                        found
+                            .replications
+                            .values()
+                            .map(|missing| format!("replications ({} missing)", missing.len())),
+                    );
+                    let running = if replica.is_some() { ", a replica" } else { "" };
+                    let same = if session == "st-1" { "the same session" } else { "another session" };
+                    let _ = writeln!(text, "{known}{running} / {listed}, {same}: {}", asks.join(", "));
+                }
+            }
+        }
+    }
+    compare("sweep_looks.txt", &text);
+    // P9: a list never says that something ended.
+    assert!(!text.contains("ended") && !text.contains("not publishing in"));
+}
+
+/// Every short history against every state of knowledge, in both orders of listing.
+#[test]
+fn what_a_history_says() {
+    use EventName::{Joined, Left, PublishStarted, PublishStopped};
+    let mut text = String::new();
+    let histories = [
+        vec![],
+        vec![event(Joined, "00:00:05")],
+        vec![event(Joined, "00:00:05"), event(PublishStarted, "00:00:05")],
+        vec![event(Joined, "00:00:05"), event(PublishStarted, "00:00:07"), event(PublishStopped, "00:00:07")],
+        vec![
+            event(PublishStarted, "00:00:07"),
+            event(PublishStopped, "00:00:07"),
+            event(PublishStarted, "00:00:07"),
+        ],
+        vec![event(PublishStarted, "00:00:07"), event(PublishStopped, "00:00:09"), event(Left, "00:00:09")],
+        vec![event(PublishStarted, "00:00:07"), event(Left, "00:00:09")],
+        vec![event(PublishStarted, "00:00:07"), event(Left, "00:09:00")],
+        vec![event(PublishStarted, "00:00:07"), event(Left, "00:00:09"), event(Joined, "00:00:20")],
+    ];
+    let known = [
+        ("nobody", Evidence::default()),
+        ("publishing since 7.5", on("00:00:07.500000")),
+        ("stopped at 7.5", off("00:00:07.500000")),
+        ("in one second", Evidence { on: Some(moment("00:00:07")), off: Some(moment("00:00:07")) }),
+        ("stopped later", off("00:05:00")),
+    ];
+    for events in &histories {
+        let names: Vec<_> = events.iter().map(|e| format!("{:?} {}", e.name, e.at.earliest())).collect();
+        let _ = writeln!(text, "{}", names.join(", "));
+        for (name, evidence) in known {
+            let inventory = inventory(evidence, None);
+            let took = Moment::exact(time("00:10:00"));
+            let read = |events: &[ListedEvent]| {
+                let policy = SweepPolicy::default();
+                read_history(&inventory, &publisher(), &session("st-1"), "", events, took, &policy)
+            };
+            let news = read(events);
+            let backwards: Vec<_> = events.iter().rev().cloned().collect();
+            let only_one_second = events.iter().all(|e| e.at == events[0].at) && events[0..].len() > 1;
+            if !only_one_second || events[0].name == Joined {
+                assert_eq!(news, read(&backwards), "{names:?}");
+            }
+            let _ = writeln!(text, "  {name}: {}", news.iter().map(short).collect::<Vec<_>>().join(", "));
+
+            // Taken in, the same history is no news any more, unless it leaves a tie that its order cannot resolve.
+            let mut view =
+                View { publisher: inventory.publisher(&publisher()).cloned(), ..View::empty(publisher()) };
+            news.iter().for_each(|one| one.fold_into(&mut view, &replication::Policy::default()));
+            let mut after = Inventory { rules: inventory.rules.clone(), ..Inventory::default() };
+            view.publisher.into_iter().for_each(|publisher| after.put_publisher(publisher));
+            let policy = SweepPolicy::default();
+            let again = read_history(&after, &publisher(), &session("st-1"), "", events, took, &policy);
+            assert!(again.is_empty() || only_one_second, "{names:?} {name}: {again:?}");
+        }
+    }
+    compare("sweep_histories.txt", &text);
+}
+
+#[test]
+fn a_replica_has_no_history_as_a_publisher() {
+    let mut started = event(EventName::PublishStarted, "00:00:05");
+    started.replica = true;
+    let (inventory, took) = (inventory(Evidence::default(), None), Moment::exact(time("00:10:00")));
+    let policy = SweepPolicy::default();
+    let news = read_history(&inventory, &publisher(), &session("st-1"), "", &[started], took, &policy);
+    assert_eq!(news, vec![]);
+}
+
+#[test]
+fn the_other_witnesses() {
+    let known = inventory(on("00:00:05"), Some(on("00:00:06")));
+    let who = BTreeSet::from([participant()]);
+    let ended = ListedSession { session: session("st-1"), ended: Some(moment("00:05:00")) };
+    let (news, open) = read_sessions(&known, &stage("A"), &who, &[ended]);
+    assert!(matches!(&news[..], [Observation::Unpublished { .. }]) && open.is_empty());
+    let active = ListedSession { session: session("st-1"), ended: None };
+    for sessions in [vec![active], vec![]] {
+        let (news, open) = read_sessions(&known, &stage("A"), &who, &sessions);
+        assert_eq!((news, open), (vec![], vec![(participant(), session("st-1"))]));
+    }
+
+    let (took, policy) = (Moment::exact(time("00:10:00")), SweepPolicy::default());
+    let missing = BTreeSet::from([to("B")]);
+    let listed = |ids: &[&str]| -> Vec<Listed> {
+        ids.iter().map(|id| Listed { destination: stage(id), destination_session: None }).collect()
+    };
+    let read = |missing: &BTreeSet<_>, ids: &[&str]| {
+        let (news, unowned) = read_replications(&known, &publisher(), missing, &listed(ids), took, &policy);
+        (news.iter().map(short).collect::<Vec<_>>().join(", "), unowned.len())
+    };
+    assert_eq!(read(&missing, &["B"]), (String::new(), 0), "one list shows it: it runs");
+    assert_eq!(read(&missing, &[]), ("B ended at 2026-01-01T00:10:00.000000000Z".to_owned(), 0));
+    assert_eq!(read(&BTreeSet::new(), &[]), (String::new(), 0), "one list alone says nothing");
+    assert_eq!(read(&missing, &["B", "C"]), ("C runs at 2026-01-01T00:10:00.000000000Z".to_owned(), 1));
+
+    let gone: Vec<_> = read_gone(&known, &stage("A"), took).iter().map(short).collect();
+    assert_eq!(gone.len(), 2);
+    assert_eq!(read_gone(&known, &stage("B"), took), vec![], "a destination that is gone has to be verified");
+}
+
+/// Those in doubt first, then those not looked at for the longest time; none is left out for ever.
+#[test]
+fn the_order_of_looks() {
+    let mut inventory = Inventory { rules: vec![rule("r", &["B", "C", "D"])], ..Inventory::default() };
+    let listed = |id: &str, in_session: &str| ListedStage {
+        stage: stage(id),
+        name: String::new(),
+        tags: BTreeMap::new(),
+        active_session: Some(session(in_session)),
+    };
+    let mut roster = Roster { complete: true, ..Roster::default() };
+    for (id, looked_at, in_session) in [
+        ("A", Some("00:08:00"), "st-1"),
+        ("B", Some("00:05:00"), "st-1"),
+        ("C", Some("00:09:00"), "st-2"),
+        ("D", None, "st-1"),
+        ("E", None, "st-1"),
+    ] {
+        roster.stages.insert(stage(id), listed(id, in_session));
+        let known = StageKnowledge::new(listed(id, "st-1"), time("00:00:00"));
+        let looked_in = looked_at.map(|_| session("st-1"));
+        inventory.put_knowledge(StageKnowledge { looked_at: looked_at.map(time), looked_in, ..known });
+    }
+    let made = agenda(&inventory, &roster, 100, time("00:10:00"), &SweepPolicy::default());
+    let order: Vec<_> = made.looks.iter().map(|look| id(look.stage.as_str())).collect();
+    assert_eq!(order, ["D", "C", "B", "A"], "never, in doubt, oldest; no rule concerns E");
+    assert_eq!(made.oldest, Some(time("00:00:00")));
+    // In doubt counts as older by so much, and not more.
+    let policy = SweepPolicy { doubt: SignedDuration::from_mins(2), ..SweepPolicy::default() };
+    let made = agenda(&inventory, &roster, 100, time("00:10:00"), &policy);
+    assert_eq!(
+        made.looks.iter().map(|look| id(look.stage.as_str())).collect::<Vec<_>>(),
+        ["D", "B", "C", "A"]
+    );
+}
+
+#[test]
+fn a_list_that_broke_off_says_nothing_of_stages_that_it_does_not_hold() {
+    let known = inventory(on("00:00:05"), Some(on("00:00:06")));
+    let at = |complete| {
+        let roster = Roster { stages: BTreeMap::new(), complete };
+        agenda(&known, &roster, 100, time("00:10:00"), &SweepPolicy::default()).looks
+    };
+    assert_eq!(at(false), vec![]);
+    assert!(at(true).iter().all(|look| look.target == Target::Unlisted));
+    assert_eq!(at(true).len(), 2);
+}
