@@ -260,9 +260,10 @@ impl Replica {
                 let message = self.last_error.as_ref().map_or("", |error| &error.message);
                 let reason = why_rejected(rejection, message, running, policy);
                 let wait = match reason {
-                    BlockedReason::StageGone
-                    | BlockedReason::DestinationFull
-                    | BlockedReason::ParticipantSlotsFull => policy.backoff_cap,
+                    BlockedReason::StageGone => policy.stage_gone_retry,
+                    BlockedReason::DestinationFull | BlockedReason::ParticipantSlotsFull => {
+                        policy.backoff_cap
+                    }
                     // The event may be ahead of IVS: a moment later it publishes.
                     _ => policy.backoff(self.attempts, &self.key),
                 };

@@ -19,6 +19,8 @@ pub struct Policy {
     pub backoff_base: SignedDuration,
     /// Longest wait after a failed call.
     pub backoff_cap: SignedDuration,
+    /// Wait after IVS did not know a stage. Its ARN never comes back; this is for the case that the words were misread.
+    pub stage_gone_retry: SignedDuration,
     /// Wait after IVS denied access: somebody has to change a policy first.
     pub access_denied_retry: SignedDuration,
 }
@@ -32,6 +34,7 @@ impl Default for Policy {
             restart_grace: SignedDuration::from_secs(2),
             backoff_base: SignedDuration::from_millis(400),
             backoff_cap: SignedDuration::from_secs(60),
+            stage_gone_retry: SignedDuration::from_hours(1),
             access_denied_retry: SignedDuration::from_secs(300),
         }
     }
