@@ -20,7 +20,7 @@
 //!   it, and can only make it start again.
 //! * What is known already is not told again: a sweep of a world that is as the table says gives no observation.
 //!
-//! [`agenda`] says what to read, [`stage`], [`history`] and [`second`] what the answers mean.
+//! [`agenda()`] says what to read, [`mod@stage`], [`mod@history`] and [`mod@second`] what the answers mean.
 
 use std::collections::{BTreeMap, BTreeSet};
 
