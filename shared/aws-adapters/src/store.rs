@@ -20,6 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use controller::{Store, StoreError, Write};
 use futures::FutureExt;
@@ -108,23 +110,18 @@ impl DynamoStore {
 
     /// The stage's partition without history and without other participants' items.
     async fn query_stage(&self, publisher: &PublisherKey) -> Result<Vec<Item>, StoreError> {
-        let mut pages = self
+        let query = self
             .client
             .query()
-            .table_name(&self.table)
-            .consistent_read(true)
             .key_condition_expression("pk = :pk AND sk >= :first")
             .filter_expression("participant = :participant OR attribute_not_exists(participant)")
             .expression_attribute_values(":pk", AttributeValue::S(stage_pk(&publisher.stage)))
             .expression_attribute_values(":first", AttributeValue::S(FIRST_STATE_SK.to_owned()))
-            .expression_attribute_values(":participant", AttributeValue::S(publisher.participant.to_string()))
-            .into_paginator()
-            .send();
-        let mut items = Vec::new();
-        while let Some(page) = pages.next().await {
-            items.extend(page.map_err(|error| read_error(&self.table, &error))?.items.unwrap_or_default());
-        }
-        Ok(items)
+            .expression_attribute_values(
+                ":participant",
+                AttributeValue::S(publisher.participant.to_string()),
+            );
+        self.queried(query).await
     }
 
     async fn selector_rules(&self) -> Result<Vec<Rule>, StoreError> {
@@ -135,22 +132,16 @@ impl DynamoStore {
             return Ok(rules.clone());
         }
         let asked = Instant::now();
-        let mut pages = self
+        let query = self
             .client
             .query()
-            .table_name(&self.table)
-            .consistent_read(true)
             .key_condition_expression("pk = :pk AND begins_with(sk, :rule)")
             .expression_attribute_values(":pk", AttributeValue::S(ANY_STAGE.to_owned()))
-            .expression_attribute_values(":rule", AttributeValue::S("RULE#".to_owned()))
-            .into_paginator()
-            .send();
+            .expression_attribute_values(":rule", AttributeValue::S("RULE#".to_owned()));
         let mut rules = Vec::new();
-        while let Some(page) = pages.next().await {
-            for item in page.map_err(|error| read_error(&self.table, &error))?.items.unwrap_or_default() {
-                let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
-                rules.extend(rule(item, &pk, &sk));
-            }
+        for item in self.queried(query).await? {
+            let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
+            rules.extend(rule(item, &pk, &sk));
         }
         *lock() = Some((asked, rules.clone()));
         Ok(rules)
@@ -209,21 +200,24 @@ impl DynamoStore {
     }
 
     async fn scan_items(&self, sk_prefix: &str) -> Result<Vec<Item>, StoreError> {
-        let mut pages = self
+        let scan = self
             .client
             .scan()
-            .table_name(&self.table)
-            .consistent_read(true)
             .filter_expression("begins_with(sk, :prefix)")
-            .expression_attribute_values(":prefix", AttributeValue::S(sk_prefix.to_owned()))
-            .into_paginator()
-            .items()
-            .send();
-        let mut items = Vec::new();
-        while let Some(item) = pages.next().await {
-            items.push(item.map_err(|error| read_error(&self.table, &error))?);
-        }
-        Ok(items)
+            .expression_attribute_values(":prefix", AttributeValue::S(sk_prefix.to_owned()));
+        self.scanned(scan).await
+    }
+
+    /// All pages of a consistent Query of the table.
+    async fn queried(&self, query: QueryFluentBuilder) -> Result<Vec<Item>, StoreError> {
+        let pages = query.table_name(&self.table).consistent_read(true).into_paginator().items().send();
+        pages.collect::<Result<_, _>>().await.map_err(|error| read_error(&self.table, &error))
+    }
+
+    /// All pages of a consistent Scan of the table.
+    async fn scanned(&self, scan: ScanFluentBuilder) -> Result<Vec<Item>, StoreError> {
+        let pages = scan.table_name(&self.table).consistent_read(true).into_paginator().items().send();
+        pages.collect::<Result<_, _>>().await.map_err(|error| read_error(&self.table, &error))
     }
 }
 

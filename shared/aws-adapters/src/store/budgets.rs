@@ -5,23 +5,18 @@ use controller::{BudgetWrite, StoreError};
 use jiff::Timestamp;
 use replication::budget::Book;
 
-use super::{DynamoStore, decode, read_error, text};
+use super::{DynamoStore, decode, text};
 use crate::item::{BUDGETS, BudgetItem};
 
 impl DynamoStore {
     pub(super) async fn read_budgets(&self) -> Result<Book, StoreError> {
-        let page = self
+        let query = self
             .client
             .query()
-            .table_name(&self.table)
-            .consistent_read(true)
             .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", AttributeValue::S(BUDGETS.to_owned()))
-            .send()
-            .await
-            .map_err(|error| read_error(&self.table, &error))?;
+            .expression_attribute_values(":pk", AttributeValue::S(BUDGETS.to_owned()));
         let mut book = Book::new();
-        for item in page.items.unwrap_or_default() {
+        for item in self.queried(query).await? {
             let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
             let budget = decode::<BudgetItem>(item).and_then(|item| item.read());
             book.extend(budget.map_err(|error| error.of(&pk, &sk))?);

@@ -16,24 +16,18 @@ use crate::item::{ANY_STAGE, ListingItem, PublisherItem, ReplicaItem, RuleItem, 
 
 impl DynamoStore {
     async fn scan_inventory(&self) -> Result<Inventory, StoreError> {
-        let mut pages = self
+        let scan = self
             .client
             .scan()
-            .table_name(&self.table)
-            .consistent_read(true)
             .filter_expression("begins_with(pk, :stage) AND NOT begins_with(sk, :activity)")
             .expression_attribute_values(":stage", AttributeValue::S("STAGE#".to_owned()))
-            .expression_attribute_values(":activity", AttributeValue::S("ACT#".to_owned()))
-            .into_paginator()
-            .send();
+            .expression_attribute_values(":activity", AttributeValue::S("ACT#".to_owned()));
         let mut inventory = Inventory::default();
-        while let Some(page) = pages.next().await {
-            for item in page.map_err(|error| read_error(&self.table, &error))?.items.unwrap_or_default() {
-                let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
-                if let Err(error) = take(&mut inventory, item, &pk, &sk) {
-                    inventory.rules_incomplete |= sk.starts_with("RULE#");
-                    warn!(error = %error.of(&pk, &sk), "item left out");
-                }
+        for item in self.scanned(scan).await? {
+            let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
+            if let Err(error) = take(&mut inventory, item, &pk, &sk) {
+                inventory.rules_incomplete |= sk.starts_with("RULE#");
+                warn!(error = %error.of(&pk, &sk), "item left out");
             }
         }
         Ok(inventory)

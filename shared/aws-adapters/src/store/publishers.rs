@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use controller::StoreError;
 use replication::{PublisherKey, StageArn};
 
-use super::{DynamoStore, Item, decode, read_error, text};
+use super::{DynamoStore, Item, decode, text};
 use crate::item::{FIRST_STATE_SK, PublisherItem, ReplicaItem, stage_pk};
 
 /// Sorts after every publisher and replica.
@@ -31,23 +31,14 @@ impl DynamoStore {
     }
 
     async fn query_items(&self, stage: &StageArn) -> Result<Vec<Item>, StoreError> {
-        let mut pages = self
+        let query = self
             .client
             .query()
-            .table_name(&self.table)
-            .consistent_read(true)
             .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last")
             .expression_attribute_values(":pk", AttributeValue::S(stage_pk(stage)))
             .expression_attribute_values(":first", AttributeValue::S(FIRST_STATE_SK.to_owned()))
-            .expression_attribute_values(":last", AttributeValue::S(AFTER_REPLICAS.to_owned()))
-            .into_paginator()
-            .items()
-            .send();
-        let mut items = Vec::new();
-        while let Some(item) = pages.next().await {
-            items.push(item.map_err(|error| read_error(&self.table, &error))?);
-        }
-        Ok(items)
+            .expression_attribute_values(":last", AttributeValue::S(AFTER_REPLICAS.to_owned()));
+        self.queried(query).await
     }
 }
 
