@@ -1,7 +1,7 @@
 //! The history of calls: who, what, why and with what outcome.
 
 use jiff::Timestamp;
-use replication::{CallError, Moment, Outcome, PublisherKey, RuleId, StageArn, View};
+use replication::{CallError, Moment, Operation, Outcome, PublisherKey, RuleId, StageArn, View};
 
 /// One call to IVS and its outcome. Kept for a limited time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,22 +30,24 @@ impl Activity {
         let failed = |error: &CallError| (error.to_string(), error.request_id.clone());
         let (operation, key, (text, request_id)) = match outcome {
             Outcome::Start(key, Ok(receipt)) => {
-                (START, Some(key), ("ok".to_owned(), receipt.request_id.clone()))
+                (Operation::Start, Some(key), ("ok".to_owned(), receipt.request_id.clone()))
             }
-            Outcome::Start(key, Err(error)) => (START, Some(key), failed(error)),
+            Outcome::Start(key, Err(error)) => (Operation::Start, Some(key), failed(error)),
             Outcome::Stop(key, Ok(receipt)) => {
-                (STOP, Some(key), ("ok".to_owned(), receipt.request_id.clone()))
+                (Operation::Stop, Some(key), ("ok".to_owned(), receipt.request_id.clone()))
             }
-            Outcome::Stop(key, Err(error)) => (STOP, Some(key), failed(error)),
-            Outcome::Verify(_, Ok(listed)) => (LIST, None, (format!("ok, {} running", listed.len()), None)),
-            Outcome::Verify(_, Err(error)) => (LIST, None, failed(error)),
+            Outcome::Stop(key, Err(error)) => (Operation::Stop, Some(key), failed(error)),
+            Outcome::Verify(_, Ok(listed)) => {
+                (Operation::List, None, (format!("ok, {} running", listed.len()), None))
+            }
+            Outcome::Verify(_, Err(error)) => (Operation::List, None, failed(error)),
         };
         let replica = view.replicas.iter().find(|replica| Some(&replica.key) == key);
         Self {
             at: took.latest(),
             publisher: view.key.clone(),
             destination: key.map(|key| key.destination.clone()),
-            operation,
+            operation: operation.name(),
             rule: replica.and_then(|replica| replica.rule.as_ref()).map(|rule| rule.id.clone()),
             outcome: text,
             request_id,
@@ -53,7 +55,3 @@ impl Activity {
         }
     }
 }
-
-const START: &str = "StartParticipantReplication";
-const STOP: &str = "StopParticipantReplication";
-const LIST: &str = "ListParticipantReplicas";

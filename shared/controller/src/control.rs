@@ -13,6 +13,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use replication::invariant::applied;
+use replication::policy::fnv1a;
 use replication::{
     BlockedReason, CallError, Context, Desired, Lease, Moment, Observation, Operation, Outcome, Phase, Plan,
     Policy, PublisherKey, Refusal, Replica, Report, Step, View, plan,
@@ -250,10 +251,11 @@ impl Controller {
         let lease = Lease::taken(&invocation.id, planned, &self.policy);
         let done = join_all(steps.iter().map(|step| async {
             let (outcome, took) = self.call(step).await;
+            let recorded = self.record(&outcome, took, &lease, view).await;
             if outcome.error().is_some_and(|error| matches!(error.refusal, Refusal::Throttled { .. })) {
                 self.slow_down(Operation::of(step), took.latest(), invocation, &view.key).await?;
             }
-            self.record(&outcome, took, &lease, view).await
+            recorded
         }));
         let mut after = view.clone();
         let mut interfered = false;
@@ -279,9 +281,10 @@ impl Controller {
             let write = Write { budgets: vec![budget], ..Write::default() };
             match self.store.write(&write).await {
                 Err(StoreError::Conflict) => self.calls_left.read(self.store.budgets().await?),
-                written => {
+                Err(error) => return Err(error),
+                Ok(()) => {
                     self.calls_left.written(&write.budgets);
-                    return written;
+                    return Ok(());
                 }
             }
         }
@@ -352,10 +355,7 @@ impl Controller {
 fn stamp(holder: &str, publisher: &PublisherKey, now: Timestamp) -> u64 {
     let (stage, participant) = (publisher.stage.as_str(), publisher.participant.as_str());
     let names = [holder, stage, participant].into_iter().flat_map(str::bytes);
-    let bytes = names.chain(now.as_nanosecond().to_le_bytes());
-    bytes
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-        .max(1)
+    fnv1a(names.chain(now.as_nanosecond().to_le_bytes())).max(1)
 }
 
 /// What one round came to.

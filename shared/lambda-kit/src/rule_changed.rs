@@ -52,8 +52,15 @@ impl RuleChangedFunction {
             let found = self.store.publishers(source.as_ref()).await.map_err(controller::Error::from)?;
             publishers.extend(found);
         }
+        // One that fails must not keep the others waiting; the batch comes again for its sake.
+        let mut failed = None;
         for publisher in &publishers {
-            self.controller.reconcile(publisher, None, &invocation(context)).await?;
+            if let Err(error) = self.controller.reconcile(publisher, None, &invocation(context)).await {
+                failed.get_or_insert(error);
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error.into());
         }
         info!(sources = sources.len(), publishers = publishers.len(), "rules changed");
         Ok(json!({ "handled": "planned", "publishers": publishers.len() }))

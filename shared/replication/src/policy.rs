@@ -51,10 +51,13 @@ impl Policy {
     }
 }
 
-/// FNV-1a: stable between builds and machines, unlike the standard library's hasher.
 fn hash(key: &ReplicationKey, attempts: u32) -> u64 {
     let parts = [key.source.as_str(), key.participant.as_str(), key.destination.as_str()];
-    let bytes = parts.iter().flat_map(|part| part.bytes()).chain(attempts.to_le_bytes());
+    fnv1a(parts.into_iter().flat_map(str::bytes).chain(attempts.to_le_bytes()))
+}
+
+/// FNV-1a: stable between builds and machines, unlike the standard library's hasher.
+pub fn fnv1a(bytes: impl Iterator<Item = u8>) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
