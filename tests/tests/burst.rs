@@ -148,6 +148,8 @@ fn rule(i: usize, [source, destination]: &[StageArn; 2]) -> Rule {
         destinations: vec![Destination::Stage(destination.clone())],
         reconnect_window: ReconnectWindow::default(),
         attributes: BTreeMap::new(),
+        preempt: false,
+        record_replicas: None,
         expires_at: None,
     }
 }

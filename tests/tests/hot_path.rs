@@ -18,6 +18,8 @@ fn rule(source: &str, destinations: &[&String]) -> Rule {
         destinations: destinations.iter().map(|stage| Destination::Stage(stage.parse().unwrap())).collect(),
         reconnect_window: ReconnectWindow::default(),
         attributes: Default::default(),
+        preempt: false,
+        record_replicas: None,
         expires_at: None,
     }
 }

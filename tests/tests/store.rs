@@ -32,10 +32,15 @@ fn rule(id: &str, source: Source) -> Rule {
         priority: 7,
         status: Status::Paused,
         source,
-        participants: ParticipantFilter { user_id: Some("host-*".parse().unwrap()) },
+        participants: ParticipantFilter {
+            user_id: Some("host-*".parse().unwrap()),
+            ..ParticipantFilter::default()
+        },
         destinations: vec![Destination::Stage(stage("B")), Destination::Stage(stage("C"))],
         reconnect_window: ReconnectWindow::from_seconds(300).unwrap(),
         attributes: BTreeMap::from([("via".to_owned(), "main".to_owned())]),
+        preempt: false,
+        record_replicas: None,
         expires_at: Some("2026-12-01T20:00:00Z".parse().unwrap()),
     }
 }

@@ -48,6 +48,8 @@ impl Town {
             destinations: destinations.iter().map(|id| Destination::Stage(self.stages[id].clone())).collect(),
             reconnect_window: ReconnectWindow::default(),
             attributes: BTreeMap::new(),
+            preempt: false,
+            record_replicas: None,
             expires_at: None,
         }
     }

@@ -39,6 +39,8 @@ async fn a_thousand_active_stages_cost_little_more_than_any_sweep_needs() {
         destinations: vec![Destination::Stage(stage(i + 500))],
         reconnect_window: ReconnectWindow::default(),
         attributes: BTreeMap::new(),
+        preempt: false,
+        record_replicas: None,
         expires_at: None,
     };
     world.rules((0..500).map(rule).collect());

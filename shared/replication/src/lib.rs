@@ -36,5 +36,7 @@ pub use policy::Policy;
 pub use publisher::{Publisher, Publishing};
 pub use replica::{Blocked, BlockedReason, Desired, LastError, Lease, Owner, Phase, Replica, RuleRef};
 pub use report::{Decision, Line, Report, Unmatched};
-pub use rule::{Destination, ParticipantFilter, Pattern, ReconnectWindow, Rule, RuleError, Source, Status};
+pub use rule::{
+    Destination, ParticipantFilter, Pattern, ReconnectWindow, Rule, RuleError, Source, Status, Tags,
+};
 pub use view::View;

@@ -29,9 +29,16 @@ pub struct Rule {
     pub reconnect_window: ReconnectWindow,
     /// Attributes of the replica participant, merged by IVS over the token's; at most 1 KB in total.
     pub attributes: BTreeMap<String, String>,
+    /// Whether it takes the slots of rules with a lower priority, instead of waiting until one is free.
+    pub preempt: bool,
+    /// What the destination's recording is set to for replicas; left as it is if nothing is said.
+    pub record_replicas: Option<bool>,
     /// When the rule ends by itself.
     pub expires_at: Option<Timestamp>,
 }
+
+/// Tags of a stage: at most 50, keys of 1-128 characters, values of 0-256 (IVS API reference).
+pub type Tags = BTreeMap<String, String>;
 
 impl Rule {
     /// The highest priority.
@@ -51,6 +58,7 @@ impl Rule {
         match &self.source {
             Source::Any => true,
             Source::Stage(source) => source == stage,
+            Source::Tags(_) => false,
         }
     }
 
@@ -71,7 +79,8 @@ impl Rule {
                 "1-20 entries",
             ));
         }
-        for (i, Destination::Stage(stage)) in self.destinations.iter().enumerate() {
+        for (i, destination) in self.destinations.iter().enumerate() {
+            let Destination::Stage(stage) = destination else { continue };
             if self.source == Source::Stage(stage.clone()) {
                 return Err(error("destinations", stage.to_string(), "a stage other than the rule's source"));
             }
@@ -108,6 +117,8 @@ pub enum Source {
     Any,
     /// One stage.
     Stage(StageArn),
+    /// Every stage that has all these tags.
+    Tags(Tags),
 }
 
 /// Where a rule's participants appear.
@@ -115,6 +126,13 @@ pub enum Source {
 pub enum Destination {
     /// One stage.
     Stage(StageArn),
+    /// Every stage that has all these tags, and the same value as the source stage for each of the tags in `same`.
+    Tags {
+        /// The tags it must have.
+        tags: Tags,
+        /// Keys of tags that both stages must have, with the same value.
+        same: Vec<String>,
+    },
 }
 
 /// Which participants a rule means. An empty filter means all.
@@ -122,6 +140,8 @@ pub enum Destination {
 pub struct ParticipantFilter {
     /// The user id must match; a participant without a user id matches only patterns that match the empty text.
     pub user_id: Option<Pattern>,
+    /// The participant must have each of these attributes, with a value that matches.
+    pub attributes: BTreeMap<String, Pattern>,
 }
 
 impl ParticipantFilter {
@@ -241,6 +261,8 @@ mod tests {
             destinations: vec![Destination::Stage(stage("B"))],
             reconnect_window: ReconnectWindow::default(),
             attributes: BTreeMap::new(),
+            preempt: false,
+            record_replicas: None,
             expires_at: None,
         }
     }

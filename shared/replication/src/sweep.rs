@@ -302,8 +302,12 @@ impl Inventory {
     ) -> BTreeSet<&'a StageArn> {
         let active: Vec<&Rule> = self.rules.iter().filter(|rule| rule.is_active(now)).collect();
         let destinations = active.iter().flat_map(|rule| &rule.destinations);
-        let mut concerned: BTreeSet<_> =
-            destinations.map(|Destination::Stage(destination)| destination).collect();
+        let mut concerned: BTreeSet<_> = destinations
+            .filter_map(|destination| match destination {
+                Destination::Stage(stage) => Some(stage),
+                Destination::Tags { .. } => None,
+            })
+            .collect();
         concerned.extend(stages.filter(|stage| active.iter().any(|rule| rule.covers(stage))));
         for replica in self.replicas().filter(|replica| is_live(replica)) {
             concerned.extend([&replica.key.source, &replica.key.destination]);

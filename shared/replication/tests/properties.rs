@@ -37,7 +37,8 @@ fn winners(view: &View) -> BTreeMap<StageArn, &Rule> {
         let speaks = rule.is_active(now())
             && rule.covers(&view.key.stage)
             && user.is_none_or(|user| rule.participants.matches(user));
-        for Destination::Stage(stage) in rule.destinations.iter().filter(|_| speaks) {
+        for destination in rule.destinations.iter().filter(|_| speaks) {
+            let Destination::Stage(stage) = destination else { continue };
             let better = winners
                 .get(stage)
                 .is_none_or(|other| (rule.priority, &other.id) > (other.priority, &rule.id));
@@ -141,7 +142,7 @@ proptest! {
         let winners = winners(&view);
         let place = |destination: &StageArn| {
             let rule = winners[destination];
-            let at = rule.destinations.iter().position(|Destination::Stage(stage)| stage == destination);
+            let at = rule.destinations.iter().position(|named| *named == Destination::Stage((*destination).clone()));
             (std::cmp::Reverse(rule.priority), rule.id.clone(), at)
         };
         let then = applied(&view, &made);

@@ -172,6 +172,7 @@ impl Entry {
             source,
             participants: ParticipantFilter {
                 user_id: self.participants.user_id.as_ref().map(pattern).transpose()?,
+                ..ParticipantFilter::default()
             },
             destinations: self
                 .destinations
@@ -181,6 +182,8 @@ impl Entry {
             reconnect_window: window
                 .ok_or_else(|| error("reconnect_window_seconds", &self.reconnect_window_seconds, &"0-300"))?,
             attributes: self.attributes,
+            preempt: false,
+            record_replicas: None,
             expires_at: self.expires_at.as_ref().map(time).transpose()?,
         })
     }

@@ -30,7 +30,7 @@ pub(crate) struct RuleItem {
 impl From<&Rule> for RuleItem {
     fn from(rule: &Rule) -> Self {
         let source = match &rule.source {
-            Source::Any => None,
+            Source::Any | Source::Tags(_) => None,
             Source::Stage(stage) => Some(stage),
         };
         Self {
@@ -49,7 +49,10 @@ impl From<&Rule> for RuleItem {
             destination_stages: rule
                 .destinations
                 .iter()
-                .map(|Destination::Stage(stage)| stage.to_string())
+                .filter_map(|destination| match destination {
+                    Destination::Stage(stage) => Some(stage.to_string()),
+                    Destination::Tags { .. } => None,
+                })
                 .collect(),
             reconnect_window_seconds: rule.reconnect_window.seconds().into(),
             attributes: rule.attributes.clone(),
@@ -80,13 +83,18 @@ impl RuleItem {
                 None => Source::Any,
                 Some(stage) => Source::Stage(parse("source_stage", stage)?),
             },
-            participants: ParticipantFilter { user_id: parse_some("user_id", self.user_id.as_ref())? },
+            participants: ParticipantFilter {
+                user_id: parse_some("user_id", self.user_id.as_ref())?,
+                ..ParticipantFilter::default()
+            },
             destinations: destinations
                 .map(|stage| parse("destination_stages", stage).map(Destination::Stage))
                 .collect::<Result<_, _>>()?,
             reconnect_window: ReconnectWindow::from_seconds(window)
                 .ok_or_else(|| Unreadable::new("reconnect_window_seconds", window, "0-300"))?,
             attributes: self.attributes.clone(),
+            preempt: false,
+            record_replicas: None,
             expires_at: parse_some("rule_expires_at", self.rule_expires_at.as_ref())?,
         })
     }

@@ -406,6 +406,8 @@ pub(crate) fn rule(id: &str, destinations: &[&str]) -> Rule {
         destinations: destinations.iter().map(|id| Destination::Stage(stage(id))).collect(),
         reconnect_window: ReconnectWindow::default(),
         attributes: BTreeMap::new(),
+        preempt: false,
+        record_replicas: None,
         expires_at: None,
     }
 }

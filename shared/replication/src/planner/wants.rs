@@ -48,7 +48,8 @@ pub(super) fn wants(view: &View, now: Timestamp) -> (Vec<Want<'_>>, Vec<(RuleId,
             unmatched.push((rule.id.clone(), why));
             continue;
         }
-        for Destination::Stage(destination) in &rule.destinations {
+        for destination in &rule.destinations {
+            let Destination::Stage(destination) = destination else { continue };
             if *destination == view.key.stage {
                 unmatched.push((rule.id.clone(), Unmatched::DestinationIsSource));
             } else if seen.insert(destination) {

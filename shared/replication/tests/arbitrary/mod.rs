@@ -74,9 +74,14 @@ fn a_rule(id: usize) -> impl Strategy<Value = Rule> {
             priority,
             source,
             status: if paused { Status::Paused } else { Status::Enabled },
-            participants: ParticipantFilter { user_id: user.map(|pattern| pattern.parse().unwrap()) },
+            participants: ParticipantFilter {
+                user_id: user.map(|pattern| pattern.parse().unwrap()),
+                ..ParticipantFilter::default()
+            },
             destinations: places.into_iter().map(|id| Destination::Stage(stage(id))).collect(),
             reconnect_window: window(seconds),
+            preempt: false,
+            record_replicas: None,
             expires_at,
             ..rule(&format!("rule-{id}"), &[])
         })

@@ -30,7 +30,8 @@ fn without_news_of_publishing_nothing_starts_and_nothing_stops() {
 /// The publisher is not known, so neither is its user id: a rule with a filter does not let go of what runs.
 #[test]
 fn an_unknown_user_id_mismatches_no_rule() {
-    let hosts = ParticipantFilter { user_id: Some("host-*".parse().unwrap()) };
+    let hosts =
+        ParticipantFilter { user_id: Some("host-*".parse().unwrap()), ..ParticipantFilter::default() };
     let mut scene = Scene::running(vec![rule("main", &["B"])], &["B"]);
     scene.view.publisher = None;
     let made = scene.rules(vec![Rule { participants: hosts, ..rule("main", &["B"]) }]).plan();
@@ -109,7 +110,8 @@ fn of_two_rules_for_one_destination_the_higher_priority_counts() {
 
 #[test]
 fn rules_that_do_not_apply_say_why() {
-    let hosts = ParticipantFilter { user_id: Some("host-*".parse().unwrap()) };
+    let hosts =
+        ParticipantFilter { user_id: Some("host-*".parse().unwrap()), ..ParticipantFilter::default() };
     let mut scene = Scene::new(vec![
         Rule { status: Status::Paused, ..rule("paused", &["B"]) },
         Rule { expires_at: Some(time("00:00:05")), ..rule("expired", &["C"]) },
