@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 
+use controller::sweep::port::SweepStore;
 use controller::{Activity, BudgetWrite, MemoryStore, Store, StoreError, Write};
 use replication::{
-    Blocked, BlockedReason, Budget, Desired, Destination, Evidence, LastError, Lease, Operation, Owner,
-    ParticipantFilter, Phase, Publisher, PublisherKey, ReconnectWindow, Rejection, Replica, ReplicationKey,
-    Rule, RuleRef, Source, StageArn, Status,
+    Blocked, BlockedReason, Budget, Desired, Destination, Evidence, GiveWay, LastError, Lease, Operation,
+    Owner, ParticipantFilter, Phase, Publisher, PublisherKey, ReconnectWindow, Rejection, Replica,
+    ReplicationKey, Rule, RuleRef, Source, StageArn, Status, View,
 };
 use stagelink_tests::World;
 
@@ -89,6 +90,7 @@ fn replicas() -> Vec<Replica> {
             request_id: Some("r-1".to_owned()),
             at: at("2026-06-29T16:40:39Z"),
         }),
+        gives_way: Some(GiveWay { priority: 90, until: at("2026-06-29T16:41:39Z") }),
         ..Replica::new(key("p", "B"))
     };
     let until = Some(at("2026-06-29T17:00:00Z"));
@@ -198,15 +200,66 @@ async fn keeps_the_contract(store: &dyn Store) {
     assert_eq!(store.load(&publisher_key("crowd")).await.unwrap().replicas.len(), 150);
 }
 
+/// A destination has twelve places, whoever asks for them at the same time.
+async fn gives_no_more_places_than_there_are<S: Store + SweepStore>(store: &S) {
+    let starting = |participant: usize| {
+        let replica =
+            Replica { phase: Phase::Starting, ..Replica::new(key(&format!("p{participant:02}"), "B")) };
+        let before = View::empty(replica.key.publisher());
+        let after = View { replicas: vec![replica], ..before.clone() };
+        Write::between(&before, &after)
+    };
+    let asked: Vec<_> = (0..20).map(starting).collect();
+    let mut placed = Vec::new();
+    for round in 0..20 {
+        let left: Vec<_> = (0..20).filter(|i| !placed.contains(i)).collect();
+        let answers = futures::future::join_all(left.iter().map(|i| store.write(&asked[*i]))).await;
+        for (i, answer) in left.into_iter().zip(answers) {
+            match answer {
+                Ok(()) => placed.push(i),
+                Err(StoreError::Conflict) if round < 19 => {}
+                Err(StoreError::DestinationFull { stages }) => assert_eq!(stages, [stage("B")].into()),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    assert_eq!(placed.len(), 12, "{placed:?}");
+    let inventory = store.inventory().await.unwrap();
+    assert_eq!(inventory.occupants(&stage("B")).unwrap().len(), 12);
+    assert_eq!(inventory.misplaced(), vec![]);
+    assert!(
+        store.load(&PublisherKey { stage: stage("B"), ..publisher_key("q") }).await.unwrap().is_destination
+    );
+
+    // One leaves, and the next one comes; nothing else was written for those who were refused.
+    let there = store.load(&key(&format!("p{:02}", placed[0]), "B").publisher()).await.unwrap();
+    let mut gone = there.clone();
+    gone.replicas[0].phase = Phase::Stopped;
+    store.write(&Write::between(&there, &gone)).await.unwrap();
+    let next = (0..20).find(|i| !placed.contains(i)).unwrap();
+    assert!(store.load(&key(&format!("p{next:02}"), "B").publisher()).await.unwrap().replicas.is_empty());
+    store.write(&asked[next]).await.unwrap();
+    for (phase, expected) in [("Starting", 12), ("Stopped", 1)] {
+        assert_eq!(store.replicas_to(&stage("B"), phase).await.unwrap().len(), expected, "{phase}");
+    }
+}
+
 #[tokio::test]
 async fn the_memory_store_keeps_the_contract() {
     keeps_the_contract(&MemoryStore::default()).await;
+    gives_no_more_places_than_there_are(&MemoryStore::default()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_table_keeps_the_contract() {
     let world = World::start().await.unwrap();
     keeps_the_contract(&world.store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_table_gives_no_more_places_than_there_are() {
+    let world = World::start().await.unwrap();
+    gives_no_more_places_than_there_are(&world.store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@
 //! | publisher | `STAGE#<source>` | `PUB#<participant>` |
 //! | replica | `STAGE#<source>` | `REP#<participant>#<destination>` |
 //! | stage | `STAGE#<stage>` | `STAGE` |
+//! | who has a place on a destination | `STAGE#<destination>` | `STAGE#OCCUPANCY` |
 //! | when all stages were listed | `STAGE#*` | `STAGE` |
 //! | budget | `BUDGET` | the IVS operation |
 //! | activity | `STAGE#<source>` | `ACT#<time>#<participant>#<destination>` |
@@ -15,6 +16,7 @@
 
 mod activity;
 mod budget;
+mod occupancy;
 mod publisher;
 mod replica;
 mod rule;
@@ -29,6 +31,7 @@ use replication::StageArn;
 
 pub(crate) use activity::ActivityItem;
 pub(crate) use budget::{BUDGETS, BudgetItem};
+pub(crate) use occupancy::OccupancyItem;
 pub(crate) use publisher::PublisherItem;
 pub(crate) use replica::ReplicaItem;
 pub(crate) use rule::RuleItem;

@@ -12,6 +12,7 @@
 mod budgets;
 mod failure;
 mod inventory;
+mod places;
 mod publishers;
 mod queue;
 mod rules;
@@ -28,13 +29,14 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, try_join};
 use jiff::Timestamp;
 use replication::budget::Book;
-use replication::{PublisherKey, Replica, Rule, View};
+use replication::{PublisherKey, Replica, Rule, StageArn, View};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::warn;
 
 use crate::item::{
-    ANY_STAGE, ActivityItem, FIRST_STATE_SK, PublisherItem, ReplicaItem, RuleItem, Unreadable, stage_pk,
+    ANY_STAGE, ActivityItem, FIRST_STATE_SK, OccupancyItem, PublisherItem, ReplicaItem, RuleItem, Unreadable,
+    stage_pk,
 };
 use failure::{read_error, write_error};
 pub use rules::Replaced;
@@ -97,7 +99,9 @@ impl DynamoStore {
         for item in items {
             let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
             let corrupt = |error: Unreadable| error.of(&pk, &sk);
-            if sk.starts_with("RULE#") {
+            if sk == OccupancyItem::SK {
+                view.is_destination = true;
+            } else if sk.starts_with("RULE#") {
                 view.rules.extend(rule(item, &pk, &sk));
             } else if sk.starts_with("PUB#") {
                 view.publisher = Some(decode::<PublisherItem>(item).and_then(|i| i.read()).map_err(corrupt)?);
@@ -164,14 +168,17 @@ impl DynamoStore {
         for activity in &write.activity {
             puts.push(self.put(&ActivityItem::from(activity), None)?);
         }
-        self.transact(puts.into_iter().map(|put| TransactWriteItem::builder().put(put).build()).collect())
-            .await
+        let places = write.places.iter().map(|place| self.change_place(place, now));
+        let updates = places.collect::<Result<Vec<_>, _>>()?.into_iter();
+        let updates = updates.map(|update| TransactWriteItem::builder().update(update).build());
+        let puts = puts.into_iter().map(|put| TransactWriteItem::builder().put(put).build());
+        self.transact(updates.chain(puts).collect()).await
     }
 
     async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<(), StoreError> {
         for chunk in items.chunks(TRANSACTION_ITEMS) {
             let request = self.client.transact_write_items().set_transact_items(Some(chunk.to_vec()));
-            request.send().await.map_err(|error| write_error(&self.table, &error))?;
+            request.send().await.map_err(|error| write_error(&self.table, chunk, &error))?;
         }
         Ok(())
     }
@@ -210,7 +217,12 @@ impl DynamoStore {
 
     /// All pages of a consistent Query of the table.
     async fn queried(&self, query: QueryFluentBuilder) -> Result<Vec<Item>, StoreError> {
-        let pages = query.table_name(&self.table).consistent_read(true).into_paginator().items().send();
+        self.paged(query.consistent_read(true)).await
+    }
+
+    /// All pages of a Query; of an index, none of which is consistent.
+    async fn paged(&self, query: QueryFluentBuilder) -> Result<Vec<Item>, StoreError> {
+        let pages = query.table_name(&self.table).into_paginator().items().send();
         pages.collect::<Result<_, _>>().await.map_err(|error| read_error(&self.table, &error))
     }
 
@@ -228,6 +240,14 @@ impl Store for DynamoStore {
 
     fn budgets(&self) -> BoxFuture<'_, Result<Book, StoreError>> {
         self.read_budgets().boxed()
+    }
+
+    fn replicas_to<'a>(
+        &'a self,
+        destination: &'a StageArn,
+        phase: &'static str,
+    ) -> BoxFuture<'a, Result<Vec<Replica>, StoreError>> {
+        self.query_replicas_to(destination, phase).boxed()
     }
 
     fn write<'a>(&'a self, write: &'a Write) -> BoxFuture<'a, Result<(), StoreError>> {

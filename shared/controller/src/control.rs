@@ -7,6 +7,7 @@
 //! # Caveats
 //! * The loop waits for what falls due within its [`Patience`]; what is due later is in the store, for others to do.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,11 +16,12 @@ use jiff::{SignedDuration, Timestamp};
 use replication::invariant::applied;
 use replication::policy::fnv1a;
 use replication::{
-    BlockedReason, CallError, Context, Desired, Lease, Moment, Observation, Operation, Outcome, Phase, Plan,
-    Policy, PublisherKey, Refusal, Replica, Report, Step, View, plan,
+    BlockedReason, CallError, Context, Crowd, Desired, Lease, Moment, Observation, Operation, Outcome, Phase,
+    Plan, Policy, PublisherKey, Refusal, Replica, Report, StageArn, Step, View, plan,
 };
 use tracing::{debug, info, warn};
 
+use crate::placement::Placement;
 use crate::{Activity, Calls, CallsLeft, Clock, Store, StoreError, Write};
 
 /// How often a lost race is run again before the event is given back.
@@ -118,9 +120,11 @@ impl Controller {
         let until = self.wait_until(invocation);
         let mut conflicts = 0;
         let mut polls = 0;
+        let mut full = BTreeMap::new();
         loop {
-            match self.round(publisher, news, invocation, until).await? {
+            match self.round(publisher, news, &full, invocation, until).await? {
                 Round::Done(handled) => return Ok(handled),
+                Round::Full(crowds) => full.extend(crowds),
                 Round::Conflict => {
                     conflicts += 1;
                     if conflicts > MAX_CONFLICTS {
@@ -136,10 +140,15 @@ impl Controller {
                     let pause = SignedDuration::from_millis(50 << polls.min(4));
                     let poll = self.clock.now().checked_add(pause).unwrap_or(due);
                     polls += 1;
+                    full.clear();
                     self.clock.sleep_until(if leased { due.min(poll) } else { due }).await;
                 }
             }
         }
+    }
+
+    pub(crate) fn placement(&self) -> Placement<'_> {
+        Placement { store: &*self.store, clock: &*self.clock, policy: &self.policy }
     }
 
     fn wait_until(&self, invocation: &Invocation) -> Timestamp {
@@ -153,13 +162,15 @@ impl Controller {
         &self,
         publisher: &PublisherKey,
         news: Option<&Observation>,
+        full: &BTreeMap<StageArn, Crowd>,
         invocation: &Invocation,
         until: Timestamp,
     ) -> Result<Round, Error> {
-        let mut stored = self.store.load(publisher).await?;
+        let stored = self.store.load(publisher).await?;
         if stored.is_unconcerned() {
             return Ok(Round::Done(Handled::Unconcerned));
         }
+        let mut stored = View { full: full.clone(), ..stored };
         let mut view = stored.clone();
         if let Some(news) = news {
             news.fold_into(&mut view, &self.policy);
@@ -186,8 +197,12 @@ impl Controller {
                     Ok(()) => {
                         self.calls_left.written(&write.budgets);
                         view = write.stored(view);
+                        self.placement().after(&write, &plan.evictions).await;
                     }
                     Err(StoreError::Conflict) => return Ok(Round::Conflict),
+                    Err(StoreError::DestinationFull { stages }) => {
+                        return Ok(Round::Full(self.placement().crowds(stages).await?));
+                    }
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -338,6 +353,7 @@ impl Controller {
             let write = Write { activity: vec![activity.clone()], ..Write::between(&before, &after) };
             match self.store.write(&write).await {
                 Ok(()) => {
+                    self.placement().after(&write, &[]).await;
                     let stored = write.stored(View { replicas: Vec::new(), ..after });
                     return Ok(Recorded { changed: stored.replicas, interfered: conflicts > 0 });
                 }
@@ -362,6 +378,7 @@ fn stamp(holder: &str, publisher: &PublisherKey, now: Timestamp) -> u64 {
 enum Round {
     Done(Handled),
     Conflict,
+    Full(BTreeMap<StageArn, Crowd>),
     Wait { due: Timestamp, leased: bool },
 }
 

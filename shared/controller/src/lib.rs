@@ -8,6 +8,7 @@ pub mod calls_left;
 pub mod control;
 pub mod dispatch;
 pub mod memory;
+mod placement;
 pub mod port;
 pub mod sweep;
 

@@ -1,15 +1,17 @@
 //! The store in memory, beside its port: what the port promises, in the simplest form.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use replication::budget::Book;
+use replication::occupancy::PLACES;
 use replication::sweep::StageKnowledge;
 use replication::{
-    Budget, Operation, Publisher, PublisherKey, Replica, ReplicationKey, Rule, StageArn, View,
+    Budget, Occupant, Operation, PlaceChange, PlaceKind, Publisher, PublisherKey, Replica, ReplicationKey,
+    Rule, StageArn, View,
 };
 
 use crate::{Activity, Due, DueClass, Queue, Store, StoreError, Write};
@@ -27,6 +29,7 @@ struct State {
     rules: Vec<Rule>,
     publishers: BTreeMap<PublisherKey, Publisher>,
     replicas: BTreeMap<ReplicationKey, Replica>,
+    occupants: BTreeMap<StageArn, BTreeSet<Occupant>>,
     activity: Vec<Activity>,
     budgets: BTreeMap<Operation, (Budget, Timestamp)>,
     stages: BTreeMap<StageArn, StageKnowledge>,
@@ -53,6 +56,11 @@ impl MemoryStore {
         self.lock().replicas.values().cloned().collect()
     }
 
+    /// Who has a place on a stage.
+    pub fn occupants(&self, stage: &StageArn) -> BTreeSet<Occupant> {
+        self.lock().occupants.get(stage).cloned().unwrap_or_default()
+    }
+
     /// The whole history, oldest first.
     pub fn activity(&self) -> Vec<Activity> {
         self.lock().activity.clone()
@@ -72,7 +80,6 @@ impl MemoryStore {
         let mut state = self.lock();
         state.reads += 1;
         View {
-            key: key.clone(),
             publisher: state.publishers.get(key).cloned(),
             rules: state.rules.iter().filter(|rule| rule.covers(&key.stage)).cloned().collect(),
             replicas: state
@@ -81,6 +88,8 @@ impl MemoryStore {
                 .filter(|replica| replica.key.publisher() == *key)
                 .cloned()
                 .collect(),
+            is_destination: state.occupants.contains_key(&key.stage),
+            ..View::empty(key.clone())
         }
     }
 
@@ -102,6 +111,22 @@ impl MemoryStore {
         });
         if publisher_stale || replica_stale || budget_stale {
             return Err(StoreError::Conflict);
+        }
+        let full = |place: &&PlaceChange| {
+            let there = state.occupants.get(&place.stage);
+            let full = there.is_some_and(|there| there.len() >= PLACES && !there.contains(&place.occupant));
+            place.kind == PlaceKind::TakeIfFree && full
+        };
+        let stages: BTreeSet<_> = write.places.iter().filter(full).map(|place| place.stage.clone()).collect();
+        if !stages.is_empty() {
+            return Err(StoreError::DestinationFull { stages });
+        }
+        for PlaceChange { stage, occupant, kind } in &write.places {
+            let there = state.occupants.entry(stage.clone()).or_default();
+            match kind {
+                PlaceKind::Take | PlaceKind::TakeIfFree => there.insert(occupant.clone()),
+                PlaceKind::Leave => there.remove(occupant),
+            };
         }
         state.writes += 1;
         if let Some(publisher) = &write.publisher {
@@ -147,6 +172,17 @@ impl Store for MemoryStore {
             state.budgets.iter().map(|(operation, (budget, _))| (*operation, budget.clone())).collect()
         };
         async move { Ok(budgets(&self.lock())) }.boxed()
+    }
+
+    fn replicas_to<'a>(
+        &'a self,
+        destination: &'a StageArn,
+        phase: &'static str,
+    ) -> BoxFuture<'a, Result<Vec<Replica>, StoreError>> {
+        let there =
+            |replica: &&Replica| replica.key.destination == *destination && replica.phase.name() == phase;
+        let replicas = self.lock().replicas.values().filter(there).cloned().collect();
+        async { Ok(replicas) }.boxed()
     }
 
     fn write<'a>(&'a self, write: &'a Write) -> BoxFuture<'a, Result<(), StoreError>> {

@@ -1,13 +1,14 @@
 //! What the controller needs of the world: one small trait per capability.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use replication::budget::Book;
 use replication::{
-    CallError, Capabilities, Desired, Listed, Operation, Phase, Publisher, PublisherKey, Receipt, Replica,
-    ReplicationKey, StartRequest, View,
+    CallError, Capabilities, Desired, Listed, Operation, Phase, PlaceChange, Publisher, PublisherKey,
+    Receipt, Replica, ReplicationKey, StageArn, StartRequest, View, occupancy,
 };
 
 use crate::{Activity, BudgetWrite};
@@ -62,6 +63,7 @@ impl Calls {
 /// # Guarantees
 /// * A write is all or nothing, and conditional on every item still having the version it was read at.
 /// * After a write, the version of every written publisher and replication is one higher.
+/// * A place at a destination is taken only if one is left; else nothing is written, and it is [`StoreError::DestinationFull`].
 /// * A budget is written only if it is as it was read, or has been idle since: [`BudgetWrite`].
 pub trait Store: Send + Sync {
     /// All that is known around one publisher: its rules, itself and its replications. One Query.
@@ -69,6 +71,13 @@ pub trait Store: Send + Sync {
 
     /// The budgets of all operations, as they are stored. One Query.
     fn budgets(&self) -> BoxFuture<'_, Result<Book, StoreError>>;
+
+    /// The replications to a stage that are in this phase. One Query of the index `by_destination`, which may lag by moments.
+    fn replicas_to<'a>(
+        &'a self,
+        destination: &'a StageArn,
+        phase: &'static str,
+    ) -> BoxFuture<'a, Result<Vec<Replica>, StoreError>>;
 
     /// Writes everything in `write`, or nothing.
     fn write<'a>(&'a self, write: &'a Write) -> BoxFuture<'a, Result<(), StoreError>>;
@@ -147,6 +156,8 @@ pub struct Write {
     pub publisher: Option<Publisher>,
     /// Replications, each with the version it was read at.
     pub replicas: Vec<Replica>,
+    /// Places at destinations that are taken and left.
+    pub places: Vec<PlaceChange>,
     /// History, appended without a condition.
     pub activity: Vec<Activity>,
     /// Budgets, each on its own condition.
@@ -162,6 +173,7 @@ impl Write {
         Self {
             publisher: publisher.cloned(),
             replicas: after.replicas.iter().filter(changed).cloned().collect(),
+            places: occupancy::changes(before, after),
             ..Self::default()
         }
     }
@@ -170,6 +182,7 @@ impl Write {
     pub fn is_empty(&self) -> bool {
         self.publisher.is_none()
             && self.replicas.is_empty()
+            && self.places.is_empty()
             && self.activity.is_empty()
             && self.budgets.is_empty()
     }
@@ -192,6 +205,12 @@ pub enum StoreError {
     /// Somebody else wrote one of the items since it was read: read again and plan again.
     #[error("an item changed since it was read")]
     Conflict,
+    /// No place is left at these destinations.
+    #[error("no place is left at {}", stages.iter().map(StageArn::as_str).collect::<Vec<_>>().join(", "))]
+    DestinationFull {
+        /// The destinations.
+        stages: BTreeSet<StageArn>,
+    },
     /// The store cannot be reached, is throttled or fails: try again later.
     #[error("the table {table} cannot be used: {message}")]
     Unavailable {

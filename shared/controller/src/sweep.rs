@@ -88,6 +88,7 @@ impl Sweep {
             swept: Swept::default(),
         };
         let capacity = self.pace.calls_in(until.duration_since(began));
+        sweeping.correct_places().await;
         sweeping.plan_again().await;
         let roster = sweeping.roster(capacity).await;
         let agenda = agenda(&inventory, &roster, capacity, self.clock.now(), &self.policy);
@@ -133,6 +134,19 @@ impl Sweeping<'_> {
             }
             self.swept.planned_again += 1;
             self.reconcile(&publisher, None).await;
+        }
+    }
+
+    /// Puts places at destinations right that are not as the rows say.
+    async fn correct_places(&self) {
+        let Sweep { clock, controller, .. } = self.sweep;
+        for change in self.inventory.misplaced() {
+            if clock.now() >= self.until {
+                return;
+            }
+            if let Err(error) = controller.placement().correct(&change).await {
+                warn!(%error, stage = %change.stage, "a place was not put right");
+            }
         }
     }
 

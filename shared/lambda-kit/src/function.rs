@@ -133,7 +133,7 @@ impl Failure {
             Self::Controller(controller::Error::Contended { .. }) => "Contended",
             Self::Controller(controller::Error::Unsettled { .. }) => "Unsettled",
             Self::Controller(controller::Error::Store(error)) => match error {
-                StoreError::Conflict => "Contended",
+                StoreError::Conflict | StoreError::DestinationFull { .. } => "Contended",
                 StoreError::Unavailable { .. } => "StoreUnavailable",
                 StoreError::Refused { .. } => "StoreRefused",
                 StoreError::Corrupt { .. } => "StoreCorrupt",

@@ -94,6 +94,13 @@ identifier!(
     |v| matches!(v.len(), 1..=64) && v.bytes().all(|b| is_word(b) || b == b'.')
 );
 
+impl StageArn {
+    /// The last part of the ARN: what follows `stage/`.
+    pub fn resource_id(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+}
+
 /// Somebody who publishes to a stage.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublisherKey {

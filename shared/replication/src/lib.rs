@@ -16,6 +16,7 @@ pub mod id;
 pub mod invariant;
 pub mod moment;
 pub mod observation;
+pub mod occupancy;
 pub mod outcome;
 pub mod planner;
 pub mod policy;
@@ -30,11 +31,14 @@ pub use budget::{Allowance, Book, Budget, Limit, Operation};
 pub use id::{IdError, ParticipantId, PublisherKey, ReplicationKey, RuleId, SessionId, StageArn};
 pub use moment::{Evidence, Moment, Standing};
 pub use observation::Observation;
+pub use occupancy::{Crowd, Eviction, Holder, Occupant, PlaceChange, PlaceKind};
 pub use outcome::{CallError, Listed, Outcome, Receipt, Refusal, Rejection};
 pub use planner::{Capabilities, Context, Plan, StartRequest, Step, plan};
 pub use policy::Policy;
 pub use publisher::{Publisher, Publishing};
-pub use replica::{Blocked, BlockedReason, Desired, LastError, Lease, Owner, Phase, Replica, RuleRef};
+pub use replica::{
+    Blocked, BlockedReason, Desired, GiveWay, LastError, Lease, Owner, Phase, Replica, RuleRef,
+};
 pub use report::{Decision, Line, Report, Unmatched};
 pub use rule::{
     Destination, ParticipantFilter, Pattern, ReconnectWindow, Rule, RuleError, Source, Status, Tags,

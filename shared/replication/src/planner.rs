@@ -15,9 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::{
-    Allowance, Lease, Line, Operation, Policy, Publishing, ReconnectWindow, Replica, ReplicationKey, Report,
-    View,
+    Allowance, Eviction, Lease, Line, Operation, Policy, Publishing, ReconnectWindow, Replica,
+    ReplicationKey, Report, View,
 };
+use settle::Settled;
 use wants::wants;
 
 /// What the planner needs to know beside the view.
@@ -53,6 +54,8 @@ pub struct Plan {
     pub changes: Vec<Replica>,
     /// Calls to make. They touch different replications and may be made at the same time.
     pub steps: Vec<Step>,
+    /// Running replicas of other publishers that have to give way, because their destination is full.
+    pub evictions: Vec<Eviction>,
     /// An action or a reason for none, for everything that was looked at.
     pub report: Report,
     /// When to plan again although no event comes; nothing if there is no such time.
@@ -101,21 +104,24 @@ pub fn plan(view: &View, context: Context<'_>) -> Plan {
         plan: Plan {
             changes: Vec::new(),
             steps: Vec::new(),
+            evictions: Vec::new(),
             report: Report { publisher: view.key.clone(), publishing, lines: Vec::new(), unmatched },
             wake_at: None,
         },
     };
     let wanted: BTreeSet<_> = wants.iter().map(|want| want.destination).collect();
-    let mut starters = Vec::new();
+    let (mut runners, mut starters) = (Vec::new(), Vec::new());
     for want in &wants {
-        if let Some(starter) = planning.settle_wanted(want) {
-            starters.push((want, starter));
+        match planning.settle_wanted(want) {
+            Settled::Runs(known) => runners.push((want, known)),
+            Settled::ToStart(asked) => starters.push((want, *asked)),
+            Settled::Done => {}
         }
     }
     for replica in view.replicas.iter().filter(|replica| !wanted.contains(&replica.key.destination)) {
         planning.settle_unwanted(replica);
     }
-    planning.place(starters);
+    planning.place(&runners, starters);
     planning.finish()
 }
 

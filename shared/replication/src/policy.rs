@@ -19,6 +19,8 @@ pub struct Policy {
     pub backoff_base: SignedDuration,
     /// Longest wait after a failed call.
     pub backoff_cap: SignedDuration,
+    /// How long a replica that finds its destination full waits, if nobody wakes it before.
+    pub full_retry: SignedDuration,
     /// Wait after IVS did not know a stage. Its ARN never comes back; this is for the case that the words were misread.
     pub stage_gone_retry: SignedDuration,
     /// Wait after IVS denied access: somebody has to change a policy first.
@@ -29,6 +31,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             slots_per_participant: 5,
+            full_retry: SignedDuration::from_secs(60),
             lease: SignedDuration::from_secs(8),
             release_grace: SignedDuration::from_secs(1),
             restart_grace: SignedDuration::from_secs(2),

@@ -43,6 +43,8 @@ pub struct Replica {
     pub lease: Option<Lease>,
     /// Why the last call did not succeed.
     pub last_error: Option<LastError>,
+    /// Whether it has to leave its place at the destination to somebody of a higher priority.
+    pub gives_way: Option<GiveWay>,
     /// The stored version this was read at; 0 if it is not stored yet.
     pub version: u64,
 }
@@ -64,6 +66,7 @@ impl Replica {
             next_attempt: None,
             lease: None,
             last_error: None,
+            gives_way: None,
             version: 0,
         }
     }
@@ -161,6 +164,11 @@ pub struct Blocked {
     pub until: Option<Timestamp>,
 }
 
+impl Blocked {
+    /// The destination has no place left.
+    pub const DESTINATION_FULL: Self = Self { reason: BlockedReason::DestinationFull, until: None };
+}
+
 /// The reasons for [`Phase::Blocked`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BlockedReason {
@@ -246,6 +254,15 @@ pub struct RuleRef {
     pub revision: u64,
     /// Its priority.
     pub priority: u8,
+}
+
+/// A replica leaves its place at a full destination to a rule of a higher priority.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GiveWay {
+    /// The other rule's priority.
+    pub priority: u8,
+    /// Until when it does not come back.
+    pub until: Timestamp,
 }
 
 /// The right to call IVS for one replication, for a while.

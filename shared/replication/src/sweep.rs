@@ -27,8 +27,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Allowance, Capabilities, Context, Destination, Moment, Owner, ParticipantId, Phase, Policy, Publisher,
-    PublisherKey, Publishing, Replica, ReplicationKey, Rule, SessionId, StageArn, Standing, View, plan,
+    Allowance, Capabilities, Context, Destination, Moment, Occupant, Owner, ParticipantId, Phase,
+    PlaceChange, PlaceKind, Policy, Publisher, PublisherKey, Publishing, Replica, ReplicationKey, Rule,
+    SessionId, StageArn, Standing, View, plan,
 };
 
 pub mod agenda;
@@ -84,6 +85,8 @@ pub struct StageItems {
     pub publishers: BTreeMap<ParticipantId, Publisher>,
     /// The replications of its publishers.
     pub replicas: BTreeMap<(ParticipantId, StageArn), Replica>,
+    /// Who has a place on it; nothing if it is no destination.
+    pub occupants: Option<BTreeSet<Occupant>>,
 }
 
 /// What sweeps know of a stage.
@@ -211,6 +214,41 @@ impl Inventory {
         items.knowledge = Some(knowledge);
     }
 
+    /// Adds who has a place on a stage.
+    pub fn put_occupants(&mut self, stage: StageArn, occupants: BTreeSet<Occupant>) {
+        self.stages.entry(stage).or_default().occupants = Some(occupants);
+    }
+
+    /// Who has a place on a stage; nothing if it is no destination.
+    pub fn occupants(&self, stage: &StageArn) -> Option<&BTreeSet<Occupant>> {
+        self.stages.get(stage)?.occupants.as_ref()
+    }
+
+    /// Places that are not as the publishers and replications say. A moment's difference is none: the reader saw one before a
+    /// write and the other after it.
+    pub fn misplaced(&self) -> Vec<PlaceChange> {
+        let mut wrong = Vec::new();
+        for (stage, items) in &self.stages {
+            let Some(occupants) = &items.occupants else { continue };
+            let replicas = self.replicas_to(stage).filter(|replica| replica.holds_slot());
+            let publishers = items.publishers.values().filter(|known| known.publishing() == Publishing::Yes);
+            let holders: BTreeSet<_> = replicas
+                .map(|replica| Occupant::replica(&replica.key))
+                .chain(publishers.map(|publisher| Occupant::publisher(&publisher.key)))
+                .collect();
+            let change = |kind| {
+                move |occupant: &Occupant| PlaceChange {
+                    stage: stage.clone(),
+                    occupant: occupant.clone(),
+                    kind,
+                }
+            };
+            wrong.extend(holders.difference(occupants).map(change(PlaceKind::Take)));
+            wrong.extend(occupants.difference(&holders).map(change(PlaceKind::Leave)));
+        }
+        wrong
+    }
+
     /// A publisher, if it is known.
     pub fn publisher(&self, key: &PublisherKey) -> Option<&Publisher> {
         self.stages.get(&key.stage)?.publishers.get(&key.participant)
@@ -286,10 +324,11 @@ impl Inventory {
     /// All that is known around one publisher, as the planner wants it.
     fn view(&self, key: &PublisherKey) -> View {
         View {
-            key: key.clone(),
             publisher: self.publisher(key).cloned(),
             rules: self.rules.iter().filter(|rule| rule.covers(&key.stage)).cloned().collect(),
             replicas: self.replicas_of(key).cloned().collect(),
+            is_destination: self.occupants(&key.stage).is_some(),
+            ..View::empty(key.clone())
         }
     }
 
@@ -319,12 +358,15 @@ impl Inventory {
         self.publisher(key).map_or(Publishing::Unknown, Publisher::publishing)
     }
 
-    /// Whether news of this publisher can make a difference: a rule means it, or it has a live replication.
+    /// Whether news of this publisher can make a difference: a rule means it, it has a live replication, or it is known to
+    /// take a place that a replica might want.
     fn matters(&self, key: &PublisherKey, user_id: &str, now: Timestamp) -> bool {
         let wants = |rule: &&Rule| {
             rule.is_active(now) && rule.covers(&key.stage) && rule.participants.matches(user_id)
         };
-        self.rules.iter().any(|rule| wants(&rule)) || self.replicas_of(key).any(is_live)
+        let takes_a_place =
+            || self.occupants(&key.stage).is_some() && self.publishing(key) == Publishing::Yes;
+        self.rules.iter().any(|rule| wants(&rule)) || self.replicas_of(key).any(is_live) || takes_a_place()
     }
 }
 

@@ -1,6 +1,8 @@
 //! All that is known around one publisher: what the planner looks at.
 
-use crate::{Publisher, PublisherKey, Replica, Rule};
+use std::collections::BTreeMap;
+
+use crate::{Crowd, Publisher, PublisherKey, Replica, Rule, StageArn};
 
 /// One publisher with the rules that may speak of it and its replications.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,17 +15,28 @@ pub struct View {
     pub rules: Vec<Rule>,
     /// Its replications, ordered by destination.
     pub replicas: Vec<Replica>,
+    /// Whether its stage is a destination too: then its publisher takes one of the places there.
+    pub is_destination: bool,
+    /// Destinations that had no place left when one was asked for.
+    pub full: BTreeMap<StageArn, Crowd>,
 }
 
 impl View {
     /// Nothing known yet.
     pub fn empty(key: PublisherKey) -> Self {
-        Self { key, publisher: None, rules: Vec::new(), replicas: Vec::new() }
+        Self {
+            key,
+            publisher: None,
+            rules: Vec::new(),
+            replicas: Vec::new(),
+            is_destination: false,
+            full: BTreeMap::new(),
+        }
     }
 
     /// Whether there is neither a rule nor anything to look after: such an event deserves no write.
     pub fn is_unconcerned(&self) -> bool {
-        self.rules.is_empty() && self.replicas.is_empty() && self.publisher.is_none()
+        self.rules.is_empty() && self.replicas.is_empty() && self.publisher.is_none() && !self.is_destination
     }
 
     /// Puts `replica` in the place of the one with the same key, or adds it.

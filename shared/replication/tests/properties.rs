@@ -129,8 +129,51 @@ proptest! {
                 Decision::Start | Decision::Stop | Decision::Verify => {
                     prop_assert!(due == now().checked_add(policy.lease).ok(), "{:?}", replica);
                 }
+                Decision::Block(BlockedReason::DestinationFull) => {
+                    prop_assert!(due == now().checked_add(policy.full_retry).ok(), "{:?}", replica);
+                }
                 Decision::Block(reason) => prop_assert_eq!(reason, BlockedReason::ParticipantSlotsFull),
             }
+        }
+    }
+
+    /// What runs and is wanted is stopped only for a higher priority that may pre-empt, and never more than that needs.
+    #[test]
+    fn only_a_lower_priority_gives_way(view in arbitrary::view(), can in arbitrary::capabilities()) {
+        let policy = Policy::default();
+        let made = plan(&view, context(&policy, can));
+        let winners = winners(&view);
+        let line = |destination: &StageArn| made.report.lines.iter().find(|line| line.destination == *destination);
+        let starters: Vec<u8> = made
+            .report
+            .lines
+            .iter()
+            .filter(|line| line.decision == Decision::Block(BlockedReason::ParticipantSlotsFull))
+            .map(|line| winners[&line.destination])
+            .filter(|rule| rule.preempt)
+            .map(|rule| rule.priority)
+            .collect();
+        let mut outranked = 0;
+        for step in &made.steps {
+            let Step::Stop(key) = step else { continue };
+            let (Some(rule), Publishing::Yes) = (winners.get(&key.destination), made.report.publishing) else {
+                continue;
+            };
+            let why = line(&key.destination).map_or("", |line| &line.why);
+            if why.ends_with("the slot") {
+                outranked += 1;
+                prop_assert!(starters.iter().any(|priority| *priority > rule.priority), "{}", made.report);
+            } else {
+                let replica = view.replicas.iter().find(|replica| replica.key == *key);
+                let gives_way = replica.and_then(|replica| replica.gives_way.as_ref());
+                prop_assert!(gives_way.is_some_and(|to| to.priority > rule.priority), "{}", made.report);
+            }
+        }
+        prop_assert!(outranked <= starters.len(), "{}", made.report);
+        for eviction in &made.evictions {
+            let weakest = view.full.values().filter_map(|crowd| crowd.weakest.as_ref());
+            let mut lower = weakest.filter(|(key, priority)| *key == eviction.key && *priority < eviction.priority);
+            prop_assert!(lower.next().is_some(), "{}", made.report);
         }
     }
 
@@ -315,7 +358,8 @@ fn arbitrary_views_reach_every_decision() {
         let made = plan(&view, context(&policy, can));
         seen.extend(made.report.lines.iter().map(|line| line.decision.to_string()));
     }
-    let all = ["blocked(ParticipantSlotsFull)", "defer", "foreign", "hold", "keep", "rest", "start", "stop"];
-    let expected: BTreeSet<_> = all.into_iter().chain(["verify", "wait"]).map(str::to_owned).collect();
+    let full = ["blocked(DestinationFull)", "blocked(ParticipantSlotsFull)"];
+    let all = ["defer", "foreign", "hold", "keep", "rest", "start", "stop", "verify", "wait"];
+    let expected: BTreeSet<_> = all.into_iter().chain(full).map(str::to_owned).collect();
     assert_eq!(seen, expected);
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use controller::DueClass;
 use replication::{
-    Blocked, BlockedReason, Desired, Evidence, LastError, Lease, Owner, Phase, ReconnectWindow, Rejection,
-    Replica, ReplicationKey, RuleRef,
+    Blocked, BlockedReason, Desired, Evidence, GiveWay, LastError, Lease, Owner, Phase, ReconnectWindow,
+    Rejection, Replica, ReplicationKey, RuleRef,
 };
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +43,8 @@ pub(crate) struct ReplicaItem {
     lease: Option<LeaseItem>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<LastErrorItem>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gives_way: Option<GiveWayItem>,
     version: u64,
     changed_at: String,
     /// Key of the sparse index `due_work`; there only while something is due.
@@ -65,6 +67,12 @@ struct RuleRefItem {
 struct LeaseItem {
     holder: String,
     since: String,
+    until: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct GiveWayItem {
+    priority: u8,
     until: String,
 }
 
@@ -121,6 +129,10 @@ impl ReplicaItem {
                 until: lease.until.to_string(),
             }),
             last_error: replica.last_error.as_ref().map(LastErrorItem::from),
+            gives_way: replica.gives_way.as_ref().map(|gives_way| GiveWayItem {
+                priority: gives_way.priority,
+                until: gives_way.until.to_string(),
+            }),
             version: replica.version + 1,
             changed_at: now.to_string(),
             due_class: due.map(|_| DueClass::of(replica).name().to_owned()),
@@ -164,6 +176,7 @@ impl ReplicaItem {
             next_attempt: parse_some("next_attempt", self.next_attempt.as_ref())?,
             lease: self.lease.as_ref().map(LeaseItem::read).transpose()?,
             last_error: self.last_error.as_ref().map(LastErrorItem::read).transpose()?,
+            gives_way: self.gives_way.as_ref().map(GiveWayItem::read).transpose()?,
             version: self.version,
         })
     }
@@ -203,6 +216,12 @@ impl LeaseItem {
             since: parse("lease.since", &self.since)?,
             until: parse("lease.until", &self.until)?,
         })
+    }
+}
+
+impl GiveWayItem {
+    fn read(&self) -> Result<GiveWay, Unreadable> {
+        Ok(GiveWay { priority: self.priority, until: parse("gives_way.until", &self.until)? })
     }
 }
 

@@ -1,10 +1,14 @@
 //! What a failed DynamoDB request means for the controller.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use controller::StoreError;
 
+use super::places::destination;
 use crate::failure::chain;
 
 /// Codes that somebody has to change something for; everything else passes with time.
@@ -19,8 +23,11 @@ const REFUSED: [&str; 8] = [
     "MissingAuthenticationTokenException",
 ];
 
-/// Cancellation reasons that mean that somebody else was faster.
-const LOST: [&str; 2] = ["ConditionalCheckFailed", "TransactionConflict"];
+/// A cancellation reason: an item is not as the write expects it.
+const FAILED_CONDITION: &str = "ConditionalCheckFailed";
+
+/// A cancellation reason: somebody else is writing an item right now.
+const IN_USE: &str = "TransactionConflict";
 
 /// What a failed read means.
 pub(super) fn read_error<E>(table: &str, error: &SdkError<E, HttpResponse>) -> StoreError
@@ -39,9 +46,11 @@ where
     StoreError::Unavailable { table, message }
 }
 
-/// What a failed transaction means: lost races are told from everything else by the reasons for its cancellation.
+/// What a failed transaction of these writes means: lost races and full destinations are told from everything else by the
+/// reasons for its cancellation.
 pub(super) fn write_error(
     table: &str,
+    writes: &[TransactWriteItem],
     error: &SdkError<TransactWriteItemsError, HttpResponse>,
 ) -> StoreError {
     let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error()
@@ -54,8 +63,14 @@ pub(super) fn write_error(
         let words = reasons.iter().filter_map(|reason| reason.message()).collect::<Vec<_>>().join("; ");
         return StoreError::Refused { table: table.to_owned(), message: words };
     }
-    if is(&LOST) {
-        return StoreError::Conflict;
+    let failed = reasons.iter().zip(writes).filter(|(reason, _)| reason.code() == Some(FAILED_CONDITION));
+    let full: Option<BTreeSet<_>> = failed.map(|(_, write)| destination(write)).collect();
+    match full {
+        Some(stages) if !stages.is_empty() && !is(&[IN_USE]) => {
+            return StoreError::DestinationFull { stages };
+        }
+        _ if is(&[FAILED_CONDITION, IN_USE]) => return StoreError::Conflict,
+        _ => {}
     }
     StoreError::Unavailable { table: table.to_owned(), message: chain(error) }
 }

@@ -12,7 +12,9 @@ use tracing::warn;
 
 use super::failure::read_error;
 use super::{DynamoStore, Item, decode, text};
-use crate::item::{ANY_STAGE, ListingItem, PublisherItem, ReplicaItem, RuleItem, StageItem, Unreadable};
+use crate::item::{
+    ANY_STAGE, ListingItem, OccupancyItem, PublisherItem, ReplicaItem, RuleItem, StageItem, Unreadable,
+};
 
 impl DynamoStore {
     async fn scan_inventory(&self) -> Result<Inventory, StoreError> {
@@ -46,6 +48,10 @@ fn take(inventory: &mut Inventory, item: Item, pk: &str, sk: &str) -> Result<(),
         "RULE" => inventory.rules.push(decode::<RuleItem>(item)?.read()?),
         "PUB" => inventory.put_publisher(decode::<PublisherItem>(item)?.read()?),
         "REP" => inventory.put_replica(decode::<ReplicaItem>(item)?.read()?),
+        "STAGE" if sk == OccupancyItem::SK => {
+            let (stage, occupants) = decode::<OccupancyItem>(item)?.read()?;
+            inventory.put_occupants(stage, occupants);
+        }
         "STAGE" if pk == ANY_STAGE => inventory.listed_at = Some(decode::<ListingItem>(item)?.read()?),
         "STAGE" => inventory.put_knowledge(decode::<StageItem>(item)?.read()?),
         _ => {}

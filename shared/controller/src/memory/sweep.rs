@@ -17,6 +17,8 @@ impl SweepStore for MemoryStore {
         state.stages.values().cloned().for_each(|stage| inventory.put_knowledge(stage));
         state.publishers.values().cloned().for_each(|publisher| inventory.put_publisher(publisher));
         state.replicas.values().cloned().for_each(|replica| inventory.put_replica(replica));
+        let occupied = state.occupants.iter().map(|(stage, there)| (stage.clone(), there.clone()));
+        occupied.for_each(|(stage, there)| inventory.put_occupants(stage, there));
         async move { Ok(inventory) }.boxed()
     }
 

@@ -8,7 +8,9 @@ mod world;
 
 use std::sync::Arc;
 
+use controller::sweep::port::SweepStore;
 use controller::{Controller, Error, Handled, Invocation};
+use futures::FutureExt;
 use jiff::SignedDuration;
 use replication::{Observation, Owner, Phase, Replica};
 
@@ -40,4 +42,6 @@ fn assert_inventory(world: &World) {
     let held = stored.iter().filter(|r| r.phase == Phase::Active && r.owner == Owner::Stagelink);
     assert_eq!(held.map(|r| r.key.clone()).collect::<Vec<_>>(), world.running(), "{stored:#?}");
     assert!(stored.iter().all(|r| r.owner != Owner::Foreign), "{stored:#?}");
+    let inventory = world.store.inventory().now_or_never().unwrap().unwrap();
+    assert_eq!(inventory.misplaced(), vec![], "a place is taken by nobody, or somebody has none");
 }

@@ -15,8 +15,8 @@ use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use replication::{
     CallError, Destination, Listed, Moment, Observation, ParticipantFilter, ParticipantId, Phase, Policy,
-    PublisherKey, Receipt, ReconnectWindow, Refusal, Rejection, ReplicationKey, Rule, Source, StageArn,
-    StartRequest, Status, View,
+    PublisherKey, Receipt, ReconnectWindow, Refusal, Rejection, Replica, ReplicationKey, Rule, Source,
+    StageArn, StartRequest, Status, View,
 };
 
 /// What a call gets instead of the honest answer.
@@ -291,6 +291,18 @@ impl Store for Interruptible {
 
     fn budgets(&self) -> BoxFuture<'_, Result<replication::budget::Book, StoreError>> {
         self.0.store.budgets()
+    }
+
+    fn replicas_to<'a>(
+        &'a self,
+        destination: &'a StageArn,
+        phase: &'static str,
+    ) -> BoxFuture<'a, Result<Vec<Replica>, StoreError>> {
+        async move {
+            interruption().await;
+            self.0.store.replicas_to(destination, phase).await
+        }
+        .boxed()
     }
 
     fn write<'a>(&'a self, write: &'a Write) -> BoxFuture<'a, Result<(), StoreError>> {

@@ -19,6 +19,15 @@ impl Want<'_> {
         RuleRef { id: self.rule.id.clone(), revision: self.rule.revision, priority: self.rule.priority }
     }
 
+    pub(super) fn priority(&self) -> u8 {
+        self.rule.priority
+    }
+
+    /// Whether it takes the slot of a lower priority.
+    pub(super) fn preempts(&self) -> bool {
+        self.rule.preempt
+    }
+
     pub(super) fn line(&self, decision: Decision, why: String) -> Line {
         Line { destination: self.destination.clone(), rule: Some(self.rule.id.clone()), decision, why }
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Inventory, ListedParticipant, Look, Role, SweepPolicy, Target, should_be_listed};
+use crate::occupancy::PLACES;
 use crate::{
     Moment, Observation, ParticipantId, PublisherKey, Publishing, ReplicationKey, SessionId, Standing,
 };
@@ -30,7 +31,10 @@ pub fn read_stage(
     took: Moment,
     policy: &SweepPolicy,
 ) -> Findings {
-    let mut reading = Reading { inventory, look, took, policy, findings: Findings::default() };
+    // Who else publishes here matters only where there may be no place left.
+    let crowded = inventory.occupants(&look.stage).is_some()
+        && participants.iter().filter(|row| may_publish(row)).count() >= PLACES;
+    let mut reading = Reading { inventory, look, took, policy, crowded, findings: Findings::default() };
     let mut running = BTreeSet::new();
     for row in participants {
         match &row.role {
@@ -58,7 +62,17 @@ struct Reading<'a> {
     look: &'a Look,
     took: Moment,
     policy: &'a SweepPolicy,
+    crowded: bool,
     findings: Findings,
+}
+
+fn may_publish(row: &ListedParticipant) -> bool {
+    let there = match row.role {
+        Role::Original { .. } => true,
+        Role::Replica { active, .. } => active,
+        Role::Unknown => false,
+    };
+    there && row.connected != Some(false)
 }
 
 impl Reading<'_> {
@@ -66,7 +80,7 @@ impl Reading<'_> {
     fn original(&mut self, row: &ListedParticipant, replicated: bool) {
         let now = self.took.earliest();
         let key = PublisherKey { stage: self.look.stage.clone(), participant: row.participant.clone() };
-        if !self.inventory.matters(&key, &row.user_id, now) {
+        if !self.crowded && !self.inventory.matters(&key, &row.user_id, now) {
             return;
         }
         if replicated {

@@ -6,8 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::{collection, option, sample};
 use replication::{
-    Blocked, BlockedReason, Desired, Destination, Evidence, LastError, Lease, Moment, Observation, Owner,
-    ParticipantFilter, Phase, Publisher, Rejection, Replica, Rule, RuleRef, Source, Status, View,
+    Blocked, BlockedReason, Crowd, Desired, Destination, Evidence, GiveWay, LastError, Lease, Moment,
+    Observation, Owner, ParticipantFilter, Phase, Publisher, PublisherKey, Rejection, Replica,
+    ReplicationKey, Rule, RuleRef, Source, StageArn, Status, View,
 };
 
 use crate::build::{publisher, rule, session, stage, time, to, window};
@@ -69,8 +70,9 @@ fn a_rule(id: usize) -> impl Strategy<Value = Rule> {
     let user = option::of(sample::select(vec!["host-*", "guest-*"]));
     let paused = prop::bool::weighted(0.1);
     let seconds = sample::select(vec![0, 5, 30, 300]);
-    (places.prop_shuffle_vec(), source, user, paused, seconds, 0..3_u8, option::weighted(0.2, timestamp()))
-        .prop_map(move |(places, source, user, paused, seconds, priority, expires_at)| Rule {
+    let rank = (0..3_u8, prop::bool::weighted(0.4));
+    (places.prop_shuffle_vec(), source, user, paused, seconds, rank, option::weighted(0.2, timestamp()))
+        .prop_map(move |(places, source, user, paused, seconds, (priority, preempt), expires_at)| Rule {
             priority,
             source,
             status: if paused { Status::Paused } else { Status::Enabled },
@@ -80,7 +82,7 @@ fn a_rule(id: usize) -> impl Strategy<Value = Rule> {
             },
             destinations: places.into_iter().map(|id| Destination::Stage(stage(id))).collect(),
             reconnect_window: window(seconds),
-            preempt: false,
+            preempt,
             record_replicas: None,
             expires_at,
             ..rule(&format!("rule-{id}"), &[])
@@ -130,7 +132,9 @@ fn last_error() -> impl Strategy<Value = LastError> {
 fn a_replica(destination: &'static str) -> impl Strategy<Value = Replica> {
     let owner = sample::select(vec![Owner::Nobody, Owner::Stagelink, Owner::Foreign]);
     let desired = sample::select(vec![Desired::Replicated, Desired::Released]);
-    let times = (option::of(timestamp()), option::of(lease()), option::of(last_error()));
+    let gives_way = (0..=100_u8, timestamp()).prop_map(|(priority, until)| GiveWay { priority, until });
+    let gives_way = option::weighted(0.1, gives_way);
+    let times = (option::of(timestamp()), option::of(lease()), option::of(last_error()), gives_way);
     let seconds = sample::select(vec![0, 5, 30, 300]);
     let behind = option::of(Just(RuleRef { id: "rule-0".parse().unwrap(), revision: 1, priority: 1 }));
     (phase(), owner, desired, behind, evidence(), times, 0..4_u32, seconds).prop_map(
@@ -140,7 +144,7 @@ fn a_replica(destination: &'static str) -> impl Strategy<Value = Replica> {
             desired,
             rule,
             evidence,
-            (next_attempt, lease, last_error),
+            (next_attempt, lease, last_error, gives_way),
             attempts,
             seconds,
         )| {
@@ -156,6 +160,7 @@ fn a_replica(destination: &'static str) -> impl Strategy<Value = Replica> {
                 next_attempt,
                 lease,
                 last_error,
+                gives_way,
                 version: 1,
                 ..Replica::new(to(destination))
             }
@@ -173,16 +178,33 @@ fn a_publisher() -> impl Strategy<Value = Publisher> {
     })
 }
 
+/// Destinations without a place, mostly none.
+fn full() -> impl Strategy<Value = BTreeMap<StageArn, Crowd>> {
+    let crowd = option::of(0..=100_u8).prop_map(|priority| {
+        let other = PublisherKey { participant: "p2".parse().unwrap(), ..crate::build::publisher() };
+        let key = |destination| ReplicationKey { participant: other.participant.clone(), ..to(destination) };
+        Crowd { weakest: priority.map(|priority| (key("B"), priority)) }
+    });
+    let stages = sample::subsequence(vec!["B", "C", "D"], 0..=2);
+    (option::weighted(0.3, stages), crowd).prop_map(|(stages, crowd)| {
+        stages.into_iter().flatten().map(|id| (stage(id), crowd.clone())).collect()
+    })
+}
+
 pub(crate) fn view() -> impl Strategy<Value = View> {
     let rules = (0..4_usize).prop_flat_map(|n| (0..n).map(a_rule).collect::<Vec<_>>());
     let places = sample::subsequence(vec!["B", "C", "D", "E", "F", "G", "H", "I"], 0..=8);
     let replicas = places.prop_flat_map(|places| places.into_iter().map(a_replica).collect::<Vec<_>>());
-    (rules, option::weighted(0.9, a_publisher()), replicas).prop_map(|(rules, publisher, replicas)| View {
-        key: crate::build::publisher(),
-        publisher,
-        rules,
-        replicas,
-    })
+    (rules, option::weighted(0.9, a_publisher()), replicas, full(), any::<bool>()).prop_map(
+        |(rules, publisher, replicas, full, is_destination)| View {
+            publisher,
+            rules,
+            replicas,
+            full,
+            is_destination,
+            ..View::empty(crate::build::publisher())
+        },
+    )
 }
 
 pub(crate) fn capabilities() -> impl Strategy<Value = replication::Capabilities> {

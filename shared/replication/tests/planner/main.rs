@@ -6,6 +6,7 @@
 mod build;
 mod calls;
 mod foreign;
+mod placement;
 mod publish;
 mod scene;
 mod unpublish;

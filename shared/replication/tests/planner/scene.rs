@@ -6,8 +6,9 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use replication::invariant::{applied, violations};
 use replication::{
-    Allowance, CallError, Capabilities, Context, Decision, Lease, Listed, Moment, Observation, Outcome,
-    Phase, Plan, Policy, Publishing, Receipt, Refusal, Rejection, Replica, Rule, Step, View, plan,
+    Allowance, CallError, Capabilities, Context, Crowd, Decision, Eviction, GiveWay, Lease, Listed, Moment,
+    Observation, Outcome, Phase, Plan, Policy, Publishing, Receipt, Refusal, Rejection, Replica,
+    ReplicationKey, Rule, Step, View, plan,
 };
 
 use crate::build::{ALL_CALLS, moment, publisher, session, stage, time, to};
@@ -115,6 +116,10 @@ impl Scene {
         for step in &made.steps {
             let _ = writeln!(self.text, "  call {}", call(step));
         }
+        for eviction in &made.evictions {
+            let Eviction { key, priority } = eviction;
+            let _ = writeln!(self.text, "  {key} has to give way to priority {priority}");
+        }
         if let Some(at) = made.wake_at {
             let _ = writeln!(self.text, "  look again at {at}");
         }
@@ -199,6 +204,23 @@ impl Scene {
 
     fn tell(&mut self, what: &str) {
         let _ = writeln!(self.text, "* {what}");
+    }
+
+    /// A place was asked for at a destination that has none left, and the one with this priority is the weakest there.
+    pub(crate) fn found_full(&mut self, destination: &str, weakest: Option<u8>) {
+        let other = ReplicationKey { participant: "p2".parse().unwrap(), ..to(destination) };
+        let crowd = Crowd { weakest: weakest.map(|priority| (other, priority)) };
+        self.view.full.insert(stage(destination), crowd);
+        self.tell(&format!("{destination} is full"));
+    }
+
+    /// Somebody of a higher priority needs its place.
+    pub(crate) fn has_to_give_way(&mut self, destination: &str, priority: u8, until: &str) {
+        let mut replica = self.replica(destination).clone();
+        replica.gives_way = Some(GiveWay { priority, until: time(until) });
+        replica.next_attempt = Some(self.now);
+        self.view.put(replica);
+        self.tell(&format!("{destination} has to give way to priority {priority} until {until}"));
     }
 
     /// Compares all that was told with `golden/<name>.txt`.

@@ -1,0 +1,207 @@
+//! Who gets a slot: what has to be started, against what IVS allows a participant and a destination.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::wants::Want;
+use super::{Planning, StartRequest, Step};
+use crate::moment::later;
+use crate::occupancy::PLACES;
+use crate::{
+    Blocked, BlockedReason, Decision, Eviction, Operation, Owner, Phase, Publishing, Replica, ReplicationKey,
+};
+
+/// A replication that runs as a rule wants it.
+type Runner<'w, 'a> = (&'w Want<'w>, &'a Replica);
+
+impl<'a> Planning<'a> {
+    /// Keeps what runs and gives the free slots to those that have to be started, highest priority first. A rule that may
+    /// pre-empt gets the slot of what runs for a lower priority.
+    pub(super) fn place(&mut self, runners: &[Runner<'_, 'a>], starters: Vec<(&Want<'_>, Replica)>) {
+        self.free_slots = self.free_slots_beside(runners, &starters);
+        let (outranked, by) = self.outranked(runners, &starters);
+        for (want, known) in runners {
+            if outranked.contains(&known.key) {
+                self.stop(known, Some(want), &format!("a rule of priority {by} needs the slot"));
+            } else if let Some(gives_way) = self.gives_way(want, known) {
+                let why = format!("a rule of priority {gives_way} needs the place at the destination");
+                self.stop(known, Some(want), &why);
+            } else {
+                self.keep(known, want);
+            }
+        }
+        for (want, replica) in starters {
+            self.start(want, replica);
+        }
+    }
+
+    /// The slots that nothing takes but those who have to be started.
+    fn free_slots_beside(&self, runners: &[Runner<'_, 'a>], starters: &[(&Want<'_>, Replica)]) -> usize {
+        let starting: BTreeSet<_> = starters.iter().map(|(_, replica)| &replica.key).collect();
+        let runs: BTreeSet<_> = runners.iter().map(|(_, known)| &known.key).collect();
+        let settled = |replica: &Replica| {
+            let change = self.plan.changes.iter().find(|change| change.key == replica.key);
+            change.unwrap_or(replica).holds_slot()
+        };
+        let others = self.view.replicas.iter().filter(|replica| !starting.contains(&replica.key));
+        let held = others.filter(|replica| runs.contains(&replica.key) || settled(replica)).count();
+        self.context.policy.slots_per_participant.saturating_sub(held)
+    }
+
+    /// Of what runs, those with the lowest priorities that have to leave their slots to starters that may pre-empt, and
+    /// the highest priority of these.
+    fn outranked(
+        &self,
+        runners: &[Runner<'_, 'a>],
+        starters: &[(&Want<'_>, Replica)],
+    ) -> (BTreeSet<ReplicationKey>, u8) {
+        let stopping = |replica: &&Replica| {
+            replica.phase == Phase::Stopping && replica.owner_if_running() == Owner::Stagelink
+        };
+        let mut free = self.free_slots + self.view.replicas.iter().filter(stopping).count();
+        let mut lowest_first = runners.iter().rev().peekable();
+        let (mut outranked, mut by) = (BTreeSet::new(), 0);
+        for (want, asked) in starters.iter().filter(|(_, asked)| self.would_start(asked)) {
+            if free > 0 {
+                free -= 1;
+                continue;
+            }
+            // One that was refused before does not push out what runs: it would be refused again.
+            if !want.preempts() || asked.last_error.is_some() {
+                continue;
+            }
+            if let Some((_, known)) = lowest_first.next_if(|(other, _)| other.priority() < want.priority()) {
+                outranked.insert(known.key.clone());
+                by = by.max(want.priority());
+            }
+        }
+        (outranked, by)
+    }
+
+    /// Whether nothing but a slot is missing for it to be started, now or soon.
+    fn would_start(&self, asked: &Replica) -> bool {
+        let waits = self.wait_before_start(asked).is_some_and(|(at, _)| self.context.now < at);
+        !(waits && !asked.will_be_tried_soon()) && !self.finds_destination_full(asked)
+    }
+
+    /// The priority that a running replica has to give way to at its destination.
+    fn gives_way(&self, want: &Want<'_>, known: &Replica) -> Option<u8> {
+        let gives_way = known.gives_way.as_ref().filter(|gives_way| self.context.now < gives_way.until)?;
+        // Without news of its publisher it could not come back.
+        let known_to_publish = self.publishing != Publishing::Unknown;
+        (known_to_publish && want.priority() < gives_way.priority).then_some(gives_way.priority)
+    }
+
+    fn finds_destination_full(&self, known: &Replica) -> bool {
+        self.view.full.contains_key(&known.key.destination) && !known.holds_slot()
+    }
+
+    fn start(&mut self, want: &Want<'_>, asked: Replica) {
+        let (now, policy) = (self.context.now, self.context.policy);
+        let known = self.view.replicas.iter().find(|replica| replica.key == asked.key).cloned();
+        let known = known.unwrap_or_else(|| Replica::new(asked.key.clone()));
+        let wait = self.wait_before_start(&known);
+        if let Some((at, why)) = wait.filter(|(at, _)| now < *at) {
+            let mut after = Replica { next_attempt: None, lease: None, ..asked };
+            match after.phase {
+                Phase::Blocked(_) => {}
+                Phase::Stopped if after.gives_way.is_some() => {
+                    after.phase = destination_full(at);
+                }
+                _ => {
+                    after.phase = Phase::Pending;
+                    after.next_attempt = Some(at);
+                }
+            }
+            if after.will_be_tried_soon() {
+                self.free_slots = self.free_slots.saturating_sub(1);
+            }
+            self.change(&known, after);
+            self.wake(at);
+            return self.line(want.line(Decision::Wait, format!("{why}; tried again at {at}")));
+        }
+        if self.free_slots == 0 {
+            let reason = BlockedReason::ParticipantSlotsFull;
+            let phase = Phase::Blocked(Blocked { reason, until: None });
+            self.change(&known, Replica { phase, next_attempt: None, lease: None, ..asked });
+            let slots = policy.slots_per_participant;
+            let why = format!("all {slots} concurrent replications of the participant are taken");
+            return self.line(want.line(Decision::Block(reason), why));
+        }
+        if self.finds_destination_full(&known) {
+            return self.wait_for_place(want, &known, asked);
+        }
+        self.free_slots -= 1;
+        if !self.may(Operation::Start) {
+            let due = known.next_attempt.filter(|_| known.phase == Phase::Pending).unwrap_or(now);
+            let phase = Phase::Pending;
+            self.change(&known, Replica { phase, next_attempt: Some(due), lease: None, ..asked });
+            return self.line(want.line(Decision::Defer, format!("to be started since {due}")));
+        }
+        let after = Replica {
+            phase: Phase::Starting,
+            attempts: known.attempts + 1,
+            next_attempt: None,
+            lease: Some(self.lease()),
+            last_error: None,
+            gives_way: None,
+            ..asked
+        };
+        let Replica { key, reconnect_window, attributes, .. } = after.clone();
+        self.call(Step::Start(StartRequest { key, reconnect_window, attributes }));
+        self.change(&known, after);
+        let why = match self.publishing {
+            Publishing::Uncertain => "it may publish; the answer will tell",
+            _ => "it publishes",
+        };
+        self.line(want.line(Decision::Start, why.to_owned()));
+    }
+
+    /// The destination has no place left. If the rule may pre-empt, the weakest there has to give way.
+    fn wait_for_place(&mut self, want: &Want<'_>, known: &Replica, asked: Replica) {
+        let weakest =
+            self.view.full.get(&asked.key.destination).and_then(|crowd| crowd.weakest.as_ref()).filter(
+                |(_, priority)| want.preempts() && asked.last_error.is_none() && *priority < want.priority(),
+            );
+        let mut why = format!("the destination has all its {} publishers", PLACES);
+        if let Some((key, priority)) = weakest {
+            why = format!("{why}; the replica of {} with priority {priority} gives way", key.publisher());
+            self.plan.evictions.push(Eviction { key: key.clone(), priority: want.priority() });
+        }
+        let until = later(self.context.now, self.context.policy.full_retry);
+        let phase = destination_full(until);
+        self.change(known, Replica { phase, next_attempt: None, lease: None, gives_way: None, ..asked });
+        self.wake(until);
+        self.line(want.line(Decision::Block(BlockedReason::DestinationFull), why));
+    }
+
+    /// Until when a start has to wait, and why.
+    fn wait_before_start(&self, known: &Replica) -> Option<(Timestamp, &'static str)> {
+        let published = self.view.publisher.as_ref().and_then(|publisher| publisher.evidence.on);
+        if let Some(gives_way) = known.gives_way.as_ref().filter(|_| known.phase == Phase::Stopped) {
+            return Some((gives_way.until, "it gave way to a higher priority"));
+        }
+        match &known.phase {
+            Phase::Blocked(Blocked { reason: BlockedReason::NotPublishing, .. })
+                if published.map(|on| on.earliest()) > known.last_error.as_ref().map(|error| error.at) =>
+            {
+                None
+            }
+            Phase::Blocked(blocked) => blocked.until.map(|until| (until, blocked.reason.name())),
+            Phase::Active => {
+                // It ended although nobody wanted that. Mostly its publisher has just left, and that news is on its way.
+                let ended = known.evidence.off?;
+                let came_back = published.is_some_and(|on| ended.certainly_before(on));
+                let restart_at = later(ended.latest(), self.context.policy.restart_grace);
+                (!came_back).then_some((restart_at, "it ended by itself"))
+            }
+            Phase::Pending | Phase::Stopped => known.next_attempt.map(|at| (at, "a wait is not over")),
+            Phase::Starting | Phase::Stopping => None,
+        }
+    }
+}
+
+fn destination_full(until: Timestamp) -> Phase {
+    Phase::Blocked(Blocked { until: Some(until), ..Blocked::DESTINATION_FULL })
+}

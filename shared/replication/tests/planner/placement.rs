@@ -1,0 +1,133 @@
+//! Who gets a slot, and a place at the destination, when there are not enough.
+
+use replication::{BlockedReason, Decision, Owner, Phase, Rejection, Rule, Step};
+
+use crate::build::{rule, to};
+use crate::scene::{Scene, decided, decisions, rejected};
+
+const SLOTS_FULL: Decision = Decision::Block(BlockedReason::ParticipantSlotsFull);
+const DESTINATION_FULL: Decision = Decision::Block(BlockedReason::DestinationFull);
+
+fn low() -> Rule {
+    Rule { priority: 10, ..rule("low", &["B", "C", "D", "E", "F"]) }
+}
+
+fn high(destinations: &[&str]) -> Rule {
+    Rule { priority: 90, preempt: true, ..rule("high", destinations) }
+}
+
+/// Five run for a rule of low priority; then one comes that may pre-empt, and wants two.
+#[test]
+fn a_higher_priority_that_may_pre_empt_gets_the_slots_of_the_lowest() {
+    let mut scene = Scene::running(vec![low()], &["B", "C", "D", "E", "F"]);
+    scene.rules(vec![low(), high(&["G", "H"])]);
+    let made = scene.at("00:01:00").plan();
+    assert_eq!(made.steps, [Step::Stop(to("E")), Step::Stop(to("F"))]);
+    assert_eq!(decided(&made, SLOTS_FULL), 2);
+    scene.stop_ok("E");
+    scene.stop_ok("F");
+    let made = scene.plan();
+    let lines = [
+        "B keep",
+        "C keep",
+        "D keep",
+        "G start",
+        "H start",
+        "E blocked(ParticipantSlotsFull)",
+        "F blocked(ParticipantSlotsFull)",
+    ];
+    assert_eq!(decisions(&made), lines);
+    scene.start_ok("G");
+    scene.start_ok("H");
+    assert!(scene.plan().is_empty());
+    scene.golden("pre_empted");
+}
+
+#[test]
+fn a_higher_priority_that_may_not_pre_empt_waits() {
+    let mut scene = Scene::running(vec![low()], &["B", "C", "D", "E", "F"]);
+    scene.rules(vec![low(), Rule { preempt: false, ..high(&["G"]) }]);
+    let made = scene.at("00:01:00").plan();
+    assert_eq!((made.steps.len(), decided(&made, SLOTS_FULL)), (0, 1));
+    scene.golden("not_pre_empted");
+}
+
+/// What was refused once is not worth the end of something that runs.
+#[test]
+fn one_that_was_refused_pushes_nobody_out() {
+    let four = Rule { priority: 10, ..rule("low", &["B", "C", "D", "E"]) };
+    let mut scene = Scene::running(vec![four.clone()], &["B", "C", "D", "E"]);
+    scene.rules(vec![four, high(&["G"])]);
+    scene.at("00:01:00").plan();
+    scene.start_failed("G", rejected(Rejection::NotFound), "stage not found");
+    scene.plan();
+    scene.listed(&["B", "C", "D", "E"]);
+    scene.rules(vec![low(), high(&["G"])]);
+    scene.plan();
+    scene.start_ok("F");
+    let made = scene.at("03:00:00").plan();
+    scene.golden("refused_pushes_nobody_out");
+    assert_eq!((made.steps.len(), decided(&made, SLOTS_FULL)), (0, 1));
+}
+
+#[test]
+fn a_foreign_replica_keeps_its_slot_whatever_the_priority() {
+    let mut scene = Scene::new(vec![high(&["G", "H"])]);
+    scene.published("00:00:05.000000");
+    for id in ["B", "C", "D", "E"] {
+        scene.replica_active(id, "00:00:06");
+    }
+    let made = scene.at("00:00:07").plan();
+    assert_eq!((decided(&made, Decision::Start), decided(&made, SLOTS_FULL)), (1, 1));
+    assert_eq!(scene.replica("B").owner, Owner::Foreign);
+    scene.golden("foreign_keeps_its_slot");
+}
+
+#[test]
+fn a_full_destination_is_a_reason_and_leaves_the_slot_to_others() {
+    let wide = Rule { priority: 50, ..rule("main", &["B", "C", "D", "E", "F", "G"]) };
+    let mut scene = Scene::new(vec![wide]);
+    scene.published("00:00:05").at("00:00:05.4").found_full("B", Some(10));
+    let made = scene.plan();
+    assert_eq!((decided(&made, Decision::Start), decided(&made, DESTINATION_FULL)), (5, 1));
+    assert!(made.evictions.is_empty());
+    scene.golden("destination_full");
+}
+
+#[test]
+fn at_a_full_destination_the_weakest_gives_way_to_a_rule_that_may_pre_empt() {
+    let mut scene = Scene::new(vec![high(&["B", "C"])]);
+    scene.published("00:00:05").at("00:00:05.4");
+    scene.found_full("B", Some(10));
+    scene.found_full("C", Some(90));
+    let made = scene.plan();
+    assert_eq!(made.evictions.len(), 1);
+    assert_eq!(decided(&made, DESTINATION_FULL), 2);
+    scene.golden("weakest_gives_way");
+}
+
+/// The one that gives way is stopped, and does not take the place again that it left.
+#[test]
+fn what_gave_way_stays_away_for_its_time() {
+    let mut scene = Scene::running(vec![low()], &["B", "C", "D", "E", "F"]);
+    scene.at("00:01:00").has_to_give_way("B", 90, "00:02:00");
+    let made = scene.plan();
+    assert_eq!(made.steps, [Step::Stop(to("B"))]);
+    scene.stop_ok("B");
+    let made = scene.plan();
+    assert_eq!((made.steps.len(), decided(&made, Decision::Wait)), (0, 1));
+    assert!(matches!(scene.phase("B"), Phase::Blocked(_)));
+    let made = scene.at("00:02:00").plan();
+    assert_eq!(decided(&made, Decision::Start), 1);
+    scene.golden("gave_way");
+}
+
+#[test]
+fn a_rule_whose_priority_rose_meanwhile_does_not_give_way() {
+    let mut scene = Scene::running(vec![low()], &["B", "C", "D", "E", "F"]);
+    scene.at("00:01:00").has_to_give_way("B", 90, "00:02:00");
+    scene.rules(vec![Rule { priority: 95, ..low() }]);
+    let made = scene.plan();
+    assert_eq!((made.steps.len(), decided(&made, Decision::Keep)), (0, 5));
+    scene.golden("does_not_give_way");
+}

@@ -1,0 +1,172 @@
+//! Twelve publishers to a stage, whoever they are: planned, kept to, and filled as soon as one leaves. No event is delivered.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ivs_sim::{Config, Publish};
+use replication::{
+    BlockedReason, Destination, ParticipantFilter, Phase, ReconnectWindow, Replica, Rule, Source, StageArn,
+    Status,
+};
+use stagelink_tests::in_process::InProcess;
+
+/// A wall that other stages replicate to.
+struct Wall {
+    world: Arc<InProcess>,
+    first: StageArn,
+    second: StageArn,
+    third: StageArn,
+    wall: StageArn,
+}
+
+impl Wall {
+    fn new() -> Self {
+        let world = InProcess::new(Config::default());
+        let stage = |name| world.simulator.create_stage(name, BTreeMap::new()).parse().unwrap();
+        let (first, second) = (stage("first"), stage("second"));
+        let (third, wall) = (stage("third"), stage("wall"));
+        Self { world, first, second, third, wall }
+    }
+
+    fn rule(&self, source: Source, priority: u8, preempt: bool) -> Rule {
+        Rule {
+            id: format!("priority-{priority}").parse().unwrap(),
+            revision: 1,
+            priority,
+            status: Status::Enabled,
+            source,
+            participants: ParticipantFilter::default(),
+            destinations: vec![Destination::Stage(self.wall.clone())],
+            reconnect_window: ReconnectWindow::default(),
+            attributes: BTreeMap::new(),
+            preempt,
+            record_replicas: None,
+            expires_at: None,
+        }
+    }
+
+    /// Everybody of two stages.
+    fn publish_all(&self, participants: usize) {
+        for i in 0..participants {
+            self.publish(if i % 2 == 0 { &self.first } else { &self.second }, &format!("p{i:02}"));
+        }
+    }
+
+    fn leave(&self, participant: &str) {
+        let stages = [&self.first, &self.second, &self.third, &self.wall];
+        let left = stages.map(|stage| self.world.simulator.leave(stage.as_str(), participant).is_ok());
+        assert!(left.contains(&true), "{participant} is nowhere");
+    }
+
+    fn publish(&self, stage: &StageArn, participant: &str) {
+        let publish = Publish {
+            stage_arn: stage.to_string(),
+            participant_id: Some(participant.to_owned()),
+            ..Publish::default()
+        };
+        self.world.simulator.publish(publish).unwrap();
+    }
+
+    async fn minutes(&self, minutes: usize) {
+        for _ in 0..minutes {
+            self.world.minute().await.unwrap();
+        }
+    }
+
+    /// Starts that IVS refused.
+    fn refused(&self) -> usize {
+        let ledger = self.world.simulator.ledger();
+        let starts = ledger.iter().filter(|entry| entry.operation == "StartParticipantReplication");
+        starts.filter(|entry| entry.status != 200).count()
+    }
+
+    fn in_phase(&self, wanted: impl Fn(&Phase) -> bool) -> Vec<Replica> {
+        self.world.store.replicas().into_iter().filter(|replica| wanted(&replica.phase)).collect()
+    }
+
+    fn waiting(&self) -> Vec<Replica> {
+        self.in_phase(|phase| {
+            matches!(phase, Phase::Blocked(blocked) if blocked.reason == BlockedReason::DestinationFull)
+        })
+    }
+
+    fn running(&self, participant: &str) -> bool {
+        self.world.running().iter().any(|(_, who, _)| who == participant)
+    }
+}
+
+#[tokio::test]
+async fn the_thirteenth_waits_without_a_call_and_comes_as_soon_as_one_leaves() {
+    let wall = Wall::new();
+    wall.world.rules(vec![wall.rule(Source::Any, 50, false)]);
+    wall.publish_all(13);
+    wall.minutes(2).await;
+    assert_eq!((wall.world.running().len(), wall.waiting().len(), wall.refused()), (12, 1, 0));
+    let mutations = wall.world.mutations();
+    wall.minutes(3).await;
+    assert_eq!(wall.world.mutations(), mutations, "the one that waits costs calls");
+
+    let late = wall.waiting()[0].key.participant.to_string();
+    wall.leave("p03");
+    wall.minutes(2).await;
+    assert!(wall.running(&late) && !wall.running("p03"));
+    assert_eq!((wall.world.running().len(), wall.waiting().len(), wall.refused()), (12, 0, 0));
+}
+
+#[tokio::test]
+async fn a_rule_that_may_pre_empt_gets_the_place_of_the_lowest_priority() {
+    let wall = Wall::new();
+    let third = Source::Stage(wall.third.clone());
+    wall.world.rules(vec![wall.rule(Source::Any, 10, false), wall.rule(third, 90, true)]);
+    wall.publish_all(12);
+    wall.minutes(2).await;
+    assert_eq!(wall.world.running().len(), 12);
+    wall.publish(&wall.third, "star");
+    wall.minutes(2).await;
+    assert!(wall.running("star"), "{:#?}", wall.world.store.activity());
+    assert_eq!((wall.world.running().len(), wall.waiting().len(), wall.refused()), (12, 1, 0));
+    let mutations = wall.world.mutations();
+    wall.minutes(4).await;
+    assert_eq!(wall.world.mutations(), mutations, "the two fight for the place");
+
+    // The place is given back.
+    wall.leave("star");
+    wall.minutes(3).await;
+    assert_eq!((wall.world.running().len(), wall.waiting().len()), (12, 0));
+}
+
+#[tokio::test]
+async fn a_higher_priority_that_may_not_pre_empt_is_first_in_line() {
+    let wall = Wall::new();
+    let third = Source::Stage(wall.third.clone());
+    wall.world.rules(vec![wall.rule(Source::Any, 10, false), wall.rule(third, 90, false)]);
+    wall.publish_all(14);
+    wall.minutes(2).await;
+    wall.publish(&wall.third, "star");
+    wall.minutes(2).await;
+    assert_eq!((wall.running("star"), wall.waiting().len()), (false, 3));
+    let runs = wall.world.running().iter().next().unwrap().1.clone();
+    wall.leave(&runs);
+    wall.minutes(2).await;
+    assert_eq!((wall.running("star"), wall.waiting().len(), wall.refused()), (true, 2, 0));
+}
+
+/// Who publishes on the wall itself is known once it matters; until then IVS refuses what is too much.
+#[tokio::test]
+async fn those_who_publish_there_themselves_count() {
+    let wall = Wall::new();
+    wall.world.rules(vec![wall.rule(Source::Any, 50, false)]);
+    (0..3).for_each(|i| wall.publish(&wall.wall, &format!("own{i}")));
+    wall.publish_all(12);
+    wall.minutes(5).await;
+    assert_eq!((wall.world.running().len(), wall.waiting().len()), (9, 3));
+    let (mutations, refused) = (wall.world.mutations(), wall.refused());
+    wall.minutes(5).await;
+    assert_eq!((wall.world.mutations(), wall.refused()), (mutations, refused), "asked again and again");
+
+    wall.leave("own1");
+    wall.minutes(3).await;
+    assert_eq!((wall.world.running().len(), wall.waiting().len()), (10, 2));
+}
