@@ -111,6 +111,17 @@ impl InProcess {
         dispatcher.run(&self.invocation("dispatch", 10)).await.map(drop)
     }
 
+    /// A new execution environment of a function that reacts to events, and does not wait.
+    pub fn event_function(self: &Arc<Self>, start: bool, stop: bool) -> Controller {
+        let list = (start || stop).then(|| self.clone() as Arc<dyn ListReplicas>);
+        let start = start.then(|| self.clone() as Arc<dyn StartReplication>);
+        let stop = stop.then(|| self.clone() as Arc<dyn StopReplication>);
+        Controller {
+            calls_left: CallsLeft::share(80, Turn::Newcomer),
+            ..self.controller(Calls { start, stop, list })
+        }
+    }
+
     /// A sweep, then what is due, then the next minute.
     ///
     /// # Errors

@@ -27,9 +27,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Allowance, Capabilities, Context, Destination, Moment, Occupant, Owner, ParticipantId, Phase,
-    PlaceChange, PlaceKind, Policy, Publisher, PublisherKey, Publishing, Replica, ReplicationKey, Rule,
-    SessionId, StageArn, Standing, View, plan,
+    Allowance, BlockedReason, Capabilities, Context, Destination, Moment, Occupant, Owner, ParticipantId,
+    Phase, PlaceChange, PlaceKind, Policy, Publisher, PublisherKey, Publishing, Replica, ReplicationKey,
+    Rule, SessionId, StageArn, Standing, View, plan,
 };
 
 pub mod agenda;
@@ -356,6 +356,12 @@ impl Inventory {
 
     fn publishing(&self, key: &PublisherKey) -> Publishing {
         self.publisher(key).map_or(Publishing::Unknown, Publisher::publishing)
+    }
+
+    /// Whether IVS refused to replicate it, because it does not publish.
+    fn is_said_not_to_publish(&self, key: &PublisherKey) -> bool {
+        let refused = |replica: &Replica| matches!(&replica.phase, Phase::Blocked(blocked) if blocked.reason == BlockedReason::NotPublishing);
+        self.replicas_of(key).any(refused)
     }
 
     /// Whether news of this publisher can make a difference: a rule means it, it has a live replication, or it is known to

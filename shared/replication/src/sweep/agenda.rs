@@ -160,7 +160,10 @@ fn is_in_doubt(inventory: &Inventory, stage: &StageArn, session: &SessionId) -> 
         inventory.knowledge(stage).is_none_or(|known| known.looked_in.as_ref() != Some(session));
     let publisher_in_doubt = || {
         inventory.publishers_on(stage).any(|publisher| match publisher.publishing() {
-            Publishing::Yes => publisher.session.as_ref() != Some(session),
+            Publishing::Yes => {
+                publisher.session.as_ref() != Some(session)
+                    || inventory.is_said_not_to_publish(&publisher.key)
+            }
             Publishing::Uncertain => true,
             Publishing::No | Publishing::Unknown => false,
         })

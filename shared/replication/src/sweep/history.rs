@@ -71,9 +71,12 @@ impl End {
         let wanted = if self.on { Standing::On } else { Standing::Off };
         let standing = known.standing();
         let nothing_to_end = standing == Standing::Unknown && !self.on;
+        // A later line of the same kind stands against what comes late from between the two.
+        let same = if self.on { known.on } else { known.off };
+        let is_known = standing == wanted && same.is_some_and(|same| !same.certainly_before(self.at));
         let newest = known.on.max(known.off);
         let outdated = newest.is_some_and(|newest| self.at.certainly_before(newest));
-        if standing == wanted || nothing_to_end || outdated {
+        if is_known || nothing_to_end || outdated {
             return Vec::new();
         }
         let mut after = known;

@@ -90,7 +90,11 @@ impl Reading<'_> {
         let open = match (self.inventory.publishing(&key), row.connected) {
             (Publishing::Yes, Some(false)) => here,
             (Publishing::Yes, _) if !here => true,
-            (Publishing::Yes, _) => self.look.confirm || !replicated && self.is_believed_replicated(&key),
+            (Publishing::Yes, _) => {
+                self.look.confirm
+                    || self.inventory.is_said_not_to_publish(&key)
+                    || !replicated && self.is_believed_replicated(&key)
+            }
             (Publishing::Uncertain, _) => true,
             (Publishing::No | Publishing::Unknown, connected) => connected != Some(false),
         };
