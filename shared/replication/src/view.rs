@@ -1,6 +1,8 @@
 //! All that is known around one publisher: what the planner looks at.
 
-use crate::{Publisher, PublisherKey, Replica, Rule};
+use std::sync::Arc;
+
+use crate::{Directory, Match, Publisher, PublisherKey, Replica, Rule, Tags};
 
 /// One publisher with the rules that may speak of it and its replications.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,8 +11,12 @@ pub struct View {
     pub key: PublisherKey,
     /// What is known of the publisher; nothing if it is not stored.
     pub publisher: Option<Publisher>,
-    /// Rules of its stage and rules for any stage, in any order.
+    /// The tags of its stage; nothing if they are not known yet.
+    pub tags: Option<Tags>,
+    /// Rules of its stage and rules that select their stages, in any order.
     pub rules: Vec<Rule>,
+    /// The stages that rules can select as destinations, with their tags. One that is missing is not known yet.
+    pub directory: Arc<Directory>,
     /// Its replications, ordered by destination.
     pub replicas: Vec<Replica>,
 }
@@ -18,12 +24,14 @@ pub struct View {
 impl View {
     /// Nothing known yet.
     pub fn empty(key: PublisherKey) -> Self {
-        Self { key, publisher: None, rules: Vec::new(), replicas: Vec::new() }
+        let directory = Arc::default();
+        Self { key, publisher: None, tags: None, rules: Vec::new(), directory, replicas: Vec::new() }
     }
 
     /// Whether there is neither a rule nor anything to look after: such an event deserves no write.
     pub fn is_unconcerned(&self) -> bool {
-        self.rules.is_empty() && self.replicas.is_empty() && self.publisher.is_none()
+        let covers = |rule: &Rule| rule.covers(&self.key.stage, self.tags.as_ref()) != Match::No;
+        !self.rules.iter().any(covers) && self.replicas.is_empty() && self.publisher.is_none()
     }
 
     /// Puts `replica` in the place of the one with the same key, or adds it.
