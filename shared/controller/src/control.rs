@@ -2,10 +2,13 @@
 //!
 //! # Guarantees
 //! * Every mutating call has its intent in the store before it, and its outcome after it.
+//! * What a plan depends on and is not known is asked first, if it may be; what has no answer stays as it is.
 //! * Killed after any await, the next one who looks finds a lease that ends by itself, and has the doubt verified.
 //!
 //! # Caveats
 //! * The loop waits for what falls due within its [`Patience`]; what is due later is in the store, for others to do.
+
+mod asking;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +18,13 @@ use jiff::{SignedDuration, Timestamp};
 use replication::invariant::applied;
 use replication::policy::fnv1a;
 use replication::{
-    BlockedReason, CallError, Context, Desired, Lease, Moment, Observation, Operation, Outcome, Phase, Plan,
+    BlockedReason, CallError, Capabilities, Context, Desired, Lease, Moment, Observation, Operation, Outcome, Phase, Plan,
     Policy, PublisherKey, Refusal, Replica, Report, Step, View, plan,
 };
 use tracing::{debug, info, warn};
 
 use crate::{Activity, Calls, CallsLeft, Clock, Store, StoreError, Write};
+use asking::without;
 
 /// How often a lost race is run again before the event is given back.
 const MAX_CONFLICTS: u32 = 20;
@@ -116,10 +120,11 @@ impl Controller {
         invocation: &Invocation,
     ) -> Result<Handled, Error> {
         let until = self.wait_until(invocation);
+        let mut can = self.calls.capabilities();
         let mut conflicts = 0;
         let mut polls = 0;
         loop {
-            match self.round(publisher, news, invocation, until).await? {
+            match self.round(publisher, news, &mut can, invocation, until).await? {
                 Round::Done(handled) => return Ok(handled),
                 Round::Conflict => {
                     conflicts += 1;
@@ -153,6 +158,7 @@ impl Controller {
         &self,
         publisher: &PublisherKey,
         news: Option<&Observation>,
+        can: &mut Capabilities,
         invocation: &Invocation,
         until: Timestamp,
     ) -> Result<Round, Error> {
@@ -164,23 +170,33 @@ impl Controller {
         if let Some(news) = news {
             news.fold_into(&mut view, &self.policy);
         }
+        let mut learnt = None;
         loop {
             let now = self.clock.now();
             let context = Context {
                 now,
                 policy: &self.policy,
-                can: self.calls.capabilities(),
+                can: *can,
                 allowance: self.calls_left.allowance(now),
                 holder: &invocation.id,
             };
             let plan = plan(&view, context);
+            if !plan.asks.is_empty() {
+                let Some(asked) = self.ask(&plan.asks, &stored, view, now, invocation).await? else {
+                    return Ok(Round::Conflict);
+                };
+                *can = without(*can, &asked.unanswered);
+                (stored, view, learnt) = (asked.stored, asked.view, asked.stage.or(learnt));
+                continue;
+            }
             view = applied(&view, &plan);
-            let mut write = Write::between(&stored, &view);
+            let mut write = Write { stage: learnt.take(), ..Write::between(&stored, &view) };
             if plan.steps.iter().any(|step| matches!(step, Step::Start(_))) {
                 // Two who start different replicas of one participant share no replica; they must not both take its last slot.
                 write.publisher = view.publisher.clone();
             }
-            write.budgets = self.calls_left.spend(&plan.steps, now, stamp(&invocation.id, publisher, now));
+            let calls: Vec<_> = plan.steps.iter().map(Operation::of).collect();
+            write.budgets = self.calls_left.spend(&calls, now, stamp(&invocation.id, publisher, now));
             if !write.is_empty() {
                 match self.store.write(&write).await {
                     Ok(()) => {
@@ -193,6 +209,9 @@ impl Controller {
             }
             info!(plan = %plan.report, steps = plan.steps.len(), "planned");
             if plan.steps.is_empty() {
+                if let Some(due) = self.next_ask(&view, &plan, context).filter(|due| *due <= until) {
+                    return Ok(Round::Wait { due, leased: false });
+                }
                 return self.rest(plan, &view, now, until);
             }
             match self.execute(&plan.steps, &view, now, invocation).await? {

@@ -92,6 +92,13 @@ pub enum Question {
     Attributes,
 }
 
+impl Unmatched {
+    /// Whether more knowledge can still make the rule apply.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::TagsUnknown | Self::AttributesUnknown | Self::DestinationUnknown)
+    }
+}
+
 impl Report {
     /// What is worth asking of IVS: without a publisher, nothing depends on it.
     pub fn questions(&self) -> BTreeSet<Question> {
@@ -155,7 +162,8 @@ impl fmt::Display for Report {
             writeln!(f, "  {} [{rule}] {}: {}", line.destination, line.decision, line.why)?;
         }
         for (rule, why) in &self.unmatched {
-            writeln!(f, "  rule {rule} does not apply: {why}")?;
+            let verdict = if why.is_open() { "is not decided" } else { "does not apply" };
+            writeln!(f, "  rule {rule} {verdict}: {why}")?;
         }
         Ok(())
     }

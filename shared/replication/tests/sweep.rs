@@ -64,6 +64,7 @@ fn short(news: &Observation) -> String {
         }
         Observation::ReplicaEnded { key, at } => format!("{} ended at {at}", id(key.destination.as_str())),
         Observation::ReplicaFailed { .. } => "failed".to_owned(),
+        Observation::Attributes { .. } => "attributes".to_owned(),
     }
 }
 
