@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use replication::{Destination, ParticipantFilter, ReconnectWindow, Rule, Source, Status};
+use replication::{Destination, ParticipantFilter, Pattern, ReconnectWindow, Rule, Source, Status, Tags};
 use serde::{Deserialize, Serialize};
 
-use super::{ANY_STAGE, SCHEMA, Unreadable, check_schema, parse, parse_some, stage_pk};
+use super::{ANY_STAGE, SCHEMA, Unreadable, parse, parse_some, stage_pk};
+
+/// The form of a rule that selects by tag or by attribute. Who knows only the first form would take it for a rule of any
+/// stage and any participant, so it must not be able to read it.
+const SELECTING: u8 = 2;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RuleItem {
@@ -19,24 +23,58 @@ pub(crate) struct RuleItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     source_stage: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    source_tags: Option<Tags>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<String>,
+    /// Patterns by the key of the participant's attribute.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    participant_attributes: BTreeMap<String, String>,
+    /// The destinations that are named.
     destination_stages: Vec<String>,
+    /// All destinations in order, if some are selected by tag.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    destinations: Vec<DestinationForm>,
     reconnect_window_seconds: u64,
     attributes: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    preempt: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record_replicas: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule_expires_at: Option<String>,
 }
 
+/// One destination: either `stage`, or `tags` and `same`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct DestinationForm {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stage: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<Tags>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    same: Vec<String>,
+}
+
 impl From<&Rule> for RuleItem {
     fn from(rule: &Rule) -> Self {
-        let source = match &rule.source {
-            Source::Any | Source::Tags(_) => None,
-            Source::Stage(stage) => Some(stage),
+        let (source_stage, source_tags) = match &rule.source {
+            Source::Any => (None, None),
+            Source::Stage(stage) => (Some(stage), None),
+            Source::Tags(tags) => (None, Some(tags.clone())),
         };
+        let named = rule.destinations.iter().filter_map(|destination| match destination {
+            Destination::Stage(stage) => Some(stage.to_string()),
+            Destination::Tags { .. } => None,
+        });
+        let all = rule.destinations.iter().filter(|_| rule.selects_destinations());
+        let patterns = rule.participants.attributes.iter();
+        let selects = source_tags.is_some()
+            || rule.selects_destinations()
+            || !rule.participants.attributes.is_empty();
         Self {
-            pk: source.map_or(ANY_STAGE.to_owned(), stage_pk),
+            pk: source_stage.map_or(ANY_STAGE.to_owned(), stage_pk),
             sk: format!("RULE#{}", rule.id),
-            schema: SCHEMA,
+            schema: if selects { SELECTING } else { SCHEMA },
             id: rule.id.to_string(),
             revision: rule.revision,
             priority: rule.priority,
@@ -44,19 +82,41 @@ impl From<&Rule> for RuleItem {
                 Status::Enabled => "enabled".to_owned(),
                 Status::Paused => "paused".to_owned(),
             },
-            source_stage: source.map(ToString::to_string),
+            source_stage: source_stage.map(ToString::to_string),
+            source_tags,
             user_id: rule.participants.user_id.as_ref().map(ToString::to_string),
-            destination_stages: rule
-                .destinations
-                .iter()
-                .filter_map(|destination| match destination {
-                    Destination::Stage(stage) => Some(stage.to_string()),
-                    Destination::Tags { .. } => None,
-                })
-                .collect(),
+            participant_attributes: patterns.map(|(key, value)| (key.clone(), value.to_string())).collect(),
+            destination_stages: named.collect(),
+            destinations: all.map(DestinationForm::from).collect(),
             reconnect_window_seconds: rule.reconnect_window.seconds().into(),
             attributes: rule.attributes.clone(),
+            preempt: rule.preempt,
+            record_replicas: rule.record_replicas,
             rule_expires_at: rule.expires_at.map(|at| at.to_string()),
+        }
+    }
+}
+
+impl From<&Destination> for DestinationForm {
+    fn from(destination: &Destination) -> Self {
+        match destination {
+            Destination::Stage(stage) => Self { stage: Some(stage.to_string()), tags: None, same: Vec::new() },
+            Destination::Tags { tags, same } => {
+                Self { stage: None, tags: Some(tags.clone()), same: same.clone() }
+            }
+        }
+    }
+}
+
+impl DestinationForm {
+    fn read(&self) -> Result<Destination, Unreadable> {
+        match (&self.stage, &self.tags) {
+            (Some(stage), None) => Ok(Destination::Stage(parse("destinations", stage)?)),
+            (None, Some(tags)) => Ok(Destination::Tags { tags: tags.clone(), same: self.same.clone() }),
+            (stage, _) => {
+                let value = if stage.is_some() { "a stage with tags" } else { "neither a stage nor tags" };
+                Err(Unreadable::new("destinations", value, "a stage, or tags"))
+            }
         }
     }
 }
@@ -67,9 +127,10 @@ impl RuleItem {
     }
 
     pub(crate) fn read(&self) -> Result<Rule, Unreadable> {
-        check_schema(self.schema)?;
+        if !(SCHEMA..=SELECTING).contains(&self.schema) {
+            return Err(Unreadable::new("schema", self.schema, format!("{SCHEMA}-{SELECTING}")));
+        }
         let window = self.reconnect_window_seconds;
-        let destinations = self.destination_stages.iter();
         Ok(Rule {
             id: parse("id", &self.id)?,
             revision: self.revision,
@@ -79,23 +140,40 @@ impl RuleItem {
                 "paused" => Status::Paused,
                 other => return Err(Unreadable::new("status", other, "enabled, paused")),
             },
-            source: match &self.source_stage {
-                None => Source::Any,
-                Some(stage) => Source::Stage(parse("source_stage", stage)?),
+            source: match (&self.source_stage, &self.source_tags) {
+                (None, None) => Source::Any,
+                (Some(stage), None) => Source::Stage(parse("source_stage", stage)?),
+                (None, Some(tags)) => Source::Tags(tags.clone()),
+                (Some(stage), Some(_)) => {
+                    return Err(Unreadable::new("source_stage", stage, "no stage beside source_tags"));
+                }
             },
-            participants: ParticipantFilter {
-                user_id: parse_some("user_id", self.user_id.as_ref())?,
-                ..ParticipantFilter::default()
+            participants: self.participants()?,
+            destinations: match self.destinations.as_slice() {
+                [] => {
+                    let named = self.destination_stages.iter();
+                    named
+                        .map(|stage| parse("destination_stages", stage).map(Destination::Stage))
+                        .collect::<Result<_, _>>()?
+                }
+                all => all.iter().map(DestinationForm::read).collect::<Result<_, _>>()?,
             },
-            destinations: destinations
-                .map(|stage| parse("destination_stages", stage).map(Destination::Stage))
-                .collect::<Result<_, _>>()?,
             reconnect_window: ReconnectWindow::from_seconds(window)
                 .ok_or_else(|| Unreadable::new("reconnect_window_seconds", window, "0-300"))?,
             attributes: self.attributes.clone(),
-            preempt: false,
-            record_replicas: None,
+            preempt: self.preempt,
+            record_replicas: self.record_replicas,
             expires_at: parse_some("rule_expires_at", self.rule_expires_at.as_ref())?,
+        })
+    }
+
+    fn participants(&self) -> Result<ParticipantFilter, Unreadable> {
+        let pattern = |(key, value): (&String, &String)| {
+            Ok((key.clone(), parse::<Pattern>("participant_attributes", value)?))
+        };
+        Ok(ParticipantFilter {
+            user_id: parse_some("user_id", self.user_id.as_ref())?,
+            attributes: self.participant_attributes.iter().map(pattern).collect::<Result<_, _>>()?,
         })
     }
 }
