@@ -40,11 +40,7 @@ impl IvsRealTime {
 
     /// The calls of a function that stops replications.
     pub fn for_stopping(&self) -> Calls {
-        Calls {
-            stop: Some(Arc::new(self.clone())),
-            list: Some(Arc::new(self.clone())),
-            ..Calls::default()
-        }
+        Calls { stop: Some(Arc::new(self.clone())), list: Some(Arc::new(self.clone())), ..Calls::default() }
     }
 
     /// Every call but the questions of rules: for the function that does what is due.

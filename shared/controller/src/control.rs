@@ -18,8 +18,8 @@ use jiff::{SignedDuration, Timestamp};
 use replication::invariant::applied;
 use replication::policy::fnv1a;
 use replication::{
-    BlockedReason, CallError, Capabilities, Context, Desired, Lease, Moment, Observation, Operation, Outcome, Phase, Plan,
-    Policy, PublisherKey, Refusal, Replica, Report, Step, View, plan,
+    BlockedReason, CallError, Capabilities, Context, Desired, Lease, Moment, Observation, Operation, Outcome,
+    Phase, Plan, Policy, PublisherKey, Refusal, Replica, Report, Step, View, plan,
 };
 use tracing::{debug, info, warn};
 

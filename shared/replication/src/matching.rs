@@ -106,7 +106,8 @@ impl ParticipantFilter {
 
     /// Whether a participant with these attributes of its token can be meant.
     pub fn matches_attributes(&self, attributes: Option<&BTreeMap<String, String>>) -> Match {
-        let Some(attributes) = attributes.or(self.attributes.is_empty().then_some(const { &BTreeMap::new() }))
+        let Some(attributes) =
+            attributes.or(self.attributes.is_empty().then_some(const { &BTreeMap::new() }))
         else {
             return Match::Unknown;
         };
@@ -154,7 +155,11 @@ mod tests {
         let of = tags(&[("role", "overflow"), ("show", "7")]);
         assert_eq!(overflow(&["show"]).selects(None, &of), Match::Unknown);
         assert_eq!(overflow(&[]).selects(None, &of), Match::Yes);
-        assert_eq!(overflow(&["day"]).selects(None, &of), Match::No, "it lacks the tag, whatever the source has");
+        assert_eq!(
+            overflow(&["day"]).selects(None, &of),
+            Match::No,
+            "it lacks the tag, whatever the source has"
+        );
         assert_eq!(overflow(&["show"]).selects(None, &tags(&[("show", "7")])), Match::No);
     }
 
@@ -162,7 +167,10 @@ mod tests {
     fn attributes_are_asked_for_only_if_the_filter_has_some() {
         let filter = |pairs: &[(&str, &str)]| ParticipantFilter {
             user_id: None,
-            attributes: pairs.iter().map(|(key, value)| ((*key).to_owned(), value.parse().unwrap())).collect(),
+            attributes: pairs
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), value.parse().unwrap()))
+                .collect(),
         };
         assert_eq!(filter(&[]).matches_attributes(None), Match::Yes);
         assert_eq!(filter(&[("role", "host*")]).matches_attributes(None), Match::Unknown);

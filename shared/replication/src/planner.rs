@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::{
-    Allowance, Lease, Line, Operation, Policy, Publishing, Question, ReconnectWindow, Replica, ReplicationKey,
-    Report, View,
+    Allowance, Lease, Line, Operation, Policy, Publishing, Question, ReconnectWindow, Replica,
+    ReplicationKey, Report, View,
 };
 use undecided::undecided;
 use wants::wants;

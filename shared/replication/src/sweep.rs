@@ -29,9 +29,9 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Allowance, Capabilities, Context, Destination, Directory, Match, Moment, Owner, ParticipantId, Phase, Policy, Publisher,
-    PublisherKey, Publishing, Replica, ReplicationKey, Rule, SessionId, StageArn, Standing, Tags,
-    View, plan,
+    Allowance, Capabilities, Context, Destination, Directory, Match, Moment, Owner, ParticipantId, Phase,
+    Policy, Publisher, PublisherKey, Publishing, Replica, ReplicationKey, Rule, SessionId, StageArn,
+    Standing, Tags, View, plan,
 };
 
 pub mod agenda;
@@ -316,7 +316,8 @@ impl Inventory {
                 Destination::Tags { .. } => None,
             })
             .collect();
-        let selected = self.directory.iter().filter(|(_, tags)| active.iter().any(|rule| rule.can_select(tags)));
+        let selected =
+            self.directory.iter().filter(|(_, tags)| active.iter().any(|rule| rule.can_select(tags)));
         concerned.extend(selected.map(|(stage, _)| stage));
         for stage in roster.stages.keys().chain(self.stages.keys()) {
             let tags = roster.stages.get(stage).map(|listed| &listed.tags).or(self.tags(stage));

@@ -52,7 +52,9 @@ fn speaks(rule: &Rule, view: &View) -> Option<bool> {
         Source::Any => Some(true),
         Source::Stage(stage) => Some(*stage == view.key.stage),
         Source::Tags(tags) if tags.is_empty() => Some(true),
-        Source::Tags(tags) => view.tags.as_ref().map(|has| tags.iter().all(|tag| has.iter().any(|t| t == tag))),
+        Source::Tags(tags) => {
+            view.tags.as_ref().map(|has| tags.iter().all(|tag| has.iter().any(|t| t == tag)))
+        }
     };
     let user = publisher.is_none_or(|publisher| rule.participants.matches(&publisher.user_id));
     let attributes = publisher.and_then(|publisher| publisher.attributes.as_ref());
@@ -72,7 +74,9 @@ fn destinations(rule: &Rule, view: &View) -> Vec<StageArn> {
     let selects = |of: &Tags, tags: &Tags, same: &[String]| {
         let source = view.tags.as_ref();
         tags.iter().all(|(key, value)| of.get(key) == Some(value))
-            && same.iter().all(|key| of.contains_key(key) && source.is_some_and(|s| s.get(key) == of.get(key)))
+            && same
+                .iter()
+                .all(|key| of.contains_key(key) && source.is_some_and(|s| s.get(key) == of.get(key)))
     };
     let each = rule.destinations.iter().map(|destination| match destination {
         Destination::Stage(stage) => vec![stage.clone()],

@@ -68,9 +68,8 @@ impl From<&Rule> for RuleItem {
         });
         let all = rule.destinations.iter().filter(|_| rule.selects_destinations());
         let patterns = rule.participants.attributes.iter();
-        let selects = source_tags.is_some()
-            || rule.selects_destinations()
-            || !rule.participants.attributes.is_empty();
+        let selects =
+            source_tags.is_some() || rule.selects_destinations() || !rule.participants.attributes.is_empty();
         Self {
             pk: source_stage.map_or(ANY_STAGE.to_owned(), stage_pk),
             sk: format!("RULE#{}", rule.id),
@@ -100,7 +99,9 @@ impl From<&Rule> for RuleItem {
 impl From<&Destination> for DestinationForm {
     fn from(destination: &Destination) -> Self {
         match destination {
-            Destination::Stage(stage) => Self { stage: Some(stage.to_string()), tags: None, same: Vec::new() },
+            Destination::Stage(stage) => {
+                Self { stage: Some(stage.to_string()), tags: None, same: Vec::new() }
+            }
             Destination::Tags { tags, same } => {
                 Self { stage: None, tags: Some(tags.clone()), same: same.clone() }
             }
@@ -175,5 +176,96 @@ impl RuleItem {
             user_id: parse_some("user_id", self.user_id.as_ref())?,
             attributes: self.participant_attributes.iter().map(pattern).collect::<Result<_, _>>()?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_dynamo::AttributeValue;
+
+    use super::*;
+
+    type Item = std::collections::HashMap<String, AttributeValue>;
+
+    const STAGE: &str = "arn:aws:ivs:us-east-1:123456789012:stage/";
+
+    fn text(value: &str) -> AttributeValue {
+        AttributeValue::S(value.to_owned())
+    }
+
+    fn map(pairs: &[(&str, AttributeValue)]) -> AttributeValue {
+        AttributeValue::M(pairs.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect())
+    }
+
+    /// A rule as the first version wrote it.
+    fn old() -> Item {
+        let number = |value: u32| AttributeValue::N(value.to_string());
+        let stage = |id: &str| text(&format!("{STAGE}{id}"));
+        let pairs = [
+            ("pk", text(&format!("STAGE#{STAGE}A"))),
+            ("sk", text("RULE#r")),
+            ("schema", number(1)),
+            ("id", text("r")),
+            ("revision", number(3)),
+            ("priority", number(50)),
+            ("status", text("enabled")),
+            ("source_stage", stage("A")),
+            ("destination_stages", AttributeValue::L(vec![stage("B"), stage("C")])),
+            ("reconnect_window_seconds", number(30)),
+            ("attributes", map(&[("via", text("main"))])),
+        ];
+        pairs.map(|(key, value)| (key.to_owned(), value)).into()
+    }
+
+    fn read(item: Item) -> Result<Rule, Unreadable> {
+        serde_dynamo::from_item::<_, RuleItem>(item).unwrap().read()
+    }
+
+    #[test]
+    fn a_rule_of_the_first_version_is_readable_and_written_as_it_was() {
+        let rule = read(old()).unwrap();
+        assert!(rule.participants.attributes.is_empty() && !rule.preempt && rule.record_replicas.is_none());
+        assert_eq!(rule.destinations.len(), 2);
+        let written: Item = serde_dynamo::to_item(RuleItem::from(&rule)).unwrap();
+        assert_eq!(written, old());
+    }
+
+    #[test]
+    fn a_rule_that_selects_is_not_readable_for_the_first_version() {
+        let by_tag = Destination::Tags { tags: Tags::new(), same: vec!["show".to_owned()] };
+        let plain = read(old()).unwrap();
+        let host = [("role".to_owned(), "host".parse().unwrap())].into();
+        for (rule, schema) in [
+            (plain.clone(), 1),
+            (Rule { preempt: true, record_replicas: Some(true), ..plain.clone() }, 1),
+            (Rule { source: Source::Tags(Tags::new()), ..plain.clone() }, 2),
+            (Rule { destinations: vec![by_tag], ..plain.clone() }, 2),
+            (Rule { participants: ParticipantFilter { user_id: None, attributes: host }, ..plain }, 2),
+        ] {
+            let item = RuleItem::from(&rule);
+            assert_eq!((item.schema, item.read().unwrap()), (schema, rule));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_the_attribute() {
+        let with = |name: &str, value: AttributeValue| {
+            let mut item = old();
+            item.insert(name.to_owned(), value);
+            read(item).unwrap_err().of("pk", "sk").to_string()
+        };
+        for (name, value, allowed) in [
+            ("schema", AttributeValue::N("3".to_owned()), "schema is 3: allowed is 1-2"),
+            ("source_tags", map(&[("role", text("main"))]), "no stage beside source_tags"),
+            (
+                "destinations",
+                AttributeValue::L(vec![map(&[])]),
+                "neither a stage nor tags: allowed is a stage, or tags",
+            ),
+            ("participant_attributes", map(&[("role", text(""))]), "participant_attributes"),
+        ] {
+            let error = with(name, value);
+            assert!(error.contains(allowed), "{error}");
+        }
     }
 }

@@ -6,9 +6,7 @@ use aws_sdk_ivsrealtime::primitives::DateTime;
 use aws_sdk_ivsrealtime::types::{
     Event, EventName as Name, ParticipantState, ParticipantSummary, ReplicationState, ReplicationType,
 };
-use controller::sweep::port::{
-    ListParticipantEvents, ListParticipants, ListStageSessions, ListStages, Page,
-};
+use controller::sweep::port::{ListParticipantEvents, ListParticipants, ListStageSessions, ListStages, Page};
 use controller::{GetParticipant, GetStage};
 use futures::FutureExt;
 use futures::future::BoxFuture;

@@ -64,7 +64,8 @@ impl Controller {
             asked.stage = Some(StageKnowledge::new(listed, now));
         }
         if let Some(answer) = attributes
-            && let Some(attributes) = self.answer(Question::Attributes, answer, &mut asked, invocation).await?
+            && let Some(attributes) =
+                self.answer(Question::Attributes, answer, &mut asked, invocation).await?
         {
             let at = Moment::between(now, self.clock.now());
             let news = Observation::Attributes { key: asked.view.key.clone(), attributes, at };

@@ -71,7 +71,10 @@ fn a_guest_is_asked_for_once_and_not_started() {
         let handled = deliver(&world, &world.controller(true, true, true), &news).unwrap();
         assert_eq!(questions(&handled), []);
     }
-    assert_eq!((world.calls(), world.running()), (["get stage", "get participant"].map(str::to_owned).to_vec(), vec![]));
+    assert_eq!(
+        (world.calls(), world.running()),
+        (["get stage", "get participant"].map(str::to_owned).to_vec(), vec![])
+    );
 }
 
 #[test]

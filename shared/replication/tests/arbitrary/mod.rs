@@ -7,8 +7,7 @@ use proptest::prelude::*;
 use proptest::{collection, option, sample};
 use replication::{
     Blocked, BlockedReason, Desired, Destination, Evidence, LastError, Lease, Moment, Observation, Owner,
-    ParticipantFilter, Phase, Publisher, Rejection, Replica, Rule, RuleRef, Source, Status, Tags,
-    View,
+    ParticipantFilter, Phase, Publisher, Rejection, Replica, Rule, RuleRef, Source, Status, Tags, View,
 };
 
 use crate::build::{publisher, rule, session, stage, tags, time, to, window};
@@ -170,9 +169,8 @@ fn a_replica(destination: &'static str) -> impl Strategy<Value = Replica> {
     let times = (option::of(timestamp()), option::of(lease()), option::of(last_error()));
     let seconds = sample::select(vec![0, 5, 30, 300]);
     let behind = option::of(sample::select(vec!["rule-0", "rule-1"]));
-    let behind = behind.prop_map(|id| {
-        id.map(|id: &str| RuleRef { id: id.parse().unwrap(), revision: 1, priority: 1 })
-    });
+    let behind = behind
+        .prop_map(|id| id.map(|id: &str| RuleRef { id: id.parse().unwrap(), revision: 1, priority: 1 }));
     (phase(), owner, desired, behind, evidence(), times, 0..4_u32, seconds).prop_map(
         move |(
             phase,

@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use replication::invariant::{applied, violations};
 use replication::{
     Allowance, CallError, Capabilities, Context, Decision, Directory, Lease, Listed, Moment, Observation,
-    Operation, Outcome, Phase, Plan, Policy, Publishing, Receipt, Refusal, Rejection, Replica, Rule, Step, View, plan,
+    Operation, Outcome, Phase, Plan, Policy, Publishing, Receipt, Refusal, Rejection, Replica, Rule, Step,
+    View, plan,
 };
 
 use crate::build::{ALL_CALLS, moment, publisher, session, stage, tags, time, to};
@@ -61,7 +62,8 @@ impl Scene {
     /// The stages whose tags are known from now on.
     pub(crate) fn directory(&mut self, stages: &[(&str, &str)]) -> &mut Self {
         self.tell(&format!("directory: {stages:?}"));
-        self.view.directory = stages.iter().map(|(id, known)| (stage(id), tags(known))).collect::<Directory>().into();
+        self.view.directory =
+            stages.iter().map(|(id, known)| (stage(id), tags(known))).collect::<Directory>().into();
         self
     }
 

@@ -37,7 +37,11 @@ fn running(rules: Vec<Rule>) -> Scene {
 fn exactly_the_overflow_stages_of_the_same_show() {
     let mut scene = running(vec![overflow()]);
     let made = scene.plan();
-    assert_eq!(decisions(&made), ["B keep", "E keep"], "not the source itself, though it is in the directory");
+    assert_eq!(
+        decisions(&made),
+        ["B keep", "E keep"],
+        "not the source itself, though it is in the directory"
+    );
     scene.golden("tags_select");
 }
 
@@ -81,7 +85,8 @@ fn a_show_that_changed_moves_the_replicas() {
 #[test]
 fn a_destination_that_changed_is_withdrawn_and_a_new_one_started() {
     let mut scene = running(vec![overflow()]);
-    let changed = [("B", "role=archive show=7"), ("E", "role=overflow show=7"), ("F", "role=overflow show=7")];
+    let changed =
+        [("B", "role=archive show=7"), ("E", "role=overflow show=7"), ("F", "role=overflow show=7")];
     let made = scene.directory(&changed).at("00:01:00").plan();
     assert_eq!(decisions(&made), ["E keep", "B stop", "F start"]);
     scene.golden("tags_destination_changed");
@@ -110,7 +115,10 @@ fn attributes_are_asked_for_once_and_only_hosts_are_started() {
         let made = scene.published("00:00:05").at("00:00:05.4").plan();
         assert_eq!((made.asks.as_slice(), made.steps.len()), ([Question::Attributes].as_slice(), 0));
         let made = scene.attributes(attributes).plan();
-        assert_eq!((made.asks.len(), decisions(&made)), (0, expected.into_iter().map(str::to_owned).collect()));
+        assert_eq!(
+            (made.asks.len(), decisions(&made)),
+            (0, expected.into_iter().map(str::to_owned).collect())
+        );
         let name = if attributes.is_empty() { "none" } else { &attributes[5..] };
         scene.golden(&format!("attributes_{name}"));
     }
@@ -119,9 +127,11 @@ fn attributes_are_asked_for_once_and_only_hosts_are_started() {
 #[test]
 fn nobody_is_asked_where_no_rule_could_match() {
     let host = [("role".to_owned(), "host".parse().unwrap())];
-    let filter = |user: &str| ParticipantFilter { user_id: user.parse().ok(), attributes: host.clone().into() };
+    let filter =
+        |user: &str| ParticipantFilter { user_id: user.parse().ok(), attributes: host.clone().into() };
     let other_user = Rule { participants: filter("host-*"), ..rule("other-user", &["B"]) };
-    let other_tags = Rule { participants: filter("*"), source: Source::Tags(tags("role=stage")), ..overflow() };
+    let other_tags =
+        Rule { participants: filter("*"), source: Source::Tags(tags("role=stage")), ..overflow() };
     let mut scene = Scene::new(vec![other_user, other_tags]);
     scene.tags(Some("role=main")).published_by("guest-1", "00:00:05");
     assert_eq!(scene.at("00:00:05.4").plan().asks, []);
