@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use controller::sweep::Sweep;
 use controller::sweep::pace::SteadyPace;
 use controller::sweep::port::{
-    GetStage, ListParticipantEvents, ListParticipants, ListStageSessions, ListStages, Page, Reads,
+    ListParticipantEvents, ListParticipants, ListStageSessions, ListStages, Page, Reads,
 };
 use controller::{
-    Calls, CallsLeft, Clock, Controller, Dispatcher, Invocation, ListReplicas, MemoryStore, Patience,
-    StartReplication, StopReplication, StoreError, Swept, Turn,
+    Calls, CallsLeft, Clock, Controller, Dispatcher, GetParticipant, GetStage, Invocation, ListReplicas,
+    MemoryStore, Patience, StartReplication, StopReplication, StoreError, Swept, Turn,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -26,7 +26,7 @@ use replication::{
 };
 use serde_json::{Value, json};
 
-/// How a List operation lies.
+/// How a List operation lies. A Get operation can only fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lie {
     /// It answers with no rows at all.
@@ -104,7 +104,12 @@ impl InProcess {
     /// # Errors
     /// When the table cannot be read.
     pub async fn dispatch(self: &Arc<Self>) -> Result<(), StoreError> {
-        let calls = Calls { start: Some(self.clone()), stop: Some(self.clone()), list: Some(self.clone()) };
+        let calls = Calls {
+            start: Some(self.clone()),
+            stop: Some(self.clone()),
+            list: Some(self.clone()),
+            ..Calls::default()
+        };
         let controller =
             Controller { calls_left: CallsLeft::share(100, Turn::Queue), ..self.controller(calls) };
         let dispatcher = Dispatcher { controller, queue: self.store.clone() };
@@ -192,10 +197,7 @@ impl InProcess {
             None => Page { rows: listed.collect(), next },
             Some(Lie::Empty) => Page { rows: Vec::new(), next: None },
             Some(Lie::Truncated) => Page { rows: listed.step_by(2).collect(), next: None },
-            Some(Lie::Fails) => {
-                let (refusal, code) = (Refusal::Unavailable, "InternalServerException".to_owned());
-                return Err(CallError { refusal, code, message: "told to".to_owned(), request_id: None });
-            }
+            Some(Lie::Fails) => return Err(told_to_fail()),
         })
     }
 }
@@ -224,8 +226,32 @@ impl ListStages for InProcess {
 
 impl GetStage for InProcess {
     fn get_stage<'a>(&'a self, arn: &'a StageArn) -> BoxFuture<'a, Result<ListedStage, CallError>> {
-        async { self.call("GetStage", json!({"arn": arn.as_str()})).map(|answer| stage(&answer["stage"])) }
-            .boxed()
+        async {
+            if self.lies().contains_key("GetStage") {
+                return Err(told_to_fail());
+            }
+            self.call("GetStage", json!({"arn": arn.as_str()})).map(|answer| stage(&answer["stage"]))
+        }
+        .boxed()
+    }
+}
+
+impl GetParticipant for InProcess {
+    fn get_participant<'a>(
+        &'a self,
+        publisher: &'a PublisherKey,
+        session: &'a SessionId,
+    ) -> BoxFuture<'a, Result<BTreeMap<String, String>, CallError>> {
+        let input = json!({"stageArn": publisher.stage.as_str(), "sessionId": session.as_str(),
+            "participantId": publisher.participant.as_str()});
+        async move {
+            if self.lies().contains_key("GetParticipant") {
+                return Err(told_to_fail());
+            }
+            let answer = self.call("GetParticipant", input)?;
+            Ok(serde_json::from_value(answer["participant"]["attributes"].clone()).unwrap_or_default())
+        }
+        .boxed()
     }
 }
 
@@ -293,10 +319,7 @@ impl ListReplicas for InProcess {
                 None => listed.collect(),
                 Some(Lie::Empty) => Vec::new(),
                 Some(Lie::Truncated) => listed.step_by(2).collect(),
-                Some(Lie::Fails) => {
-                    let (refusal, code) = (Refusal::Unavailable, "InternalServerException".to_owned());
-                    return Err(CallError { refusal, code, message: "told to".to_owned(), request_id: None });
-                }
+                Some(Lie::Fails) => return Err(told_to_fail()),
             })
         }
         .boxed()
@@ -367,6 +390,11 @@ fn event(row: &Value) -> ListedEvent {
         at: parsed(&row["eventTime"]),
         replica: row["replica"] == true,
     }
+}
+
+fn told_to_fail() -> CallError {
+    let (refusal, code) = (Refusal::Unavailable, "InternalServerException".to_owned());
+    CallError { refusal, code, message: "told to".to_owned(), request_id: None }
 }
 
 fn call_error(error: &ApiError) -> CallError {

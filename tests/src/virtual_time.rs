@@ -103,6 +103,7 @@ impl SimulatedIvs {
             start: Some(Arc::new(self.clone())),
             stop: Some(Arc::new(self.clone())),
             list: Some(Arc::new(self.clone())),
+            ..Calls::default()
         }
     }
 

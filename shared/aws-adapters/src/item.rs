@@ -2,7 +2,8 @@
 //!
 //! | item | pk | sk |
 //! |---|---|---|
-//! | rule | `STAGE#<source>`, or `STAGE#*` for a rule of any stage | `RULE#<id>` |
+//! | rule | `STAGE#<source>`, or `STAGE#*` for a rule that selects its stages | `RULE#<id>` |
+//! | stage that rules can select as a destination | `STAGE#*` | `DEST#<stage>` |
 //! | publisher | `STAGE#<source>` | `PUB#<participant>` |
 //! | replica | `STAGE#<source>` | `REP#<participant>#<destination>` |
 //! | stage | `STAGE#<stage>` | `STAGE` |
@@ -16,6 +17,7 @@
 
 mod activity;
 mod budget;
+mod destination;
 mod occupancy;
 mod publisher;
 mod replica;
@@ -31,6 +33,7 @@ use replication::StageArn;
 
 pub(crate) use activity::ActivityItem;
 pub(crate) use budget::{BUDGETS, BudgetItem};
+pub(crate) use destination::DestinationItem;
 pub(crate) use occupancy::OccupancyItem;
 pub(crate) use publisher::PublisherItem;
 pub(crate) use replica::ReplicaItem;
@@ -43,7 +46,7 @@ pub(crate) const SCHEMA: u8 = 1;
 /// The first sort key the planner reads: everything but `ACT#…`.
 pub(crate) const FIRST_STATE_SK: &str = "PUB#";
 
-/// The partition of rules for any stage.
+/// The partition of rules that select their stages, and of what they can select.
 pub(crate) const ANY_STAGE: &str = "STAGE#*";
 
 /// How long what is over stays readable: 24 h, the longest a participant can publish (IVS service quotas).

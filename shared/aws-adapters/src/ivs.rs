@@ -27,22 +27,29 @@ impl IvsRealTime {
         Self { client }
     }
 
-    /// The calls of a function that starts replications.
+    /// The calls of a function that starts replications, and has to know whom the rules mean.
     pub fn for_starting(&self) -> Calls {
-        Calls { start: Some(Arc::new(self.clone())), stop: None, list: Some(Arc::new(self.clone())) }
+        Calls {
+            start: Some(Arc::new(self.clone())),
+            list: Some(Arc::new(self.clone())),
+            stage: Some(Arc::new(self.clone())),
+            participant: Some(Arc::new(self.clone())),
+            ..Calls::default()
+        }
     }
 
     /// The calls of a function that stops replications.
     pub fn for_stopping(&self) -> Calls {
-        Calls { start: None, stop: Some(Arc::new(self.clone())), list: Some(Arc::new(self.clone())) }
+        Calls { stop: Some(Arc::new(self.clone())), list: Some(Arc::new(self.clone())), ..Calls::default() }
     }
 
-    /// Every call: for the function that does what is due.
+    /// Every call but the questions of rules: for the function that does what is due.
     pub fn for_dispatch(&self) -> Calls {
         Calls {
             start: Some(Arc::new(self.clone())),
             stop: Some(Arc::new(self.clone())),
             list: Some(Arc::new(self.clone())),
+            ..Calls::default()
         }
     }
 

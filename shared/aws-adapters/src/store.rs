@@ -1,8 +1,9 @@
 //! The one table: what the controller's [`Store`] promises, on Amazon DynamoDB.
 //!
 //! # Guarantees
-//! * [`Store::load`] is one consistent Query of the stage's partition. Rules for any stage are read beside it, at most once
-//!   per `selector_cache`, at the same time.
+//! * [`Store::load`] is one consistent Query of the stage's partition. Rules that select their stages, and the directory of
+//!   stages that rules can select as destinations, are read beside it by one more, at most once per `selector_cache`, at the
+//!   same time.
 //! * [`Store::write`] is one TransactWriteItems: every item on the condition that it has the version it was read at.
 //!
 //! # Caveats
@@ -16,30 +17,32 @@ mod places;
 mod publishers;
 mod queue;
 mod rules;
+mod selectors;
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 use controller::{Store, StoreError, Write};
 use futures::FutureExt;
 use futures::future::{BoxFuture, try_join};
 use jiff::Timestamp;
 use replication::budget::Book;
-use replication::{PublisherKey, Replica, Rule, StageArn, View};
+use replication::{PublisherKey, Replica, Rule, StageArn, Tags, View};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::warn;
 
 use crate::item::{
-    ANY_STAGE, ActivityItem, FIRST_STATE_SK, OccupancyItem, PublisherItem, ReplicaItem, RuleItem, Unreadable,
+    ActivityItem, FIRST_STATE_SK, OccupancyItem, PublisherItem, ReplicaItem, RuleItem, StageItem, Unreadable,
     stage_pk,
 };
 use failure::{read_error, write_error};
 pub use rules::Replaced;
+use selectors::SelectorCache;
 
 /// Items in one transaction (DynamoDB service quotas).
 const TRANSACTION_ITEMS: usize = 100;
@@ -55,33 +58,27 @@ pub struct DynamoStore {
     selectors: Arc<SelectorCache>,
 }
 
-/// Rules for any stage, as they were read last.
-#[derive(Debug)]
-struct SelectorCache {
-    keep: Duration,
-    read: Mutex<Option<(Instant, Vec<Rule>)>>,
-}
-
 impl DynamoStore {
-    /// How long rules for any stage are kept if nothing else is said: 5 s.
+    /// How long rules that select their stages are kept if nothing else is said: 5 s.
     pub const SELECTOR_CACHE: Duration = Duration::from_secs(5);
 
     pub(crate) fn new(client: Client, table: &str) -> Self {
         Self { client, table: table.to_owned(), selectors: Arc::default() }
     }
 
-    /// Keeps rules for any stage this long before they are read again; 0 reads them with every load.
+    /// Keeps rules that select their stages, and the directory, this long before they are read again; 0 reads them with
+    /// every load.
     pub fn with_selector_cache(self, keep: Duration) -> Self {
-        Self { selectors: Arc::new(SelectorCache { keep, read: Mutex::default() }), ..self }
+        Self { selectors: Arc::new(SelectorCache::keeping(keep)), ..self }
     }
 
-    /// Reads the rules for any stage now. Done while a function starts, it opens the connection, and the first event finds
+    /// Reads the rules that select their stages now. Done while a function starts, it opens the connection, and the first event finds
     /// them at hand.
     ///
     /// # Errors
     /// [`StoreError`], if the table cannot be read.
     pub async fn prime(&self) -> Result<(), StoreError> {
-        self.selector_rules().await.map(drop)
+        self.selectors().await.map(drop)
     }
 
     /// Every replication in the table, by a Scan: for people and checks, not for functions.
@@ -94,8 +91,9 @@ impl DynamoStore {
     }
 
     async fn load_view(&self, publisher: &PublisherKey) -> Result<View, StoreError> {
-        let (items, selectors) = try_join(self.query_stage(publisher), self.selector_rules()).await?;
-        let mut view = View { rules: selectors, ..View::empty(publisher.clone()) };
+        let (items, selectors) = try_join(self.query_stage(publisher), self.selectors()).await?;
+        let (rules, directory) = (selectors.rules, selectors.directory);
+        let mut view = View { rules, directory, ..View::empty(publisher.clone()) };
         for item in items {
             let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
             let corrupt = |error: Unreadable| error.of(&pk, &sk);
@@ -107,6 +105,8 @@ impl DynamoStore {
                 view.publisher = Some(decode::<PublisherItem>(item).and_then(|i| i.read()).map_err(corrupt)?);
             } else if sk.starts_with("REP#") {
                 view.put(decode::<ReplicaItem>(item).and_then(|i| i.read()).map_err(corrupt)?);
+            } else if sk == StageItem::SK {
+                view.tags = stage_tags(item, &pk, &sk);
             }
         }
         Ok(view)
@@ -128,29 +128,6 @@ impl DynamoStore {
         self.queried(query).await
     }
 
-    async fn selector_rules(&self) -> Result<Vec<Rule>, StoreError> {
-        let lock = || self.selectors.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, rules)) = lock().as_ref()
-            && at.elapsed() < self.selectors.keep
-        {
-            return Ok(rules.clone());
-        }
-        let asked = Instant::now();
-        let query = self
-            .client
-            .query()
-            .key_condition_expression("pk = :pk AND begins_with(sk, :rule)")
-            .expression_attribute_values(":pk", AttributeValue::S(ANY_STAGE.to_owned()))
-            .expression_attribute_values(":rule", AttributeValue::S("RULE#".to_owned()));
-        let mut rules = Vec::new();
-        for item in self.queried(query).await? {
-            let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
-            rules.extend(rule(item, &pk, &sk));
-        }
-        *lock() = Some((asked, rules.clone()));
-        Ok(rules)
-    }
-
     async fn write_items(&self, write: &Write) -> Result<(), StoreError> {
         let now = Timestamp::now();
         let mut puts = Vec::new();
@@ -164,6 +141,9 @@ impl DynamoStore {
         }
         for budget in &write.budgets {
             puts.push(self.put_budget(budget, now)?);
+        }
+        if let Some(stage) = &write.stage {
+            puts.push(self.put(&StageItem::new(stage, now), Some(0))?);
         }
         for activity in &write.activity {
             puts.push(self.put(&ActivityItem::from(activity), None)?);
@@ -196,6 +176,16 @@ impl DynamoStore {
                 .expression_attribute_values(":version", AttributeValue::N(version.to_string())),
         };
         put.build().map_err(|error| refused(error.to_string()))
+    }
+
+    /// A delete of the item with this key.
+    fn delete(&self, pk: &str, sk: &str) -> Result<Delete, StoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .key("pk", AttributeValue::S(pk.to_owned()))
+            .key("sk", AttributeValue::S(sk.to_owned()));
+        let refused = |message: String| StoreError::Refused { table: self.table.clone(), message };
+        delete.build().map_err(|error| refused(error.to_string()))
     }
 
     async fn scan<T: DeserializeOwned>(&self, sk_prefix: &str) -> Result<Vec<T>, StoreError> {
@@ -255,16 +245,17 @@ impl Store for DynamoStore {
     }
 }
 
-impl Default for SelectorCache {
-    fn default() -> Self {
-        Self { keep: DynamoStore::SELECTOR_CACHE, read: Mutex::default() }
-    }
-}
-
 /// A rule that cannot be read is left out, loudly: it must not keep the others from working.
 fn rule(item: Item, pk: &str, sk: &str) -> Option<Rule> {
     let read = decode::<RuleItem>(item).and_then(|item| item.read());
     read.map_err(|error| warn!(error = %error.of(pk, sk), "rule left out")).ok()
+}
+
+/// Tags that cannot be read are not known: nothing is started or stopped for that.
+fn stage_tags(item: Item, pk: &str, sk: &str) -> Option<Tags> {
+    let read = decode::<StageItem>(item).and_then(|item| item.read());
+    let known = read.map_err(|error| warn!(error = %error.of(pk, sk), "tags of the stage left out")).ok()?;
+    Some(known.listed.tags)
 }
 
 fn decode<T: DeserializeOwned>(item: Item) -> Result<T, Unreadable> {

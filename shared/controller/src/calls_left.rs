@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use replication::budget::Book;
-use replication::{Allowance, Budget, Limit, Operation, Step};
+use replication::{Allowance, Budget, Limit, Operation};
 
 /// Who may take the calls that are free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,12 +73,12 @@ impl CallsLeft {
         self.lock().get(&operation).map_or(now, |budget| budget.next_free(now, limit))
     }
 
-    /// What has to be written for these steps. `stamp` becomes the version of what is written; it is like no other.
-    pub fn spend(&self, steps: &[Step], now: Timestamp, stamp: u64) -> Vec<BudgetWrite> {
+    /// What has to be written for these calls. `stamp` becomes the version of what is written; it is like no other.
+    pub fn spend(&self, calls: &[Operation], now: Timestamp, stamp: u64) -> Vec<BudgetWrite> {
         let Some(limit) = self.limit else { return Vec::new() };
         let book = self.lock();
         let spent = |operation| {
-            let calls = steps.iter().filter(|step| Operation::of(step) == operation).count();
+            let calls = calls.iter().filter(|call| **call == operation).count();
             let before = book.get(&operation).cloned().unwrap_or_default();
             let mut after = before.clone();
             for _ in 0..calls {

@@ -2,11 +2,13 @@
 //!
 //! # Guarantees
 //! * Every mutating call has its intent in the store before it, and its outcome after it.
+//! * What a plan depends on and is not known is asked first, if it may be; what has no answer stays as it is.
 //! * Killed after any await, the next one who looks finds a lease that ends by itself, and has the doubt verified.
 //!
 //! # Caveats
 //! * The loop waits for what falls due within its [`Patience`]; what is due later is in the store, for others to do.
 
+mod asking;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,13 +18,14 @@ use jiff::{SignedDuration, Timestamp};
 use replication::invariant::applied;
 use replication::policy::fnv1a;
 use replication::{
-    BlockedReason, CallError, Context, Crowd, Desired, Lease, Moment, Observation, Operation, Outcome, Phase,
-    Plan, Policy, PublisherKey, Refusal, Replica, Report, StageArn, Step, View, plan,
+    BlockedReason, CallError, Capabilities, Context, Crowd, Desired, Lease, Moment, Observation, Operation,
+    Outcome, Phase, Plan, Policy, PublisherKey, Refusal, Replica, Report, StageArn, Step, View, plan,
 };
 use tracing::{debug, info, warn};
 
 use crate::placement::Placement;
 use crate::{Activity, Calls, CallsLeft, Clock, Store, StoreError, Write};
+use asking::without;
 
 /// How often a lost race is run again before the event is given back.
 const MAX_CONFLICTS: u32 = 20;
@@ -118,13 +121,13 @@ impl Controller {
         invocation: &Invocation,
     ) -> Result<Handled, Error> {
         let until = self.wait_until(invocation);
+        let mut carried = Carried { can: self.calls.capabilities(), full: BTreeMap::new() };
         let mut conflicts = 0;
         let mut polls = 0;
-        let mut full = BTreeMap::new();
         loop {
-            match self.round(publisher, news, &full, invocation, until).await? {
+            match self.round(publisher, news, &mut carried, invocation, until).await? {
                 Round::Done(handled) => return Ok(handled),
-                Round::Full(crowds) => full.extend(crowds),
+                Round::Full(crowds) => carried.full.extend(crowds),
                 Round::Conflict => {
                     conflicts += 1;
                     if conflicts > MAX_CONFLICTS {
@@ -140,7 +143,7 @@ impl Controller {
                     let pause = SignedDuration::from_millis(50 << polls.min(4));
                     let poll = self.clock.now().checked_add(pause).unwrap_or(due);
                     polls += 1;
-                    full.clear();
+                    carried.full.clear();
                     self.clock.sleep_until(if leased { due.min(poll) } else { due }).await;
                 }
             }
@@ -162,7 +165,7 @@ impl Controller {
         &self,
         publisher: &PublisherKey,
         news: Option<&Observation>,
-        full: &BTreeMap<StageArn, Crowd>,
+        carried: &mut Carried,
         invocation: &Invocation,
         until: Timestamp,
     ) -> Result<Round, Error> {
@@ -170,28 +173,38 @@ impl Controller {
         if stored.is_unconcerned() {
             return Ok(Round::Done(Handled::Unconcerned));
         }
-        let mut stored = View { full: full.clone(), ..stored };
+        let mut stored = View { full: carried.full.clone(), ..stored };
         let mut view = stored.clone();
         if let Some(news) = news {
             news.fold_into(&mut view, &self.policy);
         }
+        let mut learnt = None;
         loop {
             let now = self.clock.now();
             let context = Context {
                 now,
                 policy: &self.policy,
-                can: self.calls.capabilities(),
+                can: carried.can,
                 allowance: self.calls_left.allowance(now),
                 holder: &invocation.id,
             };
             let plan = plan(&view, context);
+            if !plan.asks.is_empty() {
+                let Some(asked) = self.ask(&plan.asks, &stored, view, now, invocation).await? else {
+                    return Ok(Round::Conflict);
+                };
+                carried.can = without(carried.can, &asked.unanswered);
+                (stored, view, learnt) = (asked.stored, asked.view, asked.stage.or(learnt));
+                continue;
+            }
             view = applied(&view, &plan);
-            let mut write = Write::between(&stored, &view);
+            let mut write = Write { stage: learnt.take(), ..Write::between(&stored, &view) };
             if plan.steps.iter().any(|step| matches!(step, Step::Start(_))) {
                 // Two who start different replicas of one participant share no replica; they must not both take its last slot.
                 write.publisher = view.publisher.clone();
             }
-            write.budgets = self.calls_left.spend(&plan.steps, now, stamp(&invocation.id, publisher, now));
+            let calls: Vec<_> = plan.steps.iter().map(Operation::of).collect();
+            write.budgets = self.calls_left.spend(&calls, now, stamp(&invocation.id, publisher, now));
             if !write.is_empty() {
                 match self.store.write(&write).await {
                     Ok(()) => {
@@ -208,6 +221,9 @@ impl Controller {
             }
             info!(plan = %plan.report, steps = plan.steps.len(), "planned");
             if plan.steps.is_empty() {
+                if let Some(due) = self.next_ask(&view, &plan, context).filter(|due| *due <= until) {
+                    return Ok(Round::Wait { due, leased: false });
+                }
                 return self.rest(plan, &view, now, until);
             }
             match self.execute(&plan.steps, &view, now, invocation).await? {
@@ -372,6 +388,14 @@ fn stamp(holder: &str, publisher: &PublisherKey, now: Timestamp) -> u64 {
     let (stage, participant) = (publisher.stage.as_str(), publisher.participant.as_str());
     let names = [holder, stage, participant].into_iter().flat_map(str::bytes);
     fnv1a(names.chain(now.as_nanosecond().to_le_bytes())).max(1)
+}
+
+/// What goes along from round to round.
+struct Carried {
+    /// The calls that may still be planned: a question without an answer is not asked again.
+    can: Capabilities,
+    /// Destinations that had no place left.
+    full: BTreeMap<StageArn, Crowd>,
 }
 
 /// What one round came to.

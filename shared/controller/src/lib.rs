@@ -18,7 +18,7 @@ pub use control::{Controller, Error, Handled, Invocation, Patience};
 pub use dispatch::{Dispatched, Dispatcher};
 pub use memory::MemoryStore;
 pub use port::{
-    Calls, Clock, Due, DueClass, ListReplicas, Queue, StartReplication, StopReplication, Store, StoreError,
-    Write,
+    Calls, Clock, Due, DueClass, GetParticipant, GetStage, ListReplicas, Queue, StartReplication,
+    StopReplication, Store, StoreError, Write,
 };
 pub use sweep::{Sweep, Swept};

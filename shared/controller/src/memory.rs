@@ -1,7 +1,7 @@
 //! The store in memory, beside its port: what the port promises, in the simplest form.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -10,8 +10,8 @@ use replication::budget::Book;
 use replication::occupancy::PLACES;
 use replication::sweep::StageKnowledge;
 use replication::{
-    Budget, Occupant, Operation, PlaceChange, PlaceKind, Publisher, PublisherKey, Replica, ReplicationKey,
-    Rule, StageArn, View,
+    Budget, Directory, Match, Occupant, Operation, PlaceChange, PlaceKind, Publisher, PublisherKey, Replica,
+    ReplicationKey, Rule, StageArn, View,
 };
 
 use crate::{Activity, Due, DueClass, Queue, Store, StoreError, Write};
@@ -33,6 +33,7 @@ struct State {
     activity: Vec<Activity>,
     budgets: BTreeMap<Operation, (Budget, Timestamp)>,
     stages: BTreeMap<StageArn, StageKnowledge>,
+    directory: Arc<Directory>,
     listed_at: Option<Timestamp>,
     reads: usize,
     writes: usize,
@@ -79,9 +80,12 @@ impl MemoryStore {
     fn load_now(&self, key: &PublisherKey) -> View {
         let mut state = self.lock();
         state.reads += 1;
+        let of_partition = |rule: &&Rule| rule.covers(&key.stage, None) != Match::No;
         View {
             publisher: state.publishers.get(key).cloned(),
-            rules: state.rules.iter().filter(|rule| rule.covers(&key.stage)).cloned().collect(),
+            tags: state.stages.get(&key.stage).map(|known| known.listed.tags.clone()),
+            rules: state.rules.iter().filter(of_partition).cloned().collect(),
+            directory: state.directory.clone(),
             replicas: state
                 .replicas
                 .values()
@@ -109,7 +113,9 @@ impl MemoryStore {
             };
             version != 0 && version != write.expected && now.is_none_or(|now| now <= busy_until)
         });
-        if publisher_stale || replica_stale || budget_stale {
+        let stage = write.stage.as_ref().map(|known| &known.listed.stage);
+        let stage_known = stage.is_some_and(|stage| state.stages.contains_key(stage));
+        if publisher_stale || replica_stale || budget_stale || stage_known {
             return Err(StoreError::Conflict);
         }
         let full = |place: &&PlaceChange| {
@@ -139,6 +145,9 @@ impl MemoryStore {
         }
         for write in &write.budgets {
             state.budgets.insert(write.operation, (write.after.clone(), write.busy_until));
+        }
+        if let Some(known) = &write.stage {
+            state.stages.insert(known.listed.stage.clone(), known.clone());
         }
         state.activity.extend(write.activity.iter().cloned());
         Ok(())

@@ -1,14 +1,15 @@
 //! What the controller needs of the world: one small trait per capability.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use replication::budget::Book;
+use replication::sweep::{ListedStage, StageKnowledge};
 use replication::{
     CallError, Capabilities, Desired, Listed, Operation, Phase, PlaceChange, Publisher, PublisherKey,
-    Receipt, Replica, ReplicationKey, StageArn, StartRequest, View, occupancy,
+    Receipt, Replica, ReplicationKey, SessionId, StageArn, StartRequest, View, occupancy,
 };
 
 use crate::{Activity, BudgetWrite};
@@ -40,6 +41,22 @@ pub trait ListReplicas: Send + Sync {
     ) -> BoxFuture<'a, Result<Vec<Listed>, CallError>>;
 }
 
+/// Reads a stage. IAM: `ivs:GetStage`.
+pub trait GetStage: Send + Sync {
+    /// Calls GetStage once.
+    fn get_stage<'a>(&'a self, stage: &'a StageArn) -> BoxFuture<'a, Result<ListedStage, CallError>>;
+}
+
+/// Reads a participant. IAM: `ivs:GetParticipant` on its stage.
+pub trait GetParticipant: Send + Sync {
+    /// Calls GetParticipant once, and gives the attributes of the participant's token.
+    fn get_participant<'a>(
+        &'a self,
+        publisher: &'a PublisherKey,
+        session: &'a SessionId,
+    ) -> BoxFuture<'a, Result<BTreeMap<String, String>, CallError>>;
+}
+
 /// The IVS calls a function was given. What it was not given, it leaves to others.
 #[derive(Clone, Default)]
 pub struct Calls {
@@ -49,12 +66,22 @@ pub struct Calls {
     pub stop: Option<Arc<dyn StopReplication>>,
     /// ListParticipantReplicas.
     pub list: Option<Arc<dyn ListReplicas>>,
+    /// GetStage.
+    pub stage: Option<Arc<dyn GetStage>>,
+    /// GetParticipant.
+    pub participant: Option<Arc<dyn GetParticipant>>,
 }
 
 impl Calls {
     /// The same as the planner wants to know it.
     pub fn capabilities(&self) -> Capabilities {
-        Capabilities { start: self.start.is_some(), stop: self.stop.is_some(), verify: self.list.is_some() }
+        Capabilities {
+            start: self.start.is_some(),
+            stop: self.stop.is_some(),
+            verify: self.list.is_some(),
+            get_stage: self.stage.is_some(),
+            get_participant: self.participant.is_some(),
+        }
     }
 }
 
@@ -66,7 +93,7 @@ impl Calls {
 /// * A place at a destination is taken only if one is left; else nothing is written, and it is [`StoreError::DestinationFull`].
 /// * A budget is written only if it is as it was read, or has been idle since: [`BudgetWrite`].
 pub trait Store: Send + Sync {
-    /// All that is known around one publisher: its rules, itself and its replications. One Query.
+    /// All that is known around one publisher: its stage, its rules, itself and its replications. One Query.
     fn load<'a>(&'a self, publisher: &'a PublisherKey) -> BoxFuture<'a, Result<View, StoreError>>;
 
     /// The budgets of all operations, as they are stored. One Query.
@@ -162,6 +189,8 @@ pub struct Write {
     pub activity: Vec<Activity>,
     /// Budgets, each on its own condition.
     pub budgets: Vec<BudgetWrite>,
+    /// The publisher's stage, if nothing was known of it; on the condition that nothing is.
+    pub stage: Option<StageKnowledge>,
 }
 
 impl Write {
@@ -185,6 +214,7 @@ impl Write {
             && self.places.is_empty()
             && self.activity.is_empty()
             && self.budgets.is_empty()
+            && self.stage.is_none()
     }
 
     /// The view as it is stored once this is written.

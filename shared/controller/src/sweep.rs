@@ -8,13 +8,14 @@
 //! # Caveats
 //! * It ends at its deadline, and the next one goes on with what was not looked at for the longest time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use replication::sweep::agenda::{roster_is_due, to_remember};
-use replication::sweep::{Inventory, Look, Roster, StageKnowledge, SweepPolicy, Target, agenda};
-use replication::{Observation, PublisherKey, ReplicationKey, StageArn};
+use replication::sweep::{Agenda, Inventory, Look, Roster, StageKnowledge, SweepPolicy, Target, agenda};
+use replication::{Observation, PublisherKey, ReplicationKey, SessionId, StageArn};
 use tracing::{Instrument, info, info_span, warn};
 
 use crate::{Clock, Controller, Invocation, StoreError};
@@ -23,6 +24,7 @@ use witness::{Silence, Witness};
 
 pub mod pace;
 pub mod port;
+mod tags;
 mod witness;
 
 /// How often a sweep is begun.
@@ -30,6 +32,9 @@ pub const SWEEP_EVERY: SignedDuration = SignedDuration::from_secs(60);
 
 /// What is left of a sweep's time for the last look to be stored.
 const MARGIN: SignedDuration = SignedDuration::from_secs(2);
+
+/// Stages that are written at the same time.
+const SIDE_BY_SIDE: usize = 20;
 
 /// Looks at IVS for what events missed.
 pub struct Sweep {
@@ -60,7 +65,7 @@ pub struct Swept {
     pub skipped: usize,
     /// Pieces of news.
     pub news: usize,
-    /// Publishers planned again because the rules had changed.
+    /// Publishers planned again because rules or tags had changed, or a question was open.
     pub planned_again: usize,
     /// Running replicas that somebody else started.
     pub foreign: usize,
@@ -82,26 +87,29 @@ impl Sweep {
             invocation,
             until,
             witness: Witness::new(&self.reads, &*self.pace, &*self.clock, until),
-            inventory: &inventory,
             unowned: inventory.foreign().cloned().collect(),
+            inventory,
+            open: VecDeque::new(),
             known_at: BTreeMap::new(),
             swept: Swept::default(),
         };
         let capacity = self.pace.calls_in(until.duration_since(began));
+        let roster = sweeping.roster(capacity).await;
+        sweeping.keep_directory(&roster).await;
+        let agenda = agenda(&sweeping.inventory, &roster, capacity, self.clock.now(), &self.policy);
+        sweeping.swept.stages = agenda.looks.len();
+        sweeping.keep_roster(&roster, &agenda).await;
         sweeping.correct_places().await;
         sweeping.plan_again().await;
-        let roster = sweeping.roster(capacity).await;
-        let agenda = agenda(&inventory, &roster, capacity, self.clock.now(), &self.policy);
-        sweeping.swept.stages = agenda.looks.len();
-        for stage in to_remember(&inventory, &roster, &agenda, self.clock.now()) {
-            sweeping.remember(&stage).await;
-        }
         for look in &agenda.looks {
+            // Looks do not wait for questions: both have a quota of their own.
+            sweeping.ask(self.clock.now()).await;
             let span = info_span!("look", stage = %look.stage, in_doubt = look.in_doubt);
             if sweeping.look(look, &roster).instrument(span).await.is_err() {
                 break;
             }
         }
+        sweeping.ask(until).await;
         Ok(sweeping.finish(agenda.oldest.unwrap_or(began), &agenda.looks))
     }
 }
@@ -112,7 +120,9 @@ struct Sweeping<'a> {
     invocation: &'a Invocation,
     until: Timestamp,
     witness: Witness<'a>,
-    inventory: &'a Inventory,
+    inventory: Inventory,
+    /// Publishers whose attributes have to be asked for, with their sessions.
+    open: VecDeque<(PublisherKey, SessionId)>,
     unowned: BTreeSet<ReplicationKey>,
     known_at: BTreeMap<StageArn, Timestamp>,
     swept: Swept,
@@ -122,7 +132,8 @@ struct Sweeping<'a> {
 struct OutOfTime;
 
 impl Sweeping<'_> {
-    /// Has publishers planned again for whom the rules changed while nobody listened.
+    /// Has publishers planned again for whom the rules or the tags of stages changed while nobody listened, or a question
+    /// is open.
     async fn plan_again(&mut self) {
         if self.inventory.rules_incomplete {
             warn!("a rule cannot be read; what the rules want is not compared with what there is");
@@ -154,9 +165,9 @@ impl Sweeping<'_> {
     /// says nothing of what it does not hold.
     async fn roster(&mut self, capacity: usize) -> Roster {
         let Sweep { clock, policy, .. } = self.sweep;
-        let mut roster = Roster::remembered(self.inventory);
+        let mut roster = Roster::remembered(&self.inventory);
         let pages = roster.stages.len().div_ceil(100).max(1);
-        if !roster_is_due(self.inventory, pages, capacity, SWEEP_EVERY, clock.now(), policy) {
+        if !roster_is_due(&self.inventory, pages, capacity, SWEEP_EVERY, clock.now(), policy) {
             return roster;
         }
         let (listed, silence) = self.witness.stages().await;
@@ -174,6 +185,15 @@ impl Sweeping<'_> {
         }
     }
 
+    /// Keeps what a roster says of stages, side by side: after a rule with tags, these can be all there are.
+    async fn keep_roster(&mut self, roster: &Roster, agenda: &Agenda) {
+        let changed = to_remember(&self.inventory, roster, agenda, self.sweep.clock.now());
+        for some in changed.chunks(SIDE_BY_SIDE) {
+            join_all(some.iter().map(|stage| self.remember(stage))).await;
+        }
+        changed.into_iter().for_each(|stage| self.inventory.put_knowledge(stage));
+    }
+
     async fn remember(&self, knowledge: &StageKnowledge) {
         if let Err(error) = self.sweep.store.remember_stage(knowledge).await {
             warn!(%error, stage = %knowledge.listed.stage, "not remembered what is known of the stage");
@@ -183,7 +203,7 @@ impl Sweeping<'_> {
     /// Looks at one stage, and at all that this leaves open.
     async fn look(&mut self, look: &Look, roster: &Roster) -> Result<(), OutOfTime> {
         let began = self.sweep.clock.now();
-        let read = self.witness.look(self.inventory, look, &self.sweep.policy).await;
+        let read = self.witness.look(&self.inventory, look, &self.sweep.policy).await;
         let (complete, news) = match read.silence {
             None => (true, read.news),
             Some(Silence::OutOfTime) if read.news.is_empty() => return Err(OutOfTime),
@@ -228,10 +248,13 @@ impl Sweeping<'_> {
     }
 
     /// Hands a publisher to the one loop. Whether that could take the news.
-    async fn reconcile(&self, publisher: &PublisherKey, news: Option<&Observation>) -> bool {
+    async fn reconcile(&mut self, publisher: &PublisherKey, news: Option<&Observation>) -> bool {
         let reconciled = self.sweep.controller.reconcile(publisher, news, self.invocation).await;
         match reconciled {
-            Ok(_) => true,
+            Ok(handled) => {
+                self.note_question(publisher, news, &handled);
+                true
+            }
             // Somebody else's call is under way, who will do the rest.
             Err(crate::Error::Unsettled { .. }) => true,
             Err(error) => {

@@ -13,8 +13,8 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::Step;
 use crate::moment::later;
+use crate::{Question, Step};
 
 /// An IVS operation that has a budget. Each has its own quota of 5 calls per second (IVS service quotas).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,11 +25,15 @@ pub enum Operation {
     Stop,
     /// ListParticipantReplicas.
     List,
+    /// GetStage.
+    GetStage,
+    /// GetParticipant.
+    GetParticipant,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 3] = [Self::Start, Self::Stop, Self::List];
+    pub const ALL: [Self; 5] = [Self::Start, Self::Stop, Self::List, Self::GetStage, Self::GetParticipant];
 
     /// IVS's name for it.
     pub fn name(self) -> &'static str {
@@ -37,6 +41,8 @@ impl Operation {
             Self::Start => "StartParticipantReplication",
             Self::Stop => "StopParticipantReplication",
             Self::List => "ListParticipantReplicas",
+            Self::GetStage => "GetStage",
+            Self::GetParticipant => "GetParticipant",
         }
     }
 
@@ -51,6 +57,14 @@ impl Operation {
             Step::Start(_) => Self::Start,
             Step::Stop(_) => Self::Stop,
             Step::Verify(_) => Self::List,
+        }
+    }
+
+    /// The operation that answers a question.
+    pub fn answering(question: Question) -> Self {
+        match question {
+            Question::Tags => Self::GetStage,
+            Question::Attributes => Self::GetParticipant,
         }
     }
 }
@@ -73,11 +87,21 @@ pub struct Allowance {
     pub stop: usize,
     /// ListParticipantReplicas.
     pub list: usize,
+    /// GetStage.
+    pub get_stage: usize,
+    /// GetParticipant.
+    pub get_participant: usize,
 }
 
 impl Allowance {
     /// As many as one likes.
-    pub const UNLIMITED: Self = Self { start: usize::MAX, stop: usize::MAX, list: usize::MAX };
+    pub const UNLIMITED: Self = Self {
+        start: usize::MAX,
+        stop: usize::MAX,
+        list: usize::MAX,
+        get_stage: usize::MAX,
+        get_participant: usize::MAX,
+    };
 
     /// What is left for an operation.
     pub fn left(&mut self, operation: Operation) -> &mut usize {
@@ -85,6 +109,8 @@ impl Allowance {
             Operation::Start => &mut self.start,
             Operation::Stop => &mut self.stop,
             Operation::List => &mut self.list,
+            Operation::GetStage => &mut self.get_stage,
+            Operation::GetParticipant => &mut self.get_participant,
         }
     }
 

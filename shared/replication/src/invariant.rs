@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::{Context, Owner, Phase, Plan, Publishing, ReplicationKey, Step, View, plan};
+use crate::{Context, Match, Owner, Phase, Plan, Publishing, ReplicationKey, Step, View, plan};
 
 /// A named invariant of the core.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,19 +20,22 @@ pub enum Invariant {
     OwnOnly,
     /// P9: nothing is stopped for want of news.
     NoStopWithoutNews,
+    /// P9: nothing is stopped while the rule that wanted it last cannot be decided on.
+    UnknownStopsNothing,
     /// P12: every replication and every wanted destination has exactly one line in the report.
     EveryKeyExplained,
 }
 
 impl Invariant {
     /// Every invariant.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::PlanTwice,
         Self::IntentBeforeCall,
         Self::ParticipantSlots,
         Self::NoSelfReplication,
         Self::OwnOnly,
         Self::NoStopWithoutNews,
+        Self::UnknownStopsNothing,
         Self::EveryKeyExplained,
     ];
 
@@ -45,6 +48,7 @@ impl Invariant {
             Self::NoSelfReplication => "P7-no-self-replication",
             Self::OwnOnly => "P8-own-only",
             Self::NoStopWithoutNews => "P9-no-stop-without-news",
+            Self::UnknownStopsNothing => "P9-unknown-stops-nothing",
             Self::EveryKeyExplained => "P12-every-key-explained",
         }
     }
@@ -80,6 +84,16 @@ impl Invariant {
                     line.is_some_and(|line| line.rule.is_some())
                 };
                 !unknown || !stops(made).any(wanted)
+            }
+            Self::UnknownStopsNothing => {
+                let gone = made.report.publishing == Publishing::No;
+                let undecided = |key: &ReplicationKey| {
+                    let replica = view.replicas.iter().find(|replica| replica.key == *key);
+                    let last = replica.and_then(|replica| replica.rule.as_ref());
+                    let rule = view.rules.iter().find(|rule| Some(&rule.id) == last.map(|last| &last.id));
+                    rule.is_some_and(|rule| rule.wants(view, &key.destination, context.now) == Match::Unknown)
+                };
+                gone || !stops(made).any(undecided)
             }
             Self::EveryKeyExplained => {
                 let lines: Vec<_> = made.report.lines.iter().map(|line| &line.destination).collect();

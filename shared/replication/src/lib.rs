@@ -1,6 +1,6 @@
 //! The pure core of Stagelink: what participant replication means, without IVS, DynamoDB, Lambda or a clock.
 //!
-//! Read in this order: [`id`] and [`moment`] (the vocabulary), [`rule`] (what a customer wants), [`publisher`] and
+//! Read in this order: [`id`] and [`moment`] (the vocabulary), [`rule`] and [`matching`] (what a customer wants), [`publisher`] and
 //! [`replica`] (what is known), [`observation`] (how knowledge grows), [`planner`] (what to do next), [`outcome`] (what a
 //! call's answer means) and [`invariant`] (what must always hold).
 //!
@@ -14,6 +14,7 @@
 pub mod budget;
 pub mod id;
 pub mod invariant;
+pub mod matching;
 pub mod moment;
 pub mod observation;
 pub mod occupancy;
@@ -29,6 +30,7 @@ pub mod view;
 
 pub use budget::{Allowance, Book, Budget, Limit, Operation};
 pub use id::{IdError, ParticipantId, PublisherKey, ReplicationKey, RuleId, SessionId, StageArn};
+pub use matching::{Directory, Match};
 pub use moment::{Evidence, Moment, Standing};
 pub use observation::Observation;
 pub use occupancy::{Crowd, Eviction, Holder, Occupant, PlaceChange, PlaceKind};
@@ -39,7 +41,7 @@ pub use publisher::{Publisher, Publishing};
 pub use replica::{
     Blocked, BlockedReason, Desired, GiveWay, LastError, Lease, Owner, Phase, Replica, RuleRef,
 };
-pub use report::{Decision, Line, Report, Unmatched};
+pub use report::{Decision, Line, Question, Report, Unmatched};
 pub use rule::{
     Destination, ParticipantFilter, Pattern, ReconnectWindow, Rule, RuleError, Source, Status, Tags,
 };

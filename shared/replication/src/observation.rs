@@ -1,5 +1,7 @@
 //! What IVS reported, in the domain's words, and how it is taken in.
 
+use std::collections::BTreeMap;
+
 use crate::{Moment, Phase, Policy, Publisher, PublisherKey, Replica, ReplicationKey, SessionId, View};
 
 /// One piece of news. An event is a hint which publisher to look at, and evidence of a moment; never an order.
@@ -25,6 +27,15 @@ pub enum Observation {
         /// The token's user id, empty if it has none.
         user_id: String,
         /// When.
+        at: Moment,
+    },
+    /// A participant has these attributes by its token.
+    Attributes {
+        /// Who.
+        key: PublisherKey,
+        /// All of them; never logged.
+        attributes: BTreeMap<String, String>,
+        /// When IVS said so.
         at: Moment,
     },
     /// A replication began, or its replica participant appeared at the destination.
@@ -58,7 +69,9 @@ impl Observation {
     /// The publisher to look at.
     pub fn publisher(&self) -> PublisherKey {
         match self {
-            Self::Published { key, .. } | Self::Unpublished { key, .. } => key.clone(),
+            Self::Published { key, .. } | Self::Unpublished { key, .. } | Self::Attributes { key, .. } => {
+                key.clone()
+            }
             Self::ReplicaActive { key, .. }
             | Self::ReplicaEnded { key, .. }
             | Self::ReplicaFailed { key, .. } => key.publisher(),
@@ -68,7 +81,7 @@ impl Observation {
     /// When it happened.
     pub fn at(&self) -> Moment {
         match self {
-            Self::Published { at, .. } | Self::Unpublished { at, .. } => *at,
+            Self::Published { at, .. } | Self::Unpublished { at, .. } | Self::Attributes { at, .. } => *at,
             Self::ReplicaActive { at, .. }
             | Self::ReplicaEnded { at, .. }
             | Self::ReplicaFailed { at, .. } => *at,
@@ -83,6 +96,7 @@ impl Observation {
             Self::Unpublished { session, user_id, at, .. } => {
                 publisher(view).saw(false, *at, session, user_id)
             }
+            Self::Attributes { attributes, .. } => publisher(view).attributes = Some(attributes.clone()),
             Self::ReplicaActive { key, destination_session, at } => {
                 let mut replica = replica(view, key);
                 let newest = replica.evidence.on <= Some(*at) || replica.destination_session.is_none();

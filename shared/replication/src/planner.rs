@@ -8,6 +8,7 @@
 mod place;
 mod settle;
 mod truth;
+mod undecided;
 mod wants;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,10 +16,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::{
-    Allowance, Eviction, Lease, Line, Operation, Policy, Publishing, ReconnectWindow, Replica,
+    Allowance, Eviction, Lease, Line, Operation, Policy, Publishing, Question, ReconnectWindow, Replica,
     ReplicationKey, Report, View,
 };
 use settle::Settled;
+use undecided::undecided;
 use wants::wants;
 
 /// What the planner needs to know beside the view.
@@ -45,11 +47,17 @@ pub struct Capabilities {
     pub stop: bool,
     /// ListParticipantReplicas.
     pub verify: bool,
+    /// GetStage.
+    pub get_stage: bool,
+    /// GetParticipant.
+    pub get_participant: bool,
 }
 
-/// What is to be done: first write `changes`, then make the calls in `steps`.
+/// What is to be done: first ask what is in `asks`, and plan again; else write `changes`, then make the calls in `steps`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
+    /// What the executor may ask IVS, and the plan depends on.
+    pub asks: Vec<Question>,
     /// Replications as they are to be stored before any call, each differing from the view.
     pub changes: Vec<Replica>,
     /// Calls to make. They touch different replications and may be made at the same time.
@@ -63,7 +71,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether there is nothing to write and nothing to call.
+    /// Whether there is nothing to write and nothing to call, questions aside.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty() && self.steps.is_empty()
     }
@@ -102,6 +110,7 @@ pub fn plan(view: &View, context: Context<'_>) -> Plan {
         free_slots: 0,
         doubtful: Vec::new(),
         plan: Plan {
+            asks: Vec::new(),
             changes: Vec::new(),
             steps: Vec::new(),
             evictions: Vec::new(),
@@ -119,7 +128,10 @@ pub fn plan(view: &View, context: Context<'_>) -> Plan {
         }
     }
     for replica in view.replicas.iter().filter(|replica| !wanted.contains(&replica.key.destination)) {
-        planning.settle_unwanted(replica);
+        match undecided(view, replica, context.now) {
+            Some((want, why)) => planning.settle_undecided(replica, &want, why),
+            None => planning.settle_unwanted(replica),
+        }
     }
     planning.place(&runners, starters);
     planning.finish()
@@ -143,6 +155,8 @@ impl Planning<'_> {
             Operation::Start => can.start,
             Operation::Stop => can.stop,
             Operation::List => can.verify,
+            Operation::GetStage => can.get_stage,
+            Operation::GetParticipant => can.get_participant,
         };
         given && *self.context.allowance.left(operation) > 0
     }
@@ -176,6 +190,7 @@ impl Planning<'_> {
             let doubtful = std::mem::take(&mut self.doubtful);
             self.call(Step::Verify(doubtful));
         }
+        self.plan.asks = self.asks();
         self.plan
     }
 }

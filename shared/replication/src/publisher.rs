@@ -1,5 +1,7 @@
 //! What is known of a publisher on a source stage.
 
+use std::collections::BTreeMap;
+
 use crate::{Evidence, Moment, PublisherKey, SessionId, Standing};
 
 /// A participant of a source stage, as far as news of it has come.
@@ -11,6 +13,8 @@ pub struct Publisher {
     pub session: Option<SessionId>,
     /// The token's user id; empty if it has none.
     pub user_id: String,
+    /// The attributes of its token; nothing if IVS was not asked yet.
+    pub attributes: Option<BTreeMap<String, String>>,
     /// News of publishing (on) and of not publishing (off).
     pub evidence: Evidence,
     /// The stored version this was read at; 0 if it is not stored yet.
@@ -33,7 +37,14 @@ pub enum Publishing {
 impl Publisher {
     /// Somebody of whom there is no news yet.
     pub fn new(key: PublisherKey) -> Self {
-        Self { key, session: None, user_id: String::new(), evidence: Evidence::default(), version: 0 }
+        Self {
+            key,
+            session: None,
+            user_id: String::new(),
+            attributes: None,
+            evidence: Evidence::default(),
+            version: 0,
+        }
     }
 
     /// Whether it publishes, by all news together.

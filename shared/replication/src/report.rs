@@ -1,5 +1,6 @@
 //! Why each replication is treated as it is: the log line, the golden file and what an operator is told.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::{BlockedReason, PublisherKey, Publishing, RuleId, StageArn};
@@ -55,8 +56,8 @@ pub enum Decision {
     Foreign,
 }
 
-/// Why a rule does not speak of a publisher.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Why a rule does not speak of a publisher, or of one of its destinations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unmatched {
     /// The rule is paused.
     Paused,
@@ -64,10 +65,51 @@ pub enum Unmatched {
     Expired,
     /// The rule's source is another stage.
     OtherSource,
+    /// The stage does not have the tags of the rule's source.
+    Tags,
+    /// It depends on the stage's tags, which are not known yet.
+    TagsUnknown,
     /// The participant's user id does not match.
     UserId,
+    /// The participant's attributes do not match.
+    Attributes,
+    /// It depends on the participant's attributes, which are not known yet.
+    AttributesUnknown,
     /// The rule's destination is the source itself.
     DestinationIsSource,
+    /// It depends on the destination's tags, which are not known yet.
+    DestinationUnknown,
+    /// No stage is known that has the tags of the rule's destinations.
+    NoDestination,
+}
+
+/// What has to be asked of IVS before a rule can be decided on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Question {
+    /// The tags of the publisher's stage: GetStage.
+    Tags,
+    /// The attributes of the publisher: GetParticipant.
+    Attributes,
+}
+
+impl Unmatched {
+    /// Whether more knowledge can still make the rule apply.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::TagsUnknown | Self::AttributesUnknown | Self::DestinationUnknown)
+    }
+}
+
+impl Report {
+    /// What is worth asking of IVS: without a publisher, nothing depends on it.
+    pub fn questions(&self) -> BTreeSet<Question> {
+        let asked = |(_, why): &(RuleId, Unmatched)| match why {
+            Unmatched::TagsUnknown => Some(Question::Tags),
+            Unmatched::AttributesUnknown => Some(Question::Attributes),
+            _ => None,
+        };
+        let worth_it = matches!(self.publishing, Publishing::Yes | Publishing::Uncertain);
+        self.unmatched.iter().filter(|_| worth_it).filter_map(asked).collect()
+    }
 }
 
 impl fmt::Display for Decision {
@@ -93,8 +135,14 @@ impl fmt::Display for Unmatched {
             Self::Paused => "the rule is paused",
             Self::Expired => "the rule has expired",
             Self::OtherSource => "the rule's source is another stage",
+            Self::Tags => "the stage's tags do not match",
+            Self::TagsUnknown => "the stage's tags are not known yet",
             Self::UserId => "the user id does not match",
+            Self::Attributes => "the attributes do not match",
+            Self::AttributesUnknown => "the participant's attributes are not known yet",
             Self::DestinationIsSource => "the destination is the source itself",
+            Self::DestinationUnknown => "the destination's tags are not known yet",
+            Self::NoDestination => "no stage is known that has the destination's tags",
         })
     }
 }
@@ -114,7 +162,8 @@ impl fmt::Display for Report {
             writeln!(f, "  {} [{rule}] {}: {}", line.destination, line.decision, line.why)?;
         }
         for (rule, why) in &self.unmatched {
-            writeln!(f, "  rule {rule} does not apply: {why}")?;
+            let verdict = if why.is_open() { "is not decided" } else { "does not apply" };
+            writeln!(f, "  rule {rule} {verdict}: {why}")?;
         }
         Ok(())
     }

@@ -53,15 +53,6 @@ impl Rule {
         self.status == Status::Enabled && self.expires_at.is_none_or(|end| now < end)
     }
 
-    /// Whether the rule speaks of publishers on `stage`.
-    pub fn covers(&self, stage: &StageArn) -> bool {
-        match &self.source {
-            Source::Any => true,
-            Source::Stage(source) => source == stage,
-            Source::Tags(_) => false,
-        }
-    }
-
     /// Checks what can be known without IVS.
     ///
     /// # Errors
@@ -142,13 +133,6 @@ pub struct ParticipantFilter {
     pub user_id: Option<Pattern>,
     /// The participant must have each of these attributes, with a value that matches.
     pub attributes: BTreeMap<String, Pattern>,
-}
-
-impl ParticipantFilter {
-    /// Whether a participant with this user id is meant.
-    pub fn matches(&self, user_id: &str) -> bool {
-        self.user_id.as_ref().is_none_or(|pattern| pattern.matches(user_id))
-    }
 }
 
 /// A text pattern: `*` stands for any run of characters, also none; `?` for exactly one. The case counts.

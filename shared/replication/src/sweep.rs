@@ -12,6 +12,7 @@
 //! | a replica that should be there and is not | ListParticipantReplicas, one call for all of its publisher's |
 //! | a participant that is replicated, without a replica known | ListParticipantReplicas |
 //! | a stage that ListStages does not list | GetStage |
+//! | a publisher whose attributes a rule depends on | GetParticipant |
 //!
 //! # Guarantees
 //! * Everything here is a total function of values.
@@ -20,19 +21,21 @@
 //!   it, and can only make it start again.
 //! * What is known already is not told again: a sweep of a world that is as the table says gives no observation.
 //!
-//! [`agenda()`] says what to read, [`mod@stage`], [`mod@history`] and [`mod@second`] what the answers mean.
+//! [`agenda()`] says what to read, [`mod@directory`] which stages rules can select as destinations, [`mod@stage`], [`mod@history`] and [`mod@second`] what the answers mean.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Allowance, BlockedReason, Capabilities, Context, Destination, Moment, Occupant, Owner, ParticipantId,
-    Phase, PlaceChange, PlaceKind, Policy, Publisher, PublisherKey, Publishing, Replica, ReplicationKey,
-    Rule, SessionId, StageArn, Standing, View, plan,
+    Allowance, BlockedReason, Capabilities, Context, Destination, Directory, Match, Moment, Occupant, Owner,
+    ParticipantId, Phase, PlaceChange, PlaceKind, Policy, Publisher, PublisherKey, Publishing, Replica,
+    ReplicationKey, Rule, SessionId, StageArn, Standing, Tags, View, plan,
 };
 
 pub mod agenda;
+pub mod directory;
 pub mod history;
 pub mod second;
 pub mod stage;
@@ -72,6 +75,8 @@ pub struct Inventory {
     pub rules_incomplete: bool,
     /// What is known of each stage.
     pub stages: BTreeMap<StageArn, StageItems>,
+    /// The stages that rules can select as destinations, with their tags.
+    pub directory: Arc<Directory>,
     /// When the stages were listed last, to the end.
     pub listed_at: Option<Timestamp>,
 }
@@ -264,6 +269,11 @@ impl Inventory {
         self.stages.get(stage)?.knowledge.as_ref()
     }
 
+    /// The tags of a stage, if they are known.
+    pub fn tags(&self, stage: &StageArn) -> Option<&Tags> {
+        self.knowledge(stage).map(|known| &known.listed.tags)
+    }
+
     /// The known publishers of a stage.
     pub fn publishers_on(&self, stage: &StageArn) -> impl Iterator<Item = &Publisher> {
         self.stages.get(stage).into_iter().flat_map(|items| items.publishers.values())
@@ -298,19 +308,14 @@ impl Inventory {
             .map(|replica| &replica.key)
     }
 
-    /// Publishers for whom something has to be written although IVS reported nothing: the rules changed while nobody
-    /// listened. None, if a rule cannot be read: what it wants must not be released for that.
+    /// Publishers for whom something has to be written or asked although IVS reported nothing: the rules or the tags of
+    /// stages changed while nobody listened. None, if a rule cannot be read: what it wants must not be released for that.
     pub fn out_of_date(&self, now: Timestamp, policy: &Policy) -> Vec<PublisherKey> {
         if self.rules_incomplete {
             return Vec::new();
         }
-        let context = Context {
-            now,
-            policy,
-            can: Capabilities::default(),
-            allowance: Allowance::UNLIMITED,
-            holder: "",
-        };
+        let can = Capabilities { get_participant: true, ..Capabilities::default() };
+        let context = Context { now, policy, can, allowance: Allowance::UNLIMITED, holder: "" };
         let keys = self.stages.iter().flat_map(|(stage, items)| {
             let of_replicas = items.replicas.keys().map(|(participant, _)| participant);
             let participants: BTreeSet<_> = items.publishers.keys().chain(of_replicas).collect();
@@ -318,14 +323,20 @@ impl Inventory {
                 .into_iter()
                 .map(|participant| PublisherKey { stage: stage.clone(), participant: participant.clone() })
         });
-        keys.filter(|key| !plan(&self.view(key), context).is_empty()).collect()
+        let is_open = |key: &PublisherKey| {
+            let made = plan(&self.view(key), context);
+            !made.is_empty() || !made.asks.is_empty()
+        };
+        keys.filter(is_open).collect()
     }
 
     /// All that is known around one publisher, as the planner wants it.
     fn view(&self, key: &PublisherKey) -> View {
         View {
             publisher: self.publisher(key).cloned(),
-            rules: self.rules.iter().filter(|rule| rule.covers(&key.stage)).cloned().collect(),
+            tags: self.tags(&key.stage).cloned(),
+            rules: self.rules.iter().filter(|rule| self.covers(rule, &key.stage)).cloned().collect(),
+            directory: self.directory.clone(),
             replicas: self.replicas_of(key).cloned().collect(),
             is_destination: self.occupants(&key.stage).is_some(),
             ..View::empty(key.clone())
@@ -334,11 +345,7 @@ impl Inventory {
 
     /// Of these stages, and those that the rules name, the ones that somebody wants something of: sources and
     /// destinations of active rules and of live replications.
-    fn concerned<'a>(
-        &'a self,
-        stages: impl Iterator<Item = &'a StageArn>,
-        now: Timestamp,
-    ) -> BTreeSet<&'a StageArn> {
+    fn concerned<'a>(&'a self, roster: &'a Roster, now: Timestamp) -> BTreeSet<&'a StageArn> {
         let active: Vec<&Rule> = self.rules.iter().filter(|rule| rule.is_active(now)).collect();
         let destinations = active.iter().flat_map(|rule| &rule.destinations);
         let mut concerned: BTreeSet<_> = destinations
@@ -347,11 +354,24 @@ impl Inventory {
                 Destination::Tags { .. } => None,
             })
             .collect();
-        concerned.extend(stages.filter(|stage| active.iter().any(|rule| rule.covers(stage))));
+        let selected =
+            self.directory.iter().filter(|(_, tags)| active.iter().any(|rule| rule.can_select(tags)));
+        concerned.extend(selected.map(|(stage, _)| stage));
+        for stage in roster.stages.keys().chain(self.stages.keys()) {
+            let tags = roster.stages.get(stage).map(|listed| &listed.tags).or(self.tags(stage));
+            if active.iter().any(|rule| rule.covers(stage, tags) != Match::No) {
+                concerned.insert(stage);
+            }
+        }
         for replica in self.replicas().filter(|replica| is_live(replica)) {
             concerned.extend([&replica.key.source, &replica.key.destination]);
         }
         concerned
+    }
+
+    /// Whether a rule speaks of a stage, as far as is known.
+    fn covers(&self, rule: &Rule, stage: &StageArn) -> bool {
+        rule.covers(stage, self.tags(stage)) != Match::No
     }
 
     fn publishing(&self, key: &PublisherKey) -> Publishing {
@@ -367,8 +387,12 @@ impl Inventory {
     /// Whether news of this publisher can make a difference: a rule means it, it has a live replication, or it is known to
     /// take a place that a replica might want.
     fn matters(&self, key: &PublisherKey, user_id: &str, now: Timestamp) -> bool {
+        let attributes = self.publisher(key).and_then(|publisher| publisher.attributes.as_ref());
         let wants = |rule: &&Rule| {
-            rule.is_active(now) && rule.covers(&key.stage) && rule.participants.matches(user_id)
+            rule.is_active(now)
+                && self.covers(rule, &key.stage)
+                && rule.participants.matches(user_id)
+                && rule.participants.matches_attributes(attributes) != Match::No
         };
         let takes_a_place =
             || self.occupants(&key.stage).is_some() && self.publishing(key) == Publishing::Yes;

@@ -1,8 +1,8 @@
 //! All that is known around one publisher: what the planner looks at.
 
+use crate::{Crowd, Directory, Match, Publisher, PublisherKey, Replica, Rule, StageArn, Tags};
 use std::collections::BTreeMap;
-
-use crate::{Crowd, Publisher, PublisherKey, Replica, Rule, StageArn};
+use std::sync::Arc;
 
 /// One publisher with the rules that may speak of it and its replications.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,8 +11,12 @@ pub struct View {
     pub key: PublisherKey,
     /// What is known of the publisher; nothing if it is not stored.
     pub publisher: Option<Publisher>,
-    /// Rules of its stage and rules for any stage, in any order.
+    /// The tags of its stage; nothing if they are not known yet.
+    pub tags: Option<Tags>,
+    /// Rules of its stage and rules that select their stages, in any order.
     pub rules: Vec<Rule>,
+    /// The stages that rules can select as destinations, with their tags. One that is missing is not known yet.
+    pub directory: Arc<Directory>,
     /// Its replications, ordered by destination.
     pub replicas: Vec<Replica>,
     /// Whether its stage is a destination too: then its publisher takes one of the places there.
@@ -24,10 +28,13 @@ pub struct View {
 impl View {
     /// Nothing known yet.
     pub fn empty(key: PublisherKey) -> Self {
+        let directory = Arc::default();
         Self {
             key,
             publisher: None,
+            tags: None,
             rules: Vec::new(),
+            directory,
             replicas: Vec::new(),
             is_destination: false,
             full: BTreeMap::new(),
@@ -36,7 +43,9 @@ impl View {
 
     /// Whether there is neither a rule nor anything to look after: such an event deserves no write.
     pub fn is_unconcerned(&self) -> bool {
-        self.rules.is_empty() && self.replicas.is_empty() && self.publisher.is_none() && !self.is_destination
+        let covers = |rule: &Rule| rule.covers(&self.key.stage, self.tags.as_ref()) != Match::No;
+        let known = self.publisher.is_some() || !self.replicas.is_empty() || self.is_destination;
+        !known && !self.rules.iter().any(covers)
     }
 
     /// Puts `replica` in the place of the one with the same key, or adds it.

@@ -12,8 +12,8 @@ use proptest::test_runner::{Config, RngSeed};
 use replication::invariant::{applied, violations};
 use replication::{
     Allowance, BlockedReason, Capabilities, Context, Decision, Destination, Line, Moment, Observation,
-    Operation, Outcome, Pattern, Phase, Plan, Policy, Publishing, Receipt, Refusal, Rejection, Replica, Rule,
-    StageArn, Step, View, plan,
+    Operation, Outcome, Pattern, Phase, Plan, Policy, Publishing, Question, Receipt, Refusal, Rejection,
+    Replica, Rule, Source, StageArn, Step, Tags, View, plan,
 };
 
 use arbitrary::now;
@@ -29,25 +29,63 @@ fn context(policy: &Policy, can: Capabilities) -> Context<'_> {
     Context { now: now(), policy, can, allowance: Allowance::UNLIMITED, holder: "me" }
 }
 
-/// The rule that wins each destination, told without the planner: of all active rules that speak of the publisher.
+/// The rule that wins each destination, told without the planner: of all active rules that certainly speak of the publisher.
 fn winners(view: &View) -> BTreeMap<StageArn, &Rule> {
-    let user = view.publisher.as_ref().map(|publisher| publisher.user_id.as_str());
     let mut winners: BTreeMap<StageArn, &Rule> = BTreeMap::new();
-    for rule in &view.rules {
-        let speaks = rule.is_active(now())
-            && rule.covers(&view.key.stage)
-            && user.is_none_or(|user| rule.participants.matches(user));
-        for destination in rule.destinations.iter().filter(|_| speaks) {
-            let Destination::Stage(stage) = destination else { continue };
+    for rule in view.rules.iter().filter(|rule| speaks(rule, view) == Some(true)) {
+        for stage in destinations(rule, view) {
             let better = winners
-                .get(stage)
+                .get(&stage)
                 .is_none_or(|other| (rule.priority, &other.id) > (other.priority, &rule.id));
-            if *stage != view.key.stage && better {
-                winners.insert(stage.clone(), rule);
+            if stage != view.key.stage && better {
+                winners.insert(stage, rule);
             }
         }
     }
     winners
+}
+
+/// Whether a rule speaks of the publisher; nothing if that is not known.
+fn speaks(rule: &Rule, view: &View) -> Option<bool> {
+    let publisher = view.publisher.as_ref();
+    let source = match &rule.source {
+        Source::Any => Some(true),
+        Source::Stage(stage) => Some(*stage == view.key.stage),
+        Source::Tags(tags) if tags.is_empty() => Some(true),
+        Source::Tags(tags) => {
+            view.tags.as_ref().map(|has| tags.iter().all(|tag| has.iter().any(|t| t == tag)))
+        }
+    };
+    let user = publisher.is_none_or(|publisher| rule.participants.matches(&publisher.user_id));
+    let attributes = publisher.and_then(|publisher| publisher.attributes.as_ref());
+    let role = match (rule.participants.attributes.get("role"), attributes) {
+        (None, _) => Some(true),
+        (Some(_), None) => None,
+        (Some(pattern), Some(has)) => Some(has.get("role").is_some_and(|role| pattern.matches(role))),
+    };
+    if !rule.is_active(now()) || !user || source == Some(false) || role == Some(false) {
+        return Some(false);
+    }
+    source.and(role)
+}
+
+/// The stages a rule certainly leads to, in order of preference; some more than once.
+fn destinations(rule: &Rule, view: &View) -> Vec<StageArn> {
+    let selects = |of: &Tags, tags: &Tags, same: &[String]| {
+        let source = view.tags.as_ref();
+        tags.iter().all(|(key, value)| of.get(key) == Some(value))
+            && same
+                .iter()
+                .all(|key| of.contains_key(key) && source.is_some_and(|s| s.get(key) == of.get(key)))
+    };
+    let each = rule.destinations.iter().map(|destination| match destination {
+        Destination::Stage(stage) => vec![stage.clone()],
+        Destination::Tags { tags, same } => {
+            let listed = view.directory.iter().filter(|(_, of)| selects(of, tags, same));
+            listed.map(|(stage, _)| stage.clone()).collect()
+        }
+    });
+    each.flatten().collect()
 }
 
 fn after(view: &View, made: &Plan, destination: &StageArn) -> Option<Replica> {
@@ -63,13 +101,14 @@ proptest! {
         (start, stop, list) in (0..4_usize, 0..4_usize, 0..2_usize),
     ) {
         let policy = Policy::default();
-        let allowance = Allowance { start, stop, list };
+        let allowance = Allowance { start, stop, list, get_stage: list, get_participant: list };
         let context = Context { allowance, ..context(&policy, build::ALL_CALLS) };
         let made = plan(&view, context);
         let count = |of: Operation| made.steps.iter().filter(|step| Operation::of(step) == of).count();
         prop_assert!(count(Operation::Start) <= start);
         prop_assert!(count(Operation::Stop) <= stop);
         prop_assert!(count(Operation::List) <= list);
+        prop_assert!(list > 0 || made.asks.is_empty());
         prop_assert_eq!(violations(&view, context, &made), vec![]);
     }
 
@@ -94,7 +133,11 @@ proptest! {
         prop_assert_eq!(lines.len(), expected.len());
         prop_assert_eq!(lines.into_iter().collect::<BTreeSet<_>>(), expected);
         for line in &made.report.lines {
-            prop_assert_eq!(line.rule.as_ref(), winners.get(&line.destination).map(|rule| &rule.id));
+            let winner = winners.get(&line.destination).map(|rule| &rule.id);
+            // Else it can only be the rule that wanted it last, as long as that is not decided.
+            let replica = view.replicas.iter().find(|replica| replica.key.destination == line.destination);
+            let last = replica.and_then(|replica| replica.rule.as_ref()).map(|rule| &rule.id);
+            prop_assert!(line.rule.as_ref() == winner || winner.is_none() && line.rule.as_ref() == last);
         }
     }
 
@@ -185,7 +228,7 @@ proptest! {
         let winners = winners(&view);
         let place = |destination: &StageArn| {
             let rule = winners[destination];
-            let at = rule.destinations.iter().position(|named| *named == Destination::Stage((*destination).clone()));
+            let at = destinations(rule, &view).iter().position(|stage| stage == destination);
             (std::cmp::Reverse(rule.priority), rule.id.clone(), at)
         };
         let then = applied(&view, &made);
@@ -228,6 +271,39 @@ proptest! {
         let made = plan(&view, context(&policy, build::ALL_CALLS));
         let may = matches!(made.report.publishing, Publishing::Yes | Publishing::Uncertain);
         prop_assert!(may || !made.steps.iter().any(|step| matches!(step, Step::Start(_))));
+    }
+
+    /// P9: as long as a rule cannot be decided on, nothing starts for it, and what it wanted last is not stopped.
+    #[test]
+    fn what_is_not_known_yet_starts_nothing_and_stops_nothing(view in arbitrary::view()) {
+        let policy = Policy::default();
+        let made = plan(&view, context(&policy, build::ALL_CALLS));
+        let winners = winners(&view);
+        for step in &made.steps {
+            match step {
+                Step::Start(request) => prop_assert!(winners.contains_key(&request.key.destination)),
+                Step::Stop(key) if made.report.publishing != Publishing::No => {
+                    let replica = view.replicas.iter().find(|replica| replica.key == *key).unwrap();
+                    let last = view.rules.iter().find(|rule| replica.rule.as_ref().is_some_and(|r| r.id == rule.id));
+                    prop_assert!(last.is_none_or(|rule| !is_open(rule, &view, &key.destination)), "{}", made.report);
+                }
+                Step::Stop(_) | Step::Verify(_) => {}
+            }
+        }
+    }
+
+    /// Once everything is known, nothing is open; and what is asked is what was missing.
+    #[test]
+    fn a_question_is_asked_only_while_its_answer_is_missing(view in arbitrary::view()) {
+        let policy = Policy::default();
+        let made = plan(&view, context(&policy, build::ALL_CALLS));
+        let attributes = view.publisher.as_ref().and_then(|publisher| publisher.attributes.as_ref());
+        prop_assert!(view.tags.is_none() || !made.asks.contains(&Question::Tags));
+        prop_assert!(attributes.is_none() || !made.asks.contains(&Question::Attributes));
+        let all_ask = view.rules.iter().any(|rule| {
+            rule.is_active(now()) && (rule.asks_for_source_tags() || !rule.participants.attributes.is_empty())
+        });
+        prop_assert!(all_ask || made.asks.is_empty(), "{}", made.report);
     }
 
     /// Whatever is known and whatever comes, nothing panics: also not at the ends of time.
@@ -298,6 +374,25 @@ proptest! {
         let wait = policy.backoff(attempts, &to("B"));
         prop_assert!(wait >= step / 2 && wait <= step, "{} {}", attempts, wait);
     }
+}
+
+/// Whether a rule may want a destination and that is not known.
+fn is_open(rule: &Rule, view: &View, stage: &StageArn) -> bool {
+    let certain = rule.destinations.contains(&Destination::Stage(stage.clone()));
+    let perhaps = rule.destinations.iter().any(|destination| match destination {
+        Destination::Stage(_) => false,
+        Destination::Tags { tags, same } => view.directory.get(stage).is_none_or(|of| {
+            let fits = tags.iter().all(|(key, value)| of.get(key) == Some(value));
+            fits && !same.is_empty() && view.tags.is_none() && same.iter().all(|key| of.contains_key(key))
+        }),
+    });
+    let leads = destinations(rule, view).contains(stage) || certain;
+    *stage != view.key.stage
+        && match speaks(rule, view) {
+            Some(true) => !leads && perhaps,
+            Some(false) => false,
+            None => leads || perhaps,
+        }
 }
 
 fn folded(mut view: View, news: Vec<&Observation>) -> View {

@@ -1,5 +1,7 @@
 //! A publisher.
 
+use std::collections::BTreeMap;
+
 use replication::{Evidence, Publisher, PublisherKey, Publishing};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,9 @@ pub(crate) struct PublisherItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<String>,
     user_id: String,
+    /// Of its token; not there as long as IVS was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_attributes: Option<BTreeMap<String, String>>,
     publishing: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     seen_publishing: Option<String>,
@@ -41,6 +46,7 @@ impl PublisherItem {
             participant: publisher.key.participant.to_string(),
             session: publisher.session.as_ref().map(ToString::to_string),
             user_id: publisher.user_id.clone(),
+            token_attributes: publisher.attributes.clone(),
             publishing: name(publishing).to_owned(),
             seen_publishing: publisher.evidence.on.map(|at| at.to_string()),
             seen_not_publishing: publisher.evidence.off.map(|at| at.to_string()),
@@ -58,6 +64,7 @@ impl PublisherItem {
             },
             session: parse_some("session", self.session.as_ref())?,
             user_id: self.user_id.clone(),
+            attributes: self.token_attributes.clone(),
             evidence: Evidence {
                 on: parse_some("seen_publishing", self.seen_publishing.as_ref())?,
                 off: parse_some("seen_not_publishing", self.seen_not_publishing.as_ref())?,

@@ -1,17 +1,18 @@
-//! The reads of the sweep. A row that cannot be read is left out, loudly; a value that is not known is told as such.
+//! The reads of the sweep, and what rules ask. A row that cannot be read is left out, loudly; a value that is not known is told as such.
+
+use std::collections::BTreeMap;
 
 use aws_sdk_ivsrealtime::primitives::DateTime;
 use aws_sdk_ivsrealtime::types::{
     Event, EventName as Name, ParticipantState, ParticipantSummary, ReplicationState, ReplicationType,
 };
-use controller::sweep::port::{
-    GetStage, ListParticipantEvents, ListParticipants, ListStageSessions, ListStages, Page,
-};
+use controller::sweep::port::{ListParticipantEvents, ListParticipants, ListStageSessions, ListStages, Page};
+use controller::{GetParticipant, GetStage};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use replication::sweep::{EventName, ListedEvent, ListedParticipant, ListedSession, ListedStage, Role};
-use replication::{CallError, IdError, Moment, ParticipantId, Refusal, SessionId, StageArn};
+use replication::{CallError, IdError, Moment, ParticipantId, PublisherKey, Refusal, SessionId, StageArn};
 use tracing::warn;
 
 use super::IvsRealTime;
@@ -43,6 +44,23 @@ impl GetStage for IvsRealTime {
             let row = output.stage.ok_or_else(|| unreadable("the answer has no stage"))?;
             stage(&row.arn, row.name, row.tags, row.active_session_id)
                 .map_err(|error| unreadable(&error.to_string()))
+        }
+        .boxed()
+    }
+}
+
+impl GetParticipant for IvsRealTime {
+    fn get_participant<'a>(
+        &'a self,
+        publisher: &'a PublisherKey,
+        session: &'a SessionId,
+    ) -> BoxFuture<'a, Result<BTreeMap<String, String>, CallError>> {
+        async move {
+            let request = self.client.get_participant().stage_arn(publisher.stage.as_str());
+            let request = request.session_id(session.as_str()).participant_id(publisher.participant.as_str());
+            let output = request.send().await.map_err(|error| call_error(&error))?;
+            let row = output.participant.ok_or_else(|| unreadable("the answer has no participant"))?;
+            Ok(row.attributes.unwrap_or_default().into_iter().collect())
         }
         .boxed()
     }

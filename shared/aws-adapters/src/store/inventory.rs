@@ -1,19 +1,24 @@
 //! The sweep's part of the table: one Scan of everything but history, and what it keeps of stages.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use controller::StoreError;
 use controller::sweep::port::SweepStore;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use replication::sweep::{Inventory, StageKnowledge};
+use replication::{StageArn, Tags};
 use serde::Serialize;
 use tracing::warn;
 
 use super::failure::read_error;
 use super::{DynamoStore, Item, decode, text};
 use crate::item::{
-    ANY_STAGE, ListingItem, OccupancyItem, PublisherItem, ReplicaItem, RuleItem, StageItem, Unreadable,
+    ANY_STAGE, DestinationItem, ListingItem, OccupancyItem, PublisherItem, ReplicaItem, RuleItem, StageItem,
+    Unreadable,
 };
 
 impl DynamoStore {
@@ -52,6 +57,10 @@ fn take(inventory: &mut Inventory, item: Item, pk: &str, sk: &str) -> Result<(),
             let (stage, occupants) = decode::<OccupancyItem>(item)?.read()?;
             inventory.put_occupants(stage, occupants);
         }
+        "DEST" => {
+            let (stage, tags) = decode::<DestinationItem>(item)?.read()?;
+            Arc::make_mut(&mut inventory.directory).insert(stage, tags);
+        }
         "STAGE" if pk == ANY_STAGE => inventory.listed_at = Some(decode::<ListingItem>(item)?.read()?),
         "STAGE" => inventory.put_knowledge(decode::<StageItem>(item)?.read()?),
         _ => {}
@@ -66,6 +75,26 @@ impl SweepStore for DynamoStore {
 
     fn remember_stage<'a>(&'a self, stage: &'a StageKnowledge) -> BoxFuture<'a, Result<(), StoreError>> {
         async { self.put_unconditionally(&StageItem::new(stage, Timestamp::now())).await }.boxed()
+    }
+
+    fn remember_destinations<'a>(
+        &'a self,
+        changes: &'a BTreeMap<StageArn, Option<Tags>>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        async move {
+            let write = |(stage, tags): (&StageArn, &Option<Tags>)| match tags {
+                Some(tags) => {
+                    let put = self.put(&DestinationItem::new(stage, tags), None)?;
+                    Ok(TransactWriteItem::builder().put(put).build())
+                }
+                None => Ok(TransactWriteItem::builder()
+                    .delete(self.delete(ANY_STAGE, &DestinationItem::sk(stage))?)
+                    .build()),
+            };
+            let writes = changes.iter().map(write).collect::<Result<Vec<_>, StoreError>>()?;
+            self.transact(writes).await
+        }
+        .boxed()
     }
 
     fn remember_listing(&self, at: Timestamp) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -1,6 +1,6 @@
 //! Putting a set of rules into the table.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, TransactWriteItem};
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use controller::StoreError;
 use replication::Rule;
 
@@ -43,15 +43,7 @@ impl DynamoStore {
             replaced.put += 1;
         }
         for gone in before.iter().filter(|item| !kept.contains(&(item.pk.clone(), item.sk.clone()))) {
-            let delete = Delete::builder()
-                .table_name(&self.table)
-                .key("pk", AttributeValue::S(gone.pk.clone()))
-                .key("sk", AttributeValue::S(gone.sk.clone()))
-                .build()
-                .map_err(|error| StoreError::Refused {
-                    table: self.table.clone(),
-                    message: error.to_string(),
-                })?;
+            let delete = self.delete(&gone.pk, &gone.sk)?;
             writes.push(TransactWriteItem::builder().delete(delete).build());
             replaced.deleted += 1;
         }

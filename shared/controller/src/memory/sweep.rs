@@ -1,9 +1,13 @@
 //! The sweep's part of the store in memory.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use replication::sweep::{Inventory, StageKnowledge};
+use replication::{StageArn, Tags};
 
 use super::MemoryStore;
 use crate::StoreError;
@@ -12,8 +16,12 @@ use crate::sweep::port::SweepStore;
 impl SweepStore for MemoryStore {
     fn inventory(&self) -> BoxFuture<'_, Result<Inventory, StoreError>> {
         let state = self.lock();
-        let mut inventory =
-            Inventory { rules: state.rules.clone(), listed_at: state.listed_at, ..Inventory::default() };
+        let mut inventory = Inventory {
+            rules: state.rules.clone(),
+            listed_at: state.listed_at,
+            directory: state.directory.clone(),
+            ..Inventory::default()
+        };
         state.stages.values().cloned().for_each(|stage| inventory.put_knowledge(stage));
         state.publishers.values().cloned().for_each(|publisher| inventory.put_publisher(publisher));
         state.replicas.values().cloned().for_each(|replica| inventory.put_replica(replica));
@@ -24,6 +32,21 @@ impl SweepStore for MemoryStore {
 
     fn remember_stage<'a>(&'a self, stage: &'a StageKnowledge) -> BoxFuture<'a, Result<(), StoreError>> {
         self.lock().stages.insert(stage.listed.stage.clone(), stage.clone());
+        async { Ok(()) }.boxed()
+    }
+
+    fn remember_destinations<'a>(
+        &'a self,
+        changes: &'a BTreeMap<StageArn, Option<Tags>>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let mut state = self.lock();
+        let directory = Arc::make_mut(&mut state.directory);
+        for (stage, tags) in changes {
+            match tags {
+                Some(tags) => drop(directory.insert(stage.clone(), tags.clone())),
+                None => drop(directory.remove(stage)),
+            }
+        }
         async { Ok(()) }.boxed()
     }
 

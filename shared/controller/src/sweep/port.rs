@@ -1,5 +1,6 @@
 //! What the sweep needs of the world: one trait per IVS read, its own part of the table, and leave to call.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -7,9 +8,9 @@ use jiff::Timestamp;
 use replication::sweep::{
     Inventory, ListedEvent, ListedParticipant, ListedSession, ListedStage, StageKnowledge,
 };
-use replication::{CallError, ParticipantId, SessionId, StageArn};
+use replication::{CallError, ParticipantId, SessionId, StageArn, Tags};
 
-use crate::{ListReplicas, StoreError};
+use crate::{GetParticipant, GetStage, ListReplicas, StoreError};
 
 /// One page of a list, and the token that leads to the next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,12 +25,6 @@ pub struct Page<T> {
 pub trait ListStages: Send + Sync {
     /// Calls ListStages once, for up to 100 stages.
     fn list_stages(&self, token: Option<String>) -> BoxFuture<'_, Result<Page<ListedStage>, CallError>>;
-}
-
-/// Reads a stage. IAM: `ivs:GetStage`.
-pub trait GetStage: Send + Sync {
-    /// Calls GetStage once.
-    fn get_stage<'a>(&'a self, stage: &'a StageArn) -> BoxFuture<'a, Result<ListedStage, CallError>>;
 }
 
 /// Lists the sessions of a stage, the newest first. IAM: `ivs:ListStageSessions`.
@@ -80,6 +75,8 @@ pub struct Reads {
     pub events: Arc<dyn ListParticipantEvents>,
     /// ListParticipantReplicas.
     pub replicas: Arc<dyn ListReplicas>,
+    /// GetParticipant.
+    pub participant: Arc<dyn GetParticipant>,
 }
 
 impl Reads {
@@ -92,6 +89,7 @@ impl Reads {
             + ListParticipants
             + ListParticipantEvents
             + ListReplicas
+            + GetParticipant
             + 'static,
     {
         Self {
@@ -100,7 +98,8 @@ impl Reads {
             sessions: ivs.clone(),
             participants: ivs.clone(),
             events: ivs.clone(),
-            replicas: ivs,
+            replicas: ivs.clone(),
+            participant: ivs,
         }
     }
 }
@@ -120,6 +119,8 @@ pub enum Read {
     Events,
     /// ListParticipantReplicas.
     Replicas,
+    /// GetParticipant.
+    Participant,
 }
 
 /// Leave to call IVS, so that the sweep keeps to its share of each quota.
@@ -141,6 +142,12 @@ pub trait SweepStore: Send + Sync {
 
     /// Keeps what is known of a stage.
     fn remember_stage<'a>(&'a self, stage: &'a StageKnowledge) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Changes the directory of stages that rules can select as destinations: gives a stage these tags, or takes it out.
+    fn remember_destinations<'a>(
+        &'a self,
+        changes: &'a BTreeMap<StageArn, Option<Tags>>,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Keeps when all stages were listed, to the end.
     fn remember_listing(&self, at: Timestamp) -> BoxFuture<'_, Result<(), StoreError>>;

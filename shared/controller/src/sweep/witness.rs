@@ -58,11 +58,14 @@ pub(super) struct Witness<'a> {
     sent_at: Timestamp,
     /// Replications that were listed in this sweep: each publisher once.
     listed: BTreeMap<PublisherKey, (Vec<Listed>, Moment)>,
+    /// Stages that were asked for in this sweep: each once.
+    asked: BTreeMap<StageArn, (Option<ListedStage>, Moment)>,
 }
 
 impl<'a> Witness<'a> {
     pub(super) fn new(reads: &'a Reads, pace: &'a dyn Pace, clock: &'a dyn Clock, until: Timestamp) -> Self {
-        Self { reads, pace, clock, until, calls: 0, sent_at: Timestamp::MIN, listed: BTreeMap::new() }
+        let (listed, asked) = Default::default();
+        Self { reads, pace, clock, until, calls: 0, sent_at: Timestamp::MIN, listed, asked }
     }
 
     /// Calls made so far.
@@ -166,17 +169,34 @@ impl<'a> Witness<'a> {
     }
 
     /// The stage; nothing if IVS knows of none.
-    async fn stage(&mut self, stage: &StageArn) -> Result<(Option<ListedStage>, Moment), Silence> {
+    pub(super) async fn stage(&mut self, stage: &StageArn) -> Result<(Option<ListedStage>, Moment), Silence> {
+        if let Some(answer) = self.asked.get(stage) {
+            return Ok(answer.clone());
+        }
         let reads = self.reads;
         let answer = self.call(Read::Stage, reads.stage.get_stage(stage)).await;
         let took = Moment::between(self.sent_at, self.clock.now());
-        match answer {
-            Ok(listed) => Ok((Some(listed), took)),
-            Err(Silence::Failed(error)) if error.refusal == Refusal::Rejected(Rejection::NotFound) => {
-                Ok((None, took))
-            }
-            Err(silence) => Err(silence),
-        }
+        let listed = match answer {
+            Ok(listed) => Some(listed),
+            Err(Silence::Failed(error)) if error.refusal == Refusal::Rejected(Rejection::NotFound) => None,
+            Err(silence) => return Err(silence),
+        };
+        self.asked.insert(stage.clone(), (listed.clone(), took));
+        Ok((listed, took))
+    }
+
+    /// What a publisher's token says of it, if there is leave to ask before `until`.
+    pub(super) async fn attributes(
+        &mut self,
+        publisher: &PublisherKey,
+        session: &SessionId,
+        until: Timestamp,
+    ) -> Result<Observation, Silence> {
+        let reads = self.reads;
+        let ask = reads.participant.get_participant(publisher, session);
+        let attributes = self.call_before(until.min(self.until), Read::Participant, ask).await?;
+        let at = Moment::between(self.sent_at, self.clock.now());
+        Ok(Observation::Attributes { key: publisher.clone(), attributes, at })
     }
 
     async fn participants(
@@ -253,7 +273,16 @@ impl<'a> Witness<'a> {
         read: Read,
         call: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, Silence> {
-        if !self.pace.take(read, self.until).await {
+        self.call_before(self.until, read, call).await
+    }
+
+    async fn call_before<T>(
+        &mut self,
+        until: Timestamp,
+        read: Read,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, Silence> {
+        if !self.pace.take(read, until).await {
             return Err(Silence::OutOfTime);
         }
         self.calls += 1;

@@ -7,7 +7,7 @@ use replication::Observation;
 
 use crate::world::{Answer, DONE_WITHOUT_ANSWER, Task, World, rule, to};
 use crate::{assert_inventory, deliver, do_what_is_due, invocation};
-use replication::{Refusal, Rejection};
+use replication::{ParticipantFilter, Refusal, Rejection, Rule, Source};
 
 /// Runs `handle` until it has been polled `polls` times, then drops it. Whether it was at its end before.
 fn killed_after(polls: usize, world: &World, controller: &Controller, news: &Observation) -> bool {
@@ -144,4 +144,29 @@ fn a_killed_start_never_takes_what_somebody_else_started() {
         do_what_is_due(world, news);
         assert_eq!(world.running(), [to("B")]);
     });
+}
+
+/// Killed while it asks: the next delivery asks for what is not stored, and starts.
+#[test]
+fn a_killed_question_is_asked_again() {
+    let awaits = at_every_await(
+        || {
+            let host = [("role".to_owned(), "host".parse().unwrap())].into();
+            let participants = ParticipantFilter { user_id: None, attributes: host };
+            let source = Source::Tags([("role".to_owned(), "main".to_owned())].into());
+            let world = World::new(vec![Rule { source, participants, ..rule("hosts", &["B", "C"]) }]);
+            world.describe(&[("role", "main")], &[("role", "host")]);
+            let news = world.publish();
+            (world, news)
+        },
+        |world, news| {
+            deliver(world, &world.controller(true, true, true), news).unwrap();
+            do_what_is_due(world, news);
+            assert_eq!(world.running(), [to("B"), to("C")]);
+            assert_inventory(world);
+            let asked = world.calls().iter().filter(|call| call.starts_with("get")).count();
+            assert!((2..=4).contains(&asked), "{:?}", world.calls());
+        },
+    );
+    assert!(awaits > 14, "{awaits}");
 }

@@ -1,6 +1,7 @@
 //! The loop against a world that fails, dies and races.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
 
+mod asking;
 mod cases;
 mod crashes;
 mod races;

@@ -165,6 +165,7 @@ fn change(world: &World, troubles: Troubles, queue: &mut Vec<Observation>, dice:
 fn in_whole_seconds(mut news: Observation) -> Observation {
     let (Observation::Published { at, .. }
     | Observation::Unpublished { at, .. }
+    | Observation::Attributes { at, .. }
     | Observation::ReplicaActive { at, .. }
     | Observation::ReplicaEnded { at, .. }
     | Observation::ReplicaFailed { at, .. }) = &mut news;

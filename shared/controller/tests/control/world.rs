@@ -7,16 +7,17 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
 use controller::{
-    Calls, CallsLeft, Clock, Controller, ListReplicas, MemoryStore, Patience, StartReplication,
-    StopReplication, Store, StoreError, Write,
+    Calls, CallsLeft, Clock, Controller, GetParticipant, GetStage, ListReplicas, MemoryStore, Patience,
+    StartReplication, StopReplication, Store, StoreError, Write,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
+use replication::sweep::ListedStage;
 use replication::{
     CallError, Destination, Listed, Moment, Observation, ParticipantFilter, ParticipantId, Phase, Policy,
-    PublisherKey, Receipt, ReconnectWindow, Refusal, Rejection, Replica, ReplicationKey, Rule, Source,
-    StageArn, StartRequest, Status, View,
+    PublisherKey, Receipt, ReconnectWindow, Refusal, Rejection, Replica, ReplicationKey, Rule, SessionId,
+    Source, StageArn, StartRequest, Status, Tags, View,
 };
 
 /// What a call gets instead of the honest answer.
@@ -41,6 +42,9 @@ struct State {
     answers: VecDeque<Answer>,
     always: Option<Answer>,
     calls: Vec<String>,
+    tags: Tags,
+    attributes: BTreeMap<String, String>,
+    mute: bool,
     stops_of_foreign: usize,
     foreign: BTreeSet<ReplicationKey>,
 }
@@ -102,6 +106,20 @@ impl World {
         state.foreign.insert(to(destination));
     }
 
+    /// What IVS says of the stage and of the participant.
+    pub(crate) fn describe(&self, tags: &[(&str, &str)], attributes: &[(&str, &str)]) {
+        let map = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        };
+        let mut state = self.state();
+        (state.tags, state.attributes) = (map(tags), map(attributes));
+    }
+
+    /// Whether IVS leaves questions without an answer from now on.
+    pub(crate) fn mute(&self, mute: bool) {
+        self.state().mute = mute;
+    }
+
     /// The answers to the next Start and Stop calls, in this order; honest ones follow.
     pub(crate) fn answer(&self, answers: impl IntoIterator<Item = Answer>) {
         self.state().answers.extend(answers);
@@ -135,6 +153,8 @@ impl World {
             start: start.then(|| self.clone() as Arc<dyn StartReplication>),
             stop: stop.then(|| self.clone() as Arc<dyn StopReplication>),
             list: list.then(|| self.clone() as Arc<dyn ListReplicas>),
+            stage: start.then(|| self.clone() as Arc<dyn GetStage>),
+            participant: start.then(|| self.clone() as Arc<dyn GetParticipant>),
         };
         Controller {
             store: Arc::new(Interruptible(self.clone())),
@@ -169,6 +189,10 @@ impl World {
 }
 
 impl State {
+    fn answered<T>(&self, answer: T) -> Result<T, CallError> {
+        if self.mute { Err(error(Refusal::Unavailable, "no answer")) } else { Ok(answer) }
+    }
+
     fn programmed(&mut self) -> Option<Answer> {
         self.answers.pop_front().or(self.always)
     }
@@ -254,6 +278,31 @@ impl ListReplicas for World {
             Ok(state.running.iter().map(row).collect())
         };
         self.call("list".to_owned(), list).boxed()
+    }
+}
+
+impl GetStage for World {
+    fn get_stage<'a>(&'a self, stage: &'a StageArn) -> BoxFuture<'a, Result<ListedStage, CallError>> {
+        let answer = |state: &mut State| {
+            state.answered(ListedStage {
+                stage: stage.clone(),
+                name: String::new(),
+                tags: state.tags.clone(),
+                active_session: None,
+            })
+        };
+        self.call("get stage".to_owned(), answer).boxed()
+    }
+}
+
+impl GetParticipant for World {
+    fn get_participant<'a>(
+        &'a self,
+        _: &'a PublisherKey,
+        _: &'a SessionId,
+    ) -> BoxFuture<'a, Result<BTreeMap<String, String>, CallError>> {
+        let answer = |state: &mut State| state.answered(state.attributes.clone());
+        self.call("get participant".to_owned(), answer).boxed()
     }
 }
 

@@ -70,7 +70,7 @@ impl<'a> Planning<'a> {
         }
     }
 
-    fn waits_for_lease(&mut self, known: &Replica, want: Option<&Want<'_>>) -> bool {
+    pub(super) fn waits_for_lease(&mut self, known: &Replica, want: Option<&Want<'_>>) -> bool {
         let Some(lease) = known.lease.as_ref().filter(|lease| self.context.now < lease.until) else {
             return false;
         };
@@ -93,7 +93,7 @@ impl<'a> Planning<'a> {
     }
 
     /// It runs, and is not ours to touch.
-    fn leave(&mut self, known: &Replica, want: Option<&Want<'_>>) {
+    pub(super) fn leave(&mut self, known: &Replica, want: Option<&Want<'_>>) {
         let mut after = running(known);
         if known.due().is_some() {
             after.settle(Phase::Active);
@@ -104,7 +104,7 @@ impl<'a> Planning<'a> {
 
     /// The publisher is gone. IVS ends the replica when the reconnect window is over; what it did not end by then, plus a
     /// grace, is stopped.
-    fn hold_or_stop(&mut self, known: &Replica, want: &Want<'_>) {
+    pub(super) fn hold_or_stop(&mut self, known: &Replica, want: &Want<'_>) {
         if known.owner_if_running() == Owner::Foreign {
             return self.leave(known, Some(want));
         }
@@ -166,7 +166,7 @@ impl<'a> Planning<'a> {
         self.line(line(known, want, Decision::Stop, why));
     }
 
-    fn rest(&mut self, known: &Replica, want: Option<&Want<'_>>, why: &str) {
+    pub(super) fn rest(&mut self, known: &Replica, want: Option<&Want<'_>>, why: &str) {
         let mut after = Replica { desired: Desired::Released, owner: Owner::Nobody, ..known.clone() };
         if known.phase != Phase::Stopped || known.due().is_some() {
             after.settle(Phase::Stopped);
@@ -177,7 +177,7 @@ impl<'a> Planning<'a> {
 
     /// Nobody can tell whether it runs: an earlier call has no recorded outcome, or was refused, or the news cannot be told
     /// apart in time.
-    fn verify(&mut self, known: &Replica, want: Option<&Want<'_>>) {
+    pub(super) fn verify(&mut self, known: &Replica, want: Option<&Want<'_>>) {
         let due = match known.next_attempt {
             Some(retry_at) if known.attempts > 0 => retry_at,
             other => self.worth_asking_at(known).min(other.unwrap_or(Timestamp::MAX)),
@@ -211,7 +211,7 @@ impl<'a> Planning<'a> {
 }
 
 /// The replication as it is once it is known to run.
-fn running(known: &Replica) -> Replica {
+pub(super) fn running(known: &Replica) -> Replica {
     let mut running = Replica { owner: known.owner_if_running(), ..known.clone() };
     if known.phase != Phase::Active {
         running.settle(Phase::Active);

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::{
-    Decision, Desired, Destination, Line, Replica, Rule, RuleId, RuleRef, StageArn, Status, Unmatched, View,
+    Decision, Desired, Destination, Line, Match, Replica, Rule, RuleId, RuleRef, Source, StageArn, Status,
+    Unmatched, View,
 };
 
 /// A destination, and the rule that wants it.
 pub(super) struct Want<'a> {
     pub(super) destination: &'a StageArn,
-    rule: &'a Rule,
+    pub(super) rule: &'a Rule,
 }
 
 impl Want<'_> {
@@ -45,40 +46,76 @@ impl Want<'_> {
 }
 
 /// Every wanted destination once, by the rule with the highest priority, in the order in which slots are given; and the
-/// rules that do not speak of this publisher.
+/// rules that do not speak of this publisher, or of which that is not known.
 pub(super) fn wants(view: &View, now: Timestamp) -> (Vec<Want<'_>>, Vec<(RuleId, Unmatched)>) {
-    let user_id = view.publisher.as_ref().map(|publisher| publisher.user_id.as_str());
     let mut rules: Vec<&Rule> = view.rules.iter().collect();
     rules.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.id.cmp(&b.id)));
     let (mut wants, mut unmatched) = (Vec::new(), Vec::new());
     let mut seen = BTreeSet::new();
     for rule in rules {
-        if let Some(why) = mismatch(rule, &view.key.stage, user_id, now) {
+        if let Some(why) = mismatch(rule, view, now) {
             unmatched.push((rule.id.clone(), why));
             continue;
         }
+        let mut reasons = BTreeSet::new();
+        let mut selected_any = false;
         for destination in &rule.destinations {
-            let Destination::Stage(destination) = destination else { continue };
-            if *destination == view.key.stage {
-                unmatched.push((rule.id.clone(), Unmatched::DestinationIsSource));
-            } else if seen.insert(destination) {
-                wants.push(Want { destination, rule });
-            }
+            let selected = selected(destination, view, &mut reasons);
+            selected_any |= !selected.is_empty();
+            let new = selected.into_iter().filter(|stage| seen.insert(*stage));
+            wants.extend(new.map(|destination| Want { destination, rule }));
         }
+        if !selected_any && reasons.is_empty() {
+            reasons.insert(Unmatched::NoDestination);
+        }
+        unmatched.extend(reasons.into_iter().map(|why| (rule.id.clone(), why)));
     }
     (wants, unmatched)
 }
 
-/// Why a rule does not speak of a publisher. An unknown user id mismatches nothing: that would stop replicas for want of news.
-fn mismatch(rule: &Rule, stage: &StageArn, user_id: Option<&str>, now: Timestamp) -> Option<Unmatched> {
-    if !rule.covers(stage) {
-        return Some(Unmatched::OtherSource);
+/// The stages that a destination means, by ARN, without the source itself.
+fn selected<'a>(
+    destination: &'a Destination,
+    view: &'a View,
+    reasons: &mut BTreeSet<Unmatched>,
+) -> Vec<&'a StageArn> {
+    let source = &view.key.stage;
+    match destination {
+        Destination::Stage(stage) if stage == source => {
+            reasons.insert(Unmatched::DestinationIsSource);
+            Vec::new()
+        }
+        Destination::Stage(stage) => vec![stage],
+        Destination::Tags { .. } => {
+            let mut selected = Vec::new();
+            for (stage, tags) in view.directory.iter().filter(|(stage, _)| *stage != source) {
+                match destination.selects(view.tags.as_ref(), tags) {
+                    Match::Yes => selected.push(stage),
+                    Match::Unknown => drop(reasons.insert(Unmatched::TagsUnknown)),
+                    Match::No => {}
+                }
+            }
+            selected
+        }
     }
-    if rule.status == Status::Paused {
-        return Some(Unmatched::Paused);
+}
+
+/// Why a rule does not speak of a publisher, or why that is not known. An unknown user id mismatches nothing: that would
+/// stop replicas for want of news.
+pub(super) fn mismatch(rule: &Rule, view: &View, now: Timestamp) -> Option<Unmatched> {
+    let publisher = view.publisher.as_ref();
+    let covers = rule.covers(&view.key.stage, view.tags.as_ref());
+    let user_id = publisher.map(|publisher| publisher.user_id.as_str());
+    let attributes = publisher.and_then(|publisher| publisher.attributes.as_ref());
+    match (covers, rule.participants.matches_attributes(attributes)) {
+        (Match::No, _) if matches!(rule.source, Source::Tags(_)) => Some(Unmatched::Tags),
+        (Match::No, _) => Some(Unmatched::OtherSource),
+        _ if rule.status == Status::Paused => Some(Unmatched::Paused),
+        _ if !rule.is_active(now) => Some(Unmatched::Expired),
+        _ if user_id.is_some_and(|user_id| !rule.participants.matches(user_id)) => Some(Unmatched::UserId),
+        (_, Match::No) => Some(Unmatched::Attributes),
+        (Match::Unknown, _) => Some(Unmatched::TagsUnknown),
+        (Match::Yes, Match::Unknown) => Some(Unmatched::AttributesUnknown),
+        (Match::Yes, Match::Yes) => None,
     }
-    if !rule.is_active(now) {
-        return Some(Unmatched::Expired);
-    }
-    user_id.is_some_and(|user_id| !rule.participants.matches(user_id)).then_some(Unmatched::UserId)
 }

@@ -1,11 +1,11 @@
 //! What to read next: those in doubt first, then those not looked at for the longest time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::{Inventory, ListedStage, StageKnowledge, SweepPolicy, is_live};
-use crate::{Phase, Publishing, Replica, SessionId, StageArn, Standing};
+use crate::{Phase, Publishing, Replica, Rule, SessionId, StageArn, Standing};
 
 /// The stages of the account, as far as they are known.
 #[derive(Debug, Clone, Default)]
@@ -66,8 +66,7 @@ pub fn agenda(
     now: Timestamp,
     policy: &SweepPolicy,
 ) -> Agenda {
-    let known = inventory.stages.keys();
-    let concerned = inventory.concerned(roster.stages.keys().chain(known), now);
+    let concerned = inventory.concerned(roster, now);
     let mut looks: Vec<(Option<Timestamp>, Look)> =
         concerned.into_iter().filter_map(|stage| look(inventory, roster, stage, policy)).collect();
     looks.sort_by(|(a, a_look), (b, b_look)| (a, &a_look.stage).cmp(&(b, &b_look.stage)));
@@ -79,15 +78,18 @@ pub fn agenda(
 }
 
 /// What has to be kept of a roster, so that the next sweep knows it without listing: stages that are looked at for the first
-/// time, and those that are not as they were.
+/// time, and those that are not as they were. If a rule depends on the tags of sources, every stage, so that nobody has to
+/// ask when somebody publishes there.
 pub fn to_remember(
     inventory: &Inventory,
     roster: &Roster,
     agenda: &Agenda,
     now: Timestamp,
 ) -> Vec<StageKnowledge> {
-    let new = agenda.looks.iter().filter(|look| inventory.knowledge(&look.stage).is_none());
-    let new = new.filter_map(|look| roster.stages.get(&look.stage));
+    let looked_at: BTreeSet<_> = agenda.looks.iter().map(|look| &look.stage).collect();
+    let tags_matter = inventory.rules.iter().any(Rule::asks_for_source_tags);
+    let new = roster.stages.values().filter(|listed| tags_matter || looked_at.contains(&listed.stage));
+    let new = new.filter(|listed| inventory.knowledge(&listed.stage).is_none());
     let mut kept: Vec<_> = new.map(|listed| StageKnowledge::new(listed.clone(), now)).collect();
     for known in inventory.stages.values().filter_map(|items| items.knowledge.as_ref()) {
         let listed = match roster.stages.get(&known.listed.stage) {

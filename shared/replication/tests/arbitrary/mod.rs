@@ -8,10 +8,10 @@ use proptest::{collection, option, sample};
 use replication::{
     Blocked, BlockedReason, Crowd, Desired, Destination, Evidence, GiveWay, LastError, Lease, Moment,
     Observation, Owner, ParticipantFilter, Phase, Publisher, PublisherKey, Rejection, Replica,
-    ReplicationKey, Rule, RuleRef, Source, StageArn, Status, View,
+    ReplicationKey, Rule, RuleRef, Source, StageArn, Status, Tags, View,
 };
 
-use crate::build::{publisher, rule, session, stage, time, to, window};
+use crate::build::{publisher, rule, session, stage, tags, time, to, window};
 
 /// When every plan is made. Times lie around it, mostly in its minute.
 pub(crate) fn now() -> Timestamp {
@@ -64,9 +64,45 @@ fn stage_name() -> impl Strategy<Value = &'static str> {
     sample::select(vec!["A", "B", "C", "D", "E", "F", "G", "H", "I"])
 }
 
+/// Tags of few kinds, so that they often match.
+fn some_tags() -> impl Strategy<Value = Tags> {
+    let values = sample::select(vec!["role=main", "role=overflow", "show=7", "show=8"]);
+    collection::vec(values, 0..3).prop_map(|pairs| tags(&pairs.join(" ")))
+}
+
+fn by_tag() -> impl Strategy<Value = Destination> {
+    let same = sample::subsequence(vec!["role", "show"], 0..=1);
+    let same = same.prop_map(|keys| keys.into_iter().map(str::to_owned).collect());
+    (some_tags(), same).prop_map(|(tags, same)| Destination::Tags { tags, same })
+}
+
+fn a_source() -> impl Strategy<Value = Source> {
+    prop_oneof![
+        3 => sample::select(vec![Source::Any, Source::Stage(stage("A")), Source::Stage(stage("Z"))]),
+        1 => some_tags().prop_map(Source::Tags),
+    ]
+}
+
+/// A rule with destinations by name and by tag, in any order.
 fn a_rule(id: usize) -> impl Strategy<Value = Rule> {
+    let by_tag = collection::vec(by_tag(), 0..3);
+    let attributes = option::weighted(0.3, sample::select(vec!["host", "g*"]));
+    (a_plain_rule(id), a_source(), by_tag, attributes, any::<u64>()).prop_map(
+        |(mut rule, source, by_tag, attributes, order)| {
+            for (i, destination) in by_tag.into_iter().enumerate() {
+                let at = usize::try_from(order >> (8 * i)).unwrap_or(0) % (rule.destinations.len() + 1);
+                rule.destinations.insert(at, destination);
+            }
+            let role = attributes.map(|pattern| ("role".to_owned(), pattern.parse().unwrap()));
+            rule.participants.attributes = role.into_iter().collect();
+            Rule { source, ..rule }
+        },
+    )
+}
+
+fn a_plain_rule(id: usize) -> impl Strategy<Value = Rule> {
     let places = collection::btree_set(stage_name(), 1..8);
-    let source = sample::select(vec![Source::Any, Source::Stage(stage("A")), Source::Stage(stage("Z"))]);
+    let source = Just(Source::Any);
     let user = option::of(sample::select(vec!["host-*", "guest-*"]));
     let paused = prop::bool::weighted(0.1);
     let seconds = sample::select(vec![0, 5, 30, 300]);
@@ -136,7 +172,9 @@ fn a_replica(destination: &'static str) -> impl Strategy<Value = Replica> {
     let gives_way = option::weighted(0.1, gives_way);
     let times = (option::of(timestamp()), option::of(lease()), option::of(last_error()), gives_way);
     let seconds = sample::select(vec![0, 5, 30, 300]);
-    let behind = option::of(Just(RuleRef { id: "rule-0".parse().unwrap(), revision: 1, priority: 1 }));
+    let behind = option::of(sample::select(vec!["rule-0", "rule-1"]));
+    let behind = behind
+        .prop_map(|id| id.map(|id: &str| RuleRef { id: id.parse().unwrap(), revision: 1, priority: 1 }));
     (phase(), owner, desired, behind, evidence(), times, 0..4_u32, seconds).prop_map(
         move |(
             phase,
@@ -169,13 +207,17 @@ fn a_replica(destination: &'static str) -> impl Strategy<Value = Replica> {
 }
 
 fn a_publisher() -> impl Strategy<Value = Publisher> {
-    (sample::select(vec!["", "host-1", "guest-1"]), evidence()).prop_map(|(user, evidence)| Publisher {
-        user_id: user.to_owned(),
-        session: Some(session("st-1")),
-        evidence,
-        version: 1,
-        ..Publisher::new(publisher())
-    })
+    let attributes = option::of(sample::select(vec!["", "role=host", "role=guest"]));
+    (sample::select(vec!["", "host-1", "guest-1"]), evidence(), attributes).prop_map(
+        |(user, evidence, attributes)| Publisher {
+            user_id: user.to_owned(),
+            session: Some(session("st-1")),
+            attributes: attributes.map(tags),
+            evidence,
+            version: 1,
+            ..Publisher::new(publisher())
+        },
+    )
 }
 
 /// Destinations without a place, mostly none.
@@ -195,10 +237,14 @@ pub(crate) fn view() -> impl Strategy<Value = View> {
     let rules = (0..4_usize).prop_flat_map(|n| (0..n).map(a_rule).collect::<Vec<_>>());
     let places = sample::subsequence(vec!["B", "C", "D", "E", "F", "G", "H", "I"], 0..=8);
     let replicas = places.prop_flat_map(|places| places.into_iter().map(a_replica).collect::<Vec<_>>());
-    (rules, option::weighted(0.9, a_publisher()), replicas, full(), any::<bool>()).prop_map(
-        |(rules, publisher, replicas, full, is_destination)| View {
+    let directory = collection::btree_map(stage_name().prop_map(stage), some_tags(), 0..9);
+    let stages = (option::of(some_tags()), directory, full(), any::<bool>());
+    (rules, option::weighted(0.9, a_publisher()), replicas, stages).prop_map(
+        |(rules, publisher, replicas, (tags, directory, full, is_destination))| View {
             publisher,
+            tags,
             rules,
+            directory: directory.into(),
             replicas,
             full,
             is_destination,
@@ -208,6 +254,12 @@ pub(crate) fn view() -> impl Strategy<Value = View> {
 }
 
 pub(crate) fn capabilities() -> impl Strategy<Value = replication::Capabilities> {
-    (any::<bool>(), any::<bool>(), any::<bool>())
-        .prop_map(|(start, stop, verify)| replication::Capabilities { start, stop, verify })
+    let each = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    each.prop_map(|(start, stop, verify, get_stage, get_participant)| replication::Capabilities {
+        start,
+        stop,
+        verify,
+        get_stage,
+        get_participant,
+    })
 }

@@ -6,10 +6,22 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use replication::{
     Capabilities, Destination, Moment, ParticipantFilter, ParticipantId, PublisherKey, ReconnectWindow,
-    ReplicationKey, Rule, SessionId, Source, StageArn, Status,
+    ReplicationKey, Rule, SessionId, Source, StageArn, Status, Tags,
 };
 
-pub(crate) const ALL_CALLS: Capabilities = Capabilities { start: true, stop: true, verify: true };
+pub(crate) const ALL_CALLS: Capabilities =
+    Capabilities { start: true, stop: true, verify: true, get_stage: true, get_participant: true };
+
+/// `role=main show=7`
+pub(crate) fn tags(text: &str) -> Tags {
+    let pairs = text.split_whitespace().map(|pair| pair.split_once('=').unwrap());
+    pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+/// Every stage with these tags, and the same value as the source's in these keys.
+pub(crate) fn tagged(text: &str, same: &[&str]) -> Destination {
+    Destination::Tags { tags: tags(text), same: same.iter().map(|key| (*key).to_owned()).collect() }
+}
 
 pub(crate) fn stage(id: &str) -> StageArn {
     format!("arn:aws:ivs:us-east-1:123456789012:stage/{id}").parse().unwrap()

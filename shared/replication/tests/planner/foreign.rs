@@ -2,7 +2,7 @@
 
 use replication::{BlockedReason, Capabilities, Decision, Owner, Phase};
 
-use crate::build::rule;
+use crate::build::{ALL_CALLS, rule};
 use crate::scene::{Scene, decided, decisions, rejected};
 
 #[test]
@@ -67,7 +67,7 @@ fn a_refused_start_stays_refused_when_its_verification_is_cut_short() {
 #[test]
 fn a_doubt_is_left_with_a_due_time_to_who_may_ask() {
     let mut scene = Scene::new(vec![rule("main", &["B"])]);
-    scene.only(Capabilities { start: true, stop: false, verify: false });
+    scene.only(Capabilities { stop: false, verify: false, ..ALL_CALLS });
     scene.published("00:00:05.000000").at("00:00:05.2").plan();
     scene.start_failed("B", rejected(replication::Rejection::Conflict), "already replicated");
     let made = scene.plan();

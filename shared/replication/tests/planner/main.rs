@@ -9,4 +9,5 @@ mod foreign;
 mod placement;
 mod publish;
 mod scene;
+mod tags;
 mod unpublish;

@@ -6,12 +6,12 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use replication::invariant::{applied, violations};
 use replication::{
-    Allowance, CallError, Capabilities, Context, Crowd, Decision, Eviction, GiveWay, Lease, Listed, Moment,
-    Observation, Outcome, Phase, Plan, Policy, Publishing, Receipt, Refusal, Rejection, Replica,
-    ReplicationKey, Rule, Step, View, plan,
+    Allowance, CallError, Capabilities, Context, Crowd, Decision, Directory, Eviction, GiveWay, Lease,
+    Listed, Moment, Observation, Operation, Outcome, Phase, Plan, Policy, Publishing, Receipt, Refusal,
+    Rejection, Replica, ReplicationKey, Rule, Step, View, plan,
 };
 
-use crate::build::{ALL_CALLS, moment, publisher, session, stage, time, to};
+use crate::build::{ALL_CALLS, moment, publisher, session, stage, tags, time, to};
 
 pub(crate) struct Scene {
     pub(crate) view: View,
@@ -50,6 +50,27 @@ impl Scene {
         self.tell("the rules change");
         self.view.rules = rules;
         self
+    }
+
+    /// What is known of the source stage's tags from now on: `role=main show=7`.
+    pub(crate) fn tags(&mut self, known: Option<&str>) -> &mut Self {
+        self.tell(&format!("tags of the stage: {}", known.unwrap_or("not known")));
+        self.view.tags = known.map(tags);
+        self
+    }
+
+    /// The stages whose tags are known from now on.
+    pub(crate) fn directory(&mut self, stages: &[(&str, &str)]) -> &mut Self {
+        self.tell(&format!("directory: {stages:?}"));
+        self.view.directory =
+            stages.iter().map(|(id, known)| (stage(id), tags(known))).collect::<Directory>().into();
+        self
+    }
+
+    pub(crate) fn attributes(&mut self, known: &str) -> &mut Self {
+        let at = Moment::exact(self.now);
+        let news = Observation::Attributes { key: publisher(), attributes: tags(known), at };
+        self.news(&format!("attributes of the participant: {known}"), &news)
     }
 
     pub(crate) fn published(&mut self, at: &str) -> &mut Self {
@@ -113,6 +134,9 @@ impl Scene {
         assert!(again.is_empty(), "the second plan is not empty:\n{}{:#?}", self.text, again.changes);
         let _ = write!(self.text, "plan at {}\n{}", self.now, made.report);
         made.changes.iter().for_each(|change| describe(&mut self.text, change));
+        for question in &made.asks {
+            let _ = writeln!(self.text, "  ask {}", Operation::answering(*question));
+        }
         for step in &made.steps {
             let _ = writeln!(self.text, "  call {}", call(step));
         }

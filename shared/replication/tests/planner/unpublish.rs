@@ -2,7 +2,7 @@
 
 use replication::{Capabilities, Decision, Desired, Phase, Rule};
 
-use crate::build::{rule, time, window};
+use crate::build::{ALL_CALLS, rule, time, window};
 use crate::scene::{Scene, decisions};
 
 fn with_window(seconds: u64) -> Vec<Rule> {
@@ -146,7 +146,7 @@ fn without_the_calls_the_work_is_left_to_others_with_a_due_time() {
     assert_eq!(decisions(&made), ["B defer"]);
     assert_eq!(scene.replica("B").due(), Some(time("00:00:05.2")));
     let mut scene = Scene::running(with_window(300), &["B"]);
-    scene.only(Capabilities { start: true, stop: false, verify: true });
+    scene.only(Capabilities { stop: false, ..ALL_CALLS });
     scene.unpublished("00:00:20.000000").at("00:00:20.1").plan();
     let made = scene.rules(vec![]).at("00:00:30").plan();
     assert_eq!(decisions(&made), ["B defer"]);

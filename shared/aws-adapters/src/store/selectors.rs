@@ -1,0 +1,77 @@
+//! What every stage's view needs beside its own partition: rules that select their stages, and the directory of stages that
+//! rules can select as destinations. Both lie in one partition, and are kept for a while.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use controller::StoreError;
+use replication::{Directory, Rule};
+use tracing::warn;
+
+use super::{DynamoStore, decode, rule, text};
+use crate::item::{ANY_STAGE, DestinationItem};
+
+/// Sorts after every rule.
+const AFTER_RULES: &str = "RULE$";
+
+/// What was read last.
+#[derive(Debug)]
+pub(super) struct SelectorCache {
+    keep: Duration,
+    read: Mutex<Option<(Instant, Selectors)>>,
+}
+
+/// Rules that select their stages, and what they can select.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Selectors {
+    pub(super) rules: Vec<Rule>,
+    pub(super) directory: Arc<Directory>,
+}
+
+impl SelectorCache {
+    pub(super) fn keeping(keep: Duration) -> Self {
+        Self { keep, read: Mutex::default() }
+    }
+}
+
+impl Default for SelectorCache {
+    fn default() -> Self {
+        Self::keeping(DynamoStore::SELECTOR_CACHE)
+    }
+}
+
+impl DynamoStore {
+    pub(super) async fn selectors(&self) -> Result<Selectors, StoreError> {
+        let lock = || self.selectors.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, selectors)) = lock().as_ref()
+            && at.elapsed() < self.selectors.keep
+        {
+            return Ok(selectors.clone());
+        }
+        let asked = Instant::now();
+        let query = self
+            .client
+            .query()
+            .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last")
+            .expression_attribute_values(":pk", AttributeValue::S(ANY_STAGE.to_owned()))
+            .expression_attribute_values(":first", AttributeValue::S(DestinationItem::SK.to_owned()))
+            .expression_attribute_values(":last", AttributeValue::S(AFTER_RULES.to_owned()));
+        let (mut rules, mut directory) = (Vec::new(), Directory::new());
+        for item in self.queried(query).await? {
+            let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
+            if sk.starts_with("RULE#") {
+                rules.extend(rule(item, &pk, &sk));
+            } else if sk.starts_with(DestinationItem::SK) {
+                // One that cannot be read is not known: nothing is stopped for that.
+                match decode::<DestinationItem>(item).and_then(DestinationItem::read) {
+                    Ok((stage, tags)) => drop(directory.insert(stage, tags)),
+                    Err(error) => warn!(error = %error.of(&pk, &sk), "destination left out"),
+                }
+            }
+        }
+        let selectors = Selectors { rules, directory: Arc::new(directory) };
+        *lock() = Some((asked, selectors.clone()));
+        Ok(selectors)
+    }
+}
