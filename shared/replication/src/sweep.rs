@@ -27,11 +27,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Allowance, Capabilities, Context, Destination, Moment, Owner, ParticipantId, Phase, Policy, Publisher,
-    PublisherKey, Publishing, Replica, ReplicationKey, Rule, SessionId, StageArn, Standing, View, plan,
+    Control, Destination, Moment, Owner, ParticipantId, Phase, Policy, Publisher, PublisherKey, Publishing,
+    Replica, ReplicationKey, Rule, SessionId, StageArn, Standing, View, plan,
 };
 
 pub mod agenda;
+mod brake;
 pub mod history;
 pub mod second;
 pub mod stage;
@@ -73,6 +74,8 @@ pub struct Inventory {
     pub stages: BTreeMap<StageArn, StageItems>,
     /// When the stages were listed last, to the end.
     pub listed_at: Option<Timestamp>,
+    /// What is ordered for all stages.
+    pub control: Control,
 }
 
 /// What the table knows of one stage.
@@ -266,13 +269,7 @@ impl Inventory {
         if self.rules_incomplete {
             return Vec::new();
         }
-        let context = Context {
-            now,
-            policy,
-            can: Capabilities::default(),
-            allowance: Allowance::UNLIMITED,
-            holder: "",
-        };
+        let context = brake::context(now, policy, None);
         let keys = self.stages.iter().flat_map(|(stage, items)| {
             let of_replicas = items.replicas.keys().map(|(participant, _)| participant);
             let participants: BTreeSet<_> = items.publishers.keys().chain(of_replicas).collect();
@@ -290,6 +287,7 @@ impl Inventory {
             publisher: self.publisher(key).cloned(),
             rules: self.rules.iter().filter(|rule| rule.covers(&key.stage)).cloned().collect(),
             replicas: self.replicas_of(key).cloned().collect(),
+            control: self.control.clone(),
         }
     }
 

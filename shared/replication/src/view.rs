@@ -1,6 +1,6 @@
 //! All that is known around one publisher: what the planner looks at.
 
-use crate::{Publisher, PublisherKey, Replica, Rule};
+use crate::{Control, Publisher, PublisherKey, Replica, Rule};
 
 /// One publisher with the rules that may speak of it and its replications.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,12 +13,14 @@ pub struct View {
     pub rules: Vec<Rule>,
     /// Its replications, ordered by destination.
     pub replicas: Vec<Replica>,
+    /// What is ordered for all stages.
+    pub control: Control,
 }
 
 impl View {
     /// Nothing known yet.
     pub fn empty(key: PublisherKey) -> Self {
-        Self { key, publisher: None, rules: Vec::new(), replicas: Vec::new() }
+        Self { key, publisher: None, rules: Vec::new(), replicas: Vec::new(), control: Control::default() }
     }
 
     /// Whether there is neither a rule nor anything to look after: such an event deserves no write.

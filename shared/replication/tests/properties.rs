@@ -11,9 +11,9 @@ use proptest::sample::Index;
 use proptest::test_runner::{Config, RngSeed};
 use replication::invariant::{applied, violations};
 use replication::{
-    Allowance, BlockedReason, Capabilities, Context, Decision, Destination, Line, Moment, Observation,
-    Operation, Outcome, Pattern, Phase, Plan, Policy, Publishing, Receipt, Refusal, Rejection, Replica, Rule,
-    StageArn, Step, View, plan,
+    Allowance, BlockedReason, Capabilities, Context, Control, Decision, Destination, Line, Mode, Moment,
+    Observation, Operation, Outcome, Pattern, Pause, Phase, Plan, Policy, Publishing, Receipt, Refusal,
+    Rejection, Replica, Rule, SecondWitness, StageArn, Step, StopReason, View, plan,
 };
 
 use arbitrary::now;
@@ -26,7 +26,7 @@ fn config() -> Config {
 }
 
 fn context(policy: &Policy, can: Capabilities) -> Context<'_> {
-    Context { now: now(), policy, can, allowance: Allowance::UNLIMITED, holder: "me" }
+    Context { now: now(), policy, can, allowance: Allowance::UNLIMITED, holder: "me", witness: None }
 }
 
 /// The rule that wins each destination, told without the planner: of all active rules that speak of the publisher.
@@ -63,7 +63,7 @@ proptest! {
         (start, stop, list) in (0..4_usize, 0..4_usize, 0..2_usize),
     ) {
         let policy = Policy::default();
-        let allowance = Allowance { start, stop, list };
+        let allowance = Allowance { start, stop, list, ..Allowance::UNLIMITED };
         let context = Context { allowance, ..context(&policy, build::ALL_CALLS) };
         let made = plan(&view, context);
         let count = |of: Operation| made.steps.iter().filter(|step| Operation::of(step) == of).count();
@@ -81,6 +81,76 @@ proptest! {
         prop_assert_eq!(violations(&view, context, &made), vec![], "{}", made.report);
         let again = plan(&applied(&view, &made), context);
         prop_assert!(again.is_empty(), "{}then\n{}{:#?}", made.report, again.report, again.changes);
+    }
+
+    /// P9: with the brake on, nothing is stopped but what was told ahead or somebody else vouches for; and it is told so.
+    #[test]
+    fn the_brake_holds_what_nobody_vouches_for(
+        view in arbitrary::view(),
+        recent_stops in 0..40_usize,
+        unwanted in proptest::bool::ANY,
+        looked_at in proptest::option::of(arbitrary::timestamp()),
+    ) {
+        let policy = Policy::default();
+        let destinations = view.replicas.iter().map(|replica| replica.key.destination.clone());
+        let unwanted: BTreeSet<_> = destinations.filter(|_| unwanted).collect();
+        let witness = SecondWitness { unwanted: unwanted.clone(), looked_at };
+        let allowance = Allowance { recent_stops, ..Allowance::UNLIMITED };
+        let context = Context { allowance, witness: Some(&witness), ..context(&policy, build::ALL_CALLS) };
+        let made = plan(&view, context);
+        prop_assert_eq!(violations(&view, context, &made), vec![], "{}", made.report);
+        let stops = made.steps.iter().filter_map(|step| match step {
+            Step::Stop(request) => Some(request),
+            _ => None,
+        });
+        let left = view.publisher.as_ref().and_then(|publisher| publisher.evidence.off);
+        for (i, request) in stops.filter(|request| !request.reason.is_announced()).enumerate() {
+            let before = view.replicas.iter().find(|replica| replica.key == request.key).unwrap();
+            let vouched = before.braked.is_some_and(|braked| braked.confirmed_at.is_some())
+                || match request.reason {
+                    StopReason::Unwanted => unwanted.contains(&request.key.destination),
+                    _ => left.map(|left| left.latest()) < looked_at,
+                };
+            prop_assert!(vouched || before.braked.is_none() && recent_stops + i < 20);
+        }
+        let held = made.report.lines.iter().filter(|line| line.decision == Decision::Brake);
+        for line in held {
+            let replica = after(&view, &made, &line.destination).unwrap();
+            prop_assert!(replica.is_held_by_brake() && replica.due().is_none(), "{:?}", replica);
+        }
+    }
+
+    /// P14: while it is hands off, nothing is started or stopped, and nothing is left due but doubts.
+    #[test]
+    fn hands_off_leaves_only_questions_due(
+        view in arbitrary::view(),
+        can in arbitrary::capabilities(),
+        observing in proptest::bool::ANY,
+    ) {
+        let pause = Pause { reason: "test".to_owned(), by: "me".to_owned(), at: now() };
+        let mode = if observing { Mode::Observe } else { Mode::Enforce };
+        let policy = Policy { mode, ..Policy::default() };
+        let control = Control { pause: (!observing).then_some(pause), ..Control::default() };
+        let view = View { control, ..view };
+        let context = context(&policy, can);
+        let made = plan(&view, context);
+        prop_assert_eq!(violations(&view, context, &made), vec![], "{}", made.report);
+        for line in &made.report.lines {
+            let replica = after(&view, &made, &line.destination);
+            match line.decision {
+                Decision::Verify => {}
+                Decision::Wait | Decision::Defer => {
+                    prop_assert!(line.why.starts_with("in doubt") || line.why.starts_with("a call by"), "{}", line.why);
+                }
+                Decision::Start | Decision::Stop | Decision::Brake => prop_assert!(false, "{}", line.why),
+                _ => prop_assert_eq!(replica.and_then(|replica| replica.due()), None, "{}", line.why),
+            }
+            if let Decision::Hold = line.decision {
+                let before = view.replicas.iter().find(|r| r.key.destination == line.destination).unwrap();
+                let after = after(&view, &made, &line.destination).unwrap();
+                prop_assert_eq!((after.phase, after.desired), (Phase::Active, before.desired));
+            }
+        }
     }
 
     #[test]
@@ -120,7 +190,7 @@ proptest! {
             let replica = after(&view, &made, &line.destination);
             let due = replica.as_ref().and_then(Replica::due);
             match line.decision {
-                Decision::Keep | Decision::Rest | Decision::Foreign => prop_assert_eq!(due, None, "{}", line.why),
+                Decision::Keep | Decision::Rest | Decision::Foreign | Decision::Brake => prop_assert_eq!(due, None, "{}", line.why),
                 Decision::Wait | Decision::Hold => {
                     prop_assert!(due > Some(now()), "{:?} {} {:?}", line.decision, line.why, replica);
                     prop_assert!(made.wake_at <= due && made.wake_at > Some(now()));
@@ -284,7 +354,7 @@ fn outcome(step: &Step, answer: usize) -> Outcome {
     let done = error.clone().map_or(Ok(Receipt::default()), Err);
     match step {
         Step::Start(request) => Outcome::Start(request.key.clone(), done),
-        Step::Stop(key) => Outcome::Stop(key.clone(), done),
+        Step::Stop(request) => Outcome::Stop(request.key.clone(), done),
         Step::Verify(keys) => Outcome::Verify(keys.clone(), error.map_or(Ok(Vec::new()), Err)),
     }
 }
@@ -315,7 +385,17 @@ fn arbitrary_views_reach_every_decision() {
         let made = plan(&view, context(&policy, can));
         seen.extend(made.report.lines.iter().map(|line| line.decision.to_string()));
     }
-    let all = ["blocked(ParticipantSlotsFull)", "defer", "foreign", "hold", "keep", "rest", "start", "stop"];
+    let all = [
+        "blocked(ParticipantSlotsFull)",
+        "brake",
+        "defer",
+        "foreign",
+        "hold",
+        "keep",
+        "rest",
+        "start",
+        "stop",
+    ];
     let expected: BTreeSet<_> = all.into_iter().chain(["verify", "wait"]).map(str::to_owned).collect();
     assert_eq!(seen, expected);
 }

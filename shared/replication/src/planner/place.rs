@@ -29,7 +29,8 @@ impl Planning<'_> {
         let (now, policy) = (self.context.now, self.context.policy);
         let known = self.view.replicas.iter().find(|replica| replica.key == asked.key).cloned();
         let known = known.unwrap_or_else(|| Replica::new(asked.key.clone()));
-        let wait = self.wait_before_start(&known);
+        let hands_off = self.hands_off();
+        let wait = self.wait_before_start(&known).filter(|_| hands_off.is_none());
         if let Some((at, why)) = wait.filter(|(at, _)| now < *at) {
             let mut after = Replica { next_attempt: None, lease: None, ..asked };
             if !matches!(after.phase, Phase::Blocked(_)) {
@@ -52,6 +53,13 @@ impl Planning<'_> {
             return self.line(want.line(Decision::Block(reason), why));
         }
         self.free_slots -= 1;
+        if let Some(hands_off) = hands_off {
+            let reason = hands_off.blocked();
+            let phase = Phase::Blocked(Blocked { reason, until: None });
+            self.change(&known, Replica { phase, next_attempt: None, lease: None, ..asked });
+            let why = format!("{hands_off}; would be started: {}", self.why_start());
+            return self.line(want.line(Decision::Block(reason), why));
+        }
         if !self.may(Operation::Start) {
             let due = known.next_attempt.filter(|_| known.phase == Phase::Pending).unwrap_or(now);
             let phase = Phase::Pending;
@@ -69,11 +77,14 @@ impl Planning<'_> {
         let Replica { key, reconnect_window, attributes, .. } = after.clone();
         self.call(Step::Start(StartRequest { key, reconnect_window, attributes }));
         self.change(&known, after);
-        let why = match self.publishing {
+        self.line(want.line(Decision::Start, self.why_start().to_owned()));
+    }
+
+    fn why_start(&self) -> &'static str {
+        match self.publishing {
             Publishing::Uncertain => "it may publish; the answer will tell",
             _ => "it publishes",
-        };
-        self.line(want.line(Decision::Start, why.to_owned()));
+        }
     }
 
     /// Until when a start has to wait, and why.

@@ -6,8 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::{collection, option, sample};
 use replication::{
-    Blocked, BlockedReason, Desired, Destination, Evidence, LastError, Lease, Moment, Observation, Owner,
-    ParticipantFilter, Phase, Publisher, Rejection, Replica, Rule, RuleRef, Source, Status, View,
+    Blocked, BlockedReason, Braked, Control, Desired, Destination, Evidence, LastError, Lease, Moment,
+    Observation, Owner, ParticipantFilter, Phase, Publisher, Rejection, Replica, Rule, RuleRef, Source,
+    Status, View,
 };
 
 use crate::build::{publisher, rule, session, stage, time, to, window};
@@ -116,6 +117,10 @@ fn lease() -> impl Strategy<Value = Lease> {
     })
 }
 
+fn braked() -> impl Strategy<Value = Braked> {
+    (timestamp(), option::of(timestamp())).prop_map(|(since, confirmed_at)| Braked { since, confirmed_at })
+}
+
 fn last_error() -> impl Strategy<Value = LastError> {
     let rejection = option::of(sample::select(Rejection::ALL.to_vec()));
     (rejection, timestamp()).prop_map(|(rejection, at)| LastError {
@@ -130,7 +135,8 @@ fn last_error() -> impl Strategy<Value = LastError> {
 fn a_replica(destination: &'static str) -> impl Strategy<Value = Replica> {
     let owner = sample::select(vec![Owner::Nobody, Owner::Stagelink, Owner::Foreign]);
     let desired = sample::select(vec![Desired::Replicated, Desired::Released]);
-    let times = (option::of(timestamp()), option::of(lease()), option::of(last_error()));
+    let braked = option::weighted(0.3, braked());
+    let times = (option::of(timestamp()), option::of(lease()), option::of(last_error()), braked);
     let seconds = sample::select(vec![0, 5, 30, 300]);
     let behind = option::of(Just(RuleRef { id: "rule-0".parse().unwrap(), revision: 1, priority: 1 }));
     (phase(), owner, desired, behind, evidence(), times, 0..4_u32, seconds).prop_map(
@@ -140,7 +146,7 @@ fn a_replica(destination: &'static str) -> impl Strategy<Value = Replica> {
             desired,
             rule,
             evidence,
-            (next_attempt, lease, last_error),
+            (next_attempt, lease, last_error, braked),
             attempts,
             seconds,
         )| {
@@ -156,6 +162,7 @@ fn a_replica(destination: &'static str) -> impl Strategy<Value = Replica> {
                 next_attempt,
                 lease,
                 last_error,
+                braked,
                 version: 1,
                 ..Replica::new(to(destination))
             }
@@ -182,6 +189,7 @@ pub(crate) fn view() -> impl Strategy<Value = View> {
         publisher,
         rules,
         replicas,
+        control: Control::default(),
     })
 }
 

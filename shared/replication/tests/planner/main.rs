@@ -7,5 +7,6 @@ mod build;
 mod calls;
 mod foreign;
 mod publish;
+mod safety;
 mod scene;
 mod unpublish;
