@@ -79,6 +79,8 @@ impl World {
             log_level: "info".to_owned(),
             selector_cache: Duration::from_secs(60),
             quota_share: 100,
+            mode: replication::Mode::Enforce,
+            brake_percent: 30,
         };
         let events = simulator.subscribe();
         Ok(Self { simulator, store, recording, events, config, connection, recorders, servers })

@@ -7,6 +7,8 @@
 //! | replica | `STAGE#<source>` | `REP#<participant>#<destination>` |
 //! | stage | `STAGE#<stage>` | `STAGE` |
 //! | when all stages were listed | `STAGE#*` | `STAGE` |
+//! | orders for all stages | `STAGE#*` | `CONTROL` |
+//! | how many replicas run | `STAGE#*` | `COUNT` |
 //! | budget | `BUDGET` | the IVS operation |
 //! | activity | `STAGE#<source>` | `ACT#<time>#<participant>#<destination>` |
 //!
@@ -15,6 +17,7 @@
 
 mod activity;
 mod budget;
+mod control;
 mod publisher;
 mod replica;
 mod rule;
@@ -29,6 +32,7 @@ use replication::StageArn;
 
 pub(crate) use activity::ActivityItem;
 pub(crate) use budget::{BUDGETS, BudgetItem};
+pub(crate) use control::{ControlItem, CountItem};
 pub(crate) use publisher::PublisherItem;
 pub(crate) use replica::ReplicaItem;
 pub(crate) use rule::RuleItem;

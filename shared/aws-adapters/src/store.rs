@@ -1,8 +1,8 @@
 //! The one table: what the controller's [`Store`] promises, on Amazon DynamoDB.
 //!
 //! # Guarantees
-//! * [`Store::load`] is one consistent Query of the stage's partition. Rules for any stage are read beside it, at most once
-//!   per `selector_cache`, at the same time.
+//! * [`Store::load`] is one consistent Query of the stage's partition. Rules and orders for any stage are read beside it, at
+//!   most once per `selector_cache`, at the same time.
 //! * [`Store::write`] is one TransactWriteItems: every item on the condition that it has the version it was read at.
 //!
 //! # Caveats
@@ -12,6 +12,7 @@
 mod budgets;
 mod failure;
 mod inventory;
+mod operator;
 mod publishers;
 mod queue;
 mod rules;
@@ -28,19 +29,24 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, try_join};
 use jiff::Timestamp;
 use replication::budget::Book;
-use replication::{PublisherKey, Replica, Rule, View};
+use replication::{Control, PublisherKey, Replica, Rule, View};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::warn;
 
 use crate::item::{
-    ANY_STAGE, ActivityItem, FIRST_STATE_SK, PublisherItem, ReplicaItem, RuleItem, Unreadable, stage_pk,
+    ANY_STAGE, ActivityItem, ControlItem, FIRST_STATE_SK, PublisherItem, ReplicaItem, RuleItem, Unreadable,
+    stage_pk,
 };
 use failure::{read_error, write_error};
+use operator::take_control;
 pub use rules::Replaced;
 
 /// Items in one transaction (DynamoDB service quotas).
 const TRANSACTION_ITEMS: usize = 100;
+
+/// Sorts after every rule. Before the rules come an operator's orders.
+const AFTER_RULES: &str = "RULE$";
 
 /// One item as DynamoDB gives it.
 type Item = std::collections::HashMap<String, AttributeValue>;
@@ -53,11 +59,18 @@ pub struct DynamoStore {
     selectors: Arc<SelectorCache>,
 }
 
-/// Rules for any stage, as they were read last.
+/// What holds for any stage, as it was read last.
 #[derive(Debug)]
 struct SelectorCache {
     keep: Duration,
-    read: Mutex<Option<(Instant, Vec<Rule>)>>,
+    read: Mutex<Option<(Instant, AnyStage)>>,
+}
+
+/// What holds for any stage: its rules and an operator's orders.
+#[derive(Debug, Clone, Default)]
+struct AnyStage {
+    rules: Vec<Rule>,
+    control: Control,
 }
 
 impl DynamoStore {
@@ -79,7 +92,7 @@ impl DynamoStore {
     /// # Errors
     /// [`StoreError`], if the table cannot be read.
     pub async fn prime(&self) -> Result<(), StoreError> {
-        self.selector_rules().await.map(drop)
+        self.any_stage().await.map(drop)
     }
 
     /// Every replication in the table, by a Scan: for people and checks, not for functions.
@@ -92,8 +105,9 @@ impl DynamoStore {
     }
 
     async fn load_view(&self, publisher: &PublisherKey) -> Result<View, StoreError> {
-        let (items, selectors) = try_join(self.query_stage(publisher), self.selector_rules()).await?;
-        let mut view = View { rules: selectors, ..View::empty(publisher.clone()) };
+        let (items, AnyStage { rules, control }) =
+            try_join(self.query_stage(publisher), self.any_stage()).await?;
+        let mut view = View { rules, control, ..View::empty(publisher.clone()) };
         for item in items {
             let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
             let corrupt = |error: Unreadable| error.of(&pk, &sk);
@@ -124,27 +138,31 @@ impl DynamoStore {
         self.queried(query).await
     }
 
-    async fn selector_rules(&self) -> Result<Vec<Rule>, StoreError> {
+    async fn any_stage(&self) -> Result<AnyStage, StoreError> {
         let lock = || self.selectors.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, rules)) = lock().as_ref()
+        if let Some((at, any_stage)) = lock().as_ref()
             && at.elapsed() < self.selectors.keep
         {
-            return Ok(rules.clone());
+            return Ok(any_stage.clone());
         }
         let asked = Instant::now();
         let query = self
             .client
             .query()
-            .key_condition_expression("pk = :pk AND begins_with(sk, :rule)")
+            .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last")
             .expression_attribute_values(":pk", AttributeValue::S(ANY_STAGE.to_owned()))
-            .expression_attribute_values(":rule", AttributeValue::S("RULE#".to_owned()));
-        let mut rules = Vec::new();
+            .expression_attribute_values(":first", AttributeValue::S(ControlItem::SK.to_owned()))
+            .expression_attribute_values(":last", AttributeValue::S(AFTER_RULES.to_owned()));
+        let mut any_stage = AnyStage::default();
         for item in self.queried(query).await? {
             let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
-            rules.extend(rule(item, &pk, &sk));
+            match sk.starts_with("RULE#") {
+                true => any_stage.rules.extend(rule(item, &pk, &sk)),
+                false => take_control(&mut any_stage.control, item)?,
+            }
         }
-        *lock() = Some((asked, rules.clone()));
-        Ok(rules)
+        *lock() = Some((asked, any_stage.clone()));
+        Ok(any_stage)
     }
 
     async fn write_items(&self, write: &Write) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use replication::budget::Book;
+use replication::budget::{Book, counts_for_brake};
 use replication::{Allowance, Budget, Limit, Operation, Step};
 
 /// Who may take the calls that are free.
@@ -58,6 +58,8 @@ impl CallsLeft {
         let mut allowance = Allowance::UNLIMITED;
         let Some(limit) = self.limit else { return allowance };
         let book = self.lock();
+        allowance.recent_stops =
+            book.get(&Operation::Stop).map_or(0, |budget| budget.tally.within_a_minute(now));
         for operation in Operation::ALL {
             let budget = book.get(&operation).cloned().unwrap_or_default();
             let reserved =
@@ -83,6 +85,9 @@ impl CallsLeft {
             let mut after = before.clone();
             for _ in 0..calls {
                 after.grant(now, now, limit);
+            }
+            if operation == Operation::Stop {
+                steps.iter().filter(|step| counts_for_brake(step)).for_each(|_| after.tally.add(now));
             }
             if self.turn == Turn::Queue {
                 after.reserved_until = now.checked_add(Self::RESERVATION).ok();

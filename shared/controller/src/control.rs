@@ -16,14 +16,14 @@ use replication::invariant::applied;
 use replication::policy::fnv1a;
 use replication::{
     BlockedReason, CallError, Context, Desired, Lease, Moment, Observation, Operation, Outcome, Phase, Plan,
-    Policy, PublisherKey, Refusal, Replica, Report, Step, View, plan,
+    Policy, PublisherKey, Refusal, Replica, Report, SecondWitness, Step, View, plan,
 };
 use tracing::{debug, info, warn};
 
 use crate::{Activity, Calls, CallsLeft, Clock, Store, StoreError, Write};
 
 /// How often a lost race is run again before the event is given back.
-const MAX_CONFLICTS: u32 = 20;
+pub(crate) const MAX_CONFLICTS: u32 = 20;
 
 /// Reacts to news, whatever brought it.
 pub struct Controller {
@@ -115,11 +115,34 @@ impl Controller {
         news: Option<&Observation>,
         invocation: &Invocation,
     ) -> Result<Handled, Error> {
+        self.run(publisher, news, None, invocation).await
+    }
+
+    /// Like [`Controller::reconcile`], with what a sweep says of the publisher from readings of its own.
+    ///
+    /// # Errors
+    /// See [`Error`]; nothing is lost then, and trying again is safe.
+    pub async fn confirm(
+        &self,
+        publisher: &PublisherKey,
+        witness: &SecondWitness,
+        invocation: &Invocation,
+    ) -> Result<Handled, Error> {
+        self.run(publisher, None, Some(witness), invocation).await
+    }
+
+    async fn run(
+        &self,
+        publisher: &PublisherKey,
+        news: Option<&Observation>,
+        witness: Option<&SecondWitness>,
+        invocation: &Invocation,
+    ) -> Result<Handled, Error> {
         let until = self.wait_until(invocation);
         let mut conflicts = 0;
         let mut polls = 0;
         loop {
-            match self.round(publisher, news, invocation, until).await? {
+            match self.round(publisher, news, witness, invocation, until).await? {
                 Round::Done(handled) => return Ok(handled),
                 Round::Conflict => {
                     conflicts += 1;
@@ -153,6 +176,7 @@ impl Controller {
         &self,
         publisher: &PublisherKey,
         news: Option<&Observation>,
+        witness: Option<&SecondWitness>,
         invocation: &Invocation,
         until: Timestamp,
     ) -> Result<Round, Error> {
@@ -172,6 +196,7 @@ impl Controller {
                 can: self.calls.capabilities(),
                 allowance: self.calls_left.allowance(now),
                 holder: &invocation.id,
+                witness,
             };
             let plan = plan(&view, context);
             view = applied(&view, &plan);
@@ -190,6 +215,10 @@ impl Controller {
                     Err(StoreError::Conflict) => return Ok(Round::Conflict),
                     Err(error) => return Err(error.into()),
                 }
+            }
+            let braked = plan.changes.iter().filter(|change| change.is_held_by_brake()).count();
+            if braked > 0 {
+                warn!(braked, "the brake on mass stops holds replicas");
             }
             info!(plan = %plan.report, steps = plan.steps.len(), "planned");
             if plan.steps.is_empty() {
@@ -301,12 +330,12 @@ impl Controller {
                 };
                 Outcome::Start(request.key.clone(), result)
             }
-            Step::Stop(key) => {
+            Step::Stop(request) => {
                 let result = match &self.calls.stop {
-                    Some(stop) => stop.stop_participant_replication(key).await,
+                    Some(stop) => stop.stop_participant_replication(&request.key).await,
                     None => Err(not_allowed()),
                 };
-                Outcome::Stop(key.clone(), result)
+                Outcome::Stop(request.key.clone(), result)
             }
             Step::Verify(keys) => {
                 let result = match (&self.calls.list, keys.first()) {

@@ -9,11 +9,12 @@ use jiff::Timestamp;
 use replication::budget::Book;
 use replication::sweep::StageKnowledge;
 use replication::{
-    Budget, Operation, Publisher, PublisherKey, Replica, ReplicationKey, Rule, StageArn, View,
+    Budget, Control, Operation, Publisher, PublisherKey, Replica, ReplicationKey, Rule, StageArn, View,
 };
 
 use crate::{Activity, Due, DueClass, Queue, Store, StoreError, Write};
 
+mod operator;
 mod sweep;
 
 /// A store that lives as long as the process.
@@ -31,6 +32,7 @@ struct State {
     budgets: BTreeMap<Operation, (Budget, Timestamp)>,
     stages: BTreeMap<StageArn, StageKnowledge>,
     listed_at: Option<Timestamp>,
+    control: Control,
     reads: usize,
     writes: usize,
 }
@@ -81,6 +83,7 @@ impl MemoryStore {
                 .filter(|replica| replica.key.publisher() == *key)
                 .cloned()
                 .collect(),
+            control: state.control.clone(),
         }
     }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use replication::sweep::agenda::{roster_is_due, to_remember};
 use replication::sweep::{Inventory, Look, Roster, StageKnowledge, SweepPolicy, Target, agenda};
-use replication::{Observation, PublisherKey, ReplicationKey, StageArn};
+use replication::{Observation, PublisherKey, ReplicationKey, SecondWitness, StageArn};
 use tracing::{Instrument, info, info_span, warn};
 
 use crate::{Clock, Controller, Invocation, StoreError};
@@ -64,6 +64,10 @@ pub struct Swept {
     pub planned_again: usize,
     /// Running replicas that somebody else started.
     pub foreign: usize,
+    /// Running replicas that the brake on mass stops held when the sweep began.
+    pub braked: usize,
+    /// Publishers with such replicas for whom the sweep was the second witness.
+    pub confirmed: usize,
     /// The age of the oldest knowledge of an active stage, in seconds.
     pub oldest_knowledge: u64,
 }
@@ -85,10 +89,11 @@ impl Sweep {
             inventory: &inventory,
             unowned: inventory.foreign().cloned().collect(),
             known_at: BTreeMap::new(),
-            swept: Swept::default(),
+            swept: Swept { braked: inventory.held_by_brake().count(), ..Swept::default() },
         };
         let capacity = self.pace.calls_in(until.duration_since(began));
         sweeping.plan_again().await;
+        sweeping.confirm_what_is_known().await;
         let roster = sweeping.roster(capacity).await;
         let agenda = agenda(&inventory, &roster, capacity, self.clock.now(), &self.policy);
         sweeping.swept.stages = agenda.looks.len();
@@ -100,6 +105,11 @@ impl Sweep {
             if sweeping.look(look, &roster).instrument(span).await.is_err() {
                 break;
             }
+        }
+        if let Some(running) = inventory.running_to_remember(&self.controller.policy)
+            && let Err(error) = self.store.remember_running(running).await
+        {
+            warn!(%error, running, "not remembered how many replicas run");
         }
         Ok(sweeping.finish(agenda.oldest.unwrap_or(began), &agenda.looks))
     }
@@ -133,6 +143,37 @@ impl Sweeping<'_> {
             }
             self.swept.planned_again += 1;
             self.reconcile(&publisher, None).await;
+        }
+    }
+
+    /// Says of replicas that the brake holds what the table and earlier looks tell.
+    async fn confirm_what_is_known(&mut self) {
+        let Sweep { clock, controller, .. } = self.sweep;
+        for (publisher, witness) in self.inventory.confirmable(clock.now(), &controller.policy) {
+            if clock.now() >= self.until {
+                return;
+            }
+            self.confirm(&publisher, &witness).await;
+        }
+    }
+
+    /// Says of replicas that the brake holds what a look at their publishers' stage told.
+    async fn confirm_after_look(&mut self, stage: &StageArn, began: Timestamp) {
+        let Sweep { clock, controller, .. } = self.sweep;
+        let held = self.inventory.held_by_brake().filter(|replica| replica.key.source == *stage);
+        let publishers: BTreeSet<_> = held.map(|replica| replica.key.publisher()).collect();
+        for publisher in publishers {
+            let witness =
+                self.inventory.second_witness(&publisher, Some(began), clock.now(), &controller.policy);
+            self.confirm(&publisher, &witness).await;
+        }
+    }
+
+    async fn confirm(&mut self, publisher: &PublisherKey, witness: &SecondWitness) {
+        self.swept.confirmed += 1;
+        match self.sweep.controller.confirm(publisher, witness, self.invocation).await {
+            Ok(_) | Err(crate::Error::Unsettled { .. }) => {}
+            Err(error) => warn!(%error, %publisher, "not confirmed"),
         }
     }
 
@@ -191,6 +232,7 @@ impl Sweeping<'_> {
         }
         if complete && stored {
             self.looked_at(look, roster, began).await;
+            self.confirm_after_look(&look.stage, began).await;
         }
         Ok(())
     }

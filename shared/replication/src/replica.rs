@@ -110,7 +110,7 @@ impl Replica {
     }
 
     /// Whose it is, if it runs. What nobody started is somebody else's.
-    pub(crate) fn owner_if_running(&self) -> Owner {
+    pub fn owner_if_running(&self) -> Owner {
         match self.owner {
             Owner::Nobody if self.is_unrecorded_start() => Owner::Stagelink,
             Owner::Nobody => Owner::Foreign,

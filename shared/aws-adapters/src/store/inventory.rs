@@ -11,8 +11,11 @@ use serde::Serialize;
 use tracing::warn;
 
 use super::failure::read_error;
+use super::operator::take_control;
 use super::{DynamoStore, Item, decode, text};
-use crate::item::{ANY_STAGE, ListingItem, PublisherItem, ReplicaItem, RuleItem, StageItem, Unreadable};
+use crate::item::{
+    ANY_STAGE, CountItem, ListingItem, PublisherItem, ReplicaItem, RuleItem, StageItem, Unreadable,
+};
 
 impl DynamoStore {
     async fn scan_inventory(&self) -> Result<Inventory, StoreError> {
@@ -25,6 +28,10 @@ impl DynamoStore {
         let mut inventory = Inventory::default();
         for item in self.scanned(scan).await? {
             let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
+            if pk == ANY_STAGE && !sk.starts_with("RULE#") && sk != ListingItem::SK {
+                take_control(&mut inventory.control, item)?;
+                continue;
+            }
             if let Err(error) = take(&mut inventory, item, &pk, &sk) {
                 inventory.rules_incomplete |= sk.starts_with("RULE#");
                 warn!(error = %error.of(&pk, &sk), "item left out");
@@ -64,5 +71,9 @@ impl SweepStore for DynamoStore {
 
     fn remember_listing(&self, at: Timestamp) -> BoxFuture<'_, Result<(), StoreError>> {
         async move { self.put_unconditionally(&ListingItem::new(at)).await }.boxed()
+    }
+
+    fn remember_running(&self, running: usize) -> BoxFuture<'_, Result<(), StoreError>> {
+        async move { self.put_unconditionally(&CountItem::new(running, Timestamp::now())).await }.boxed()
     }
 }

@@ -12,8 +12,12 @@ use crate::sweep::port::SweepStore;
 impl SweepStore for MemoryStore {
     fn inventory(&self) -> BoxFuture<'_, Result<Inventory, StoreError>> {
         let state = self.lock();
-        let mut inventory =
-            Inventory { rules: state.rules.clone(), listed_at: state.listed_at, ..Inventory::default() };
+        let mut inventory = Inventory {
+            rules: state.rules.clone(),
+            listed_at: state.listed_at,
+            control: state.control.clone(),
+            ..Inventory::default()
+        };
         state.stages.values().cloned().for_each(|stage| inventory.put_knowledge(stage));
         state.publishers.values().cloned().for_each(|publisher| inventory.put_publisher(publisher));
         state.replicas.values().cloned().for_each(|replica| inventory.put_replica(replica));
@@ -27,6 +31,11 @@ impl SweepStore for MemoryStore {
 
     fn remember_listing(&self, at: Timestamp) -> BoxFuture<'_, Result<(), StoreError>> {
         self.lock().listed_at = Some(at);
+        async { Ok(()) }.boxed()
+    }
+
+    fn remember_running(&self, running: usize) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.lock().control.running = Some(running);
         async { Ok(()) }.boxed()
     }
 }
