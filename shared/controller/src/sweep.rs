@@ -14,7 +14,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use replication::sweep::agenda::{roster_is_due, to_remember};
 use replication::sweep::{Inventory, Look, Roster, StageKnowledge, SweepPolicy, Target, agenda};
-use replication::{Observation, PublisherKey, ReplicationKey, SecondWitness, StageArn};
+use replication::{Observation, ParticipantId, PublisherKey, ReplicationKey, SecondWitness, StageArn};
 use tracing::{Instrument, info, info_span, warn};
 
 use crate::{Clock, Controller, Invocation, StoreError};
@@ -146,7 +146,7 @@ impl Sweeping<'_> {
         }
     }
 
-    /// Says of replicas that the brake holds what the table and earlier looks tell.
+    /// Says of replicas that the brake holds what all rules tell.
     async fn confirm_what_is_known(&mut self) {
         let Sweep { clock, controller, .. } = self.sweep;
         for (publisher, witness) in self.inventory.confirmable(clock.now(), &controller.policy) {
@@ -157,10 +157,16 @@ impl Sweeping<'_> {
         }
     }
 
-    /// Says of replicas that the brake holds what a look at their publishers' stage told.
-    async fn confirm_after_look(&mut self, stage: &StageArn, began: Timestamp) {
+    /// Says of replicas that the brake holds that a look found their publishers gone.
+    async fn confirm_after_look(
+        &mut self,
+        stage: &StageArn,
+        began: Timestamp,
+        gone: &BTreeSet<ParticipantId>,
+    ) {
         let Sweep { clock, controller, .. } = self.sweep;
         let held = self.inventory.held_by_brake().filter(|replica| replica.key.source == *stage);
+        let held = held.filter(|replica| gone.contains(&replica.key.participant));
         let publishers: BTreeSet<_> = held.map(|replica| replica.key.publisher()).collect();
         for publisher in publishers {
             let witness =
@@ -232,7 +238,7 @@ impl Sweeping<'_> {
         }
         if complete && stored {
             self.looked_at(look, roster, began).await;
-            self.confirm_after_look(&look.stage, began).await;
+            self.confirm_after_look(&look.stage, began, &read.gone).await;
         }
         Ok(())
     }

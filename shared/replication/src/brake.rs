@@ -75,8 +75,8 @@ pub struct Braked {
 pub struct SecondWitness {
     /// Destinations that no rule wants, by a reading of all rules.
     pub unwanted: BTreeSet<StageArn>,
-    /// When the publisher's stage was looked at.
-    pub looked_at: Option<Timestamp>,
+    /// When a look found that the publisher does not publish any more; nothing if none did.
+    pub gone_at: Option<Timestamp>,
 }
 
 /// How many stops that count for the brake were made lately.

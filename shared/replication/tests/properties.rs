@@ -89,12 +89,12 @@ proptest! {
         view in arbitrary::view(),
         recent_stops in 0..40_usize,
         unwanted in proptest::bool::ANY,
-        looked_at in proptest::option::of(arbitrary::timestamp()),
+        gone_at in proptest::option::of(arbitrary::timestamp()),
     ) {
         let policy = Policy::default();
         let destinations = view.replicas.iter().map(|replica| replica.key.destination.clone());
         let unwanted: BTreeSet<_> = destinations.filter(|_| unwanted).collect();
-        let witness = SecondWitness { unwanted: unwanted.clone(), looked_at };
+        let witness = SecondWitness { unwanted: unwanted.clone(), gone_at };
         let allowance = Allowance { recent_stops, ..Allowance::UNLIMITED };
         let context = Context { allowance, witness: Some(&witness), ..context(&policy, build::ALL_CALLS) };
         let made = plan(&view, context);
@@ -109,7 +109,7 @@ proptest! {
             let vouched = before.braked.is_some_and(|braked| braked.confirmed_at.is_some())
                 || match request.reason {
                     StopReason::Unwanted => unwanted.contains(&request.key.destination),
-                    _ => left.map(|left| left.latest()) < looked_at,
+                    _ => left.map(|left| left.latest()) < gone_at,
                 };
             prop_assert!(vouched || before.braked.is_none() && recent_stops + i < 20);
         }

@@ -79,7 +79,7 @@ impl Planning<'_> {
             StopReason::Unwanted => witness.unwanted.contains(&known.key.destination),
             StopReason::PublisherGone => {
                 let left = self.view.publisher.as_ref().and_then(|publisher| publisher.evidence.off);
-                left.is_some_and(|left| witness.looked_at.is_some_and(|at| left.latest() < at))
+                left.is_some_and(|left| witness.gone_at.is_some_and(|at| left.latest() < at))
             }
             StopReason::Expired => false,
         }

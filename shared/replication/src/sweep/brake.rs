@@ -17,12 +17,11 @@ impl Inventory {
         self.replicas().filter(|replica| replica.is_held_by_brake())
     }
 
-    /// Publishers of whom the sweep can say already that the brake holds their replicas without need.
+    /// Publishers of whom all rules say already, before any look, that the brake holds their replicas without need.
     pub fn confirmable(&self, now: Timestamp, policy: &Policy) -> Vec<(PublisherKey, SecondWitness)> {
         let publishers: BTreeSet<_> = self.held_by_brake().map(|replica| replica.key.publisher()).collect();
         let witnessed = publishers.into_iter().map(|publisher| {
-            let looked_at = self.knowledge(&publisher.stage).and_then(|known| known.looked_at);
-            let witness = self.second_witness(&publisher, looked_at, now, policy);
+            let witness = self.second_witness(&publisher, None, now, policy);
             (publisher, witness)
         });
         witnessed
@@ -33,18 +32,18 @@ impl Inventory {
             .collect()
     }
 
-    /// What the sweep says of a publisher whose stage it looked at then. If a rule cannot be read, nothing is said of what no
-    /// rule wants.
+    /// What the sweep says of a publisher, and of whom a look found then that it left. If a rule cannot be read, nothing is said
+    /// of what no rule wants.
     pub fn second_witness(
         &self,
         publisher: &PublisherKey,
-        looked_at: Option<Timestamp>,
+        gone_at: Option<Timestamp>,
         now: Timestamp,
         policy: &Policy,
     ) -> SecondWitness {
         let report = plan(&self.view(publisher), context(now, policy, None)).report;
         let unwanted = report.lines.into_iter().filter(|line| line.rule.is_none() && !self.rules_incomplete);
-        SecondWitness { unwanted: unwanted.map(|line| line.destination).collect(), looked_at }
+        SecondWitness { unwanted: unwanted.map(|line| line.destination).collect(), gone_at }
     }
 
     /// Running replicas of our own, if that is not as it was remembered: if the brake would let a tenth more or less pass.
@@ -55,10 +54,15 @@ impl Inventory {
         (before.abs_diff(after) > before / 10).then_some(running)
     }
 
+    /// Whether the brake keeps a replica of this publisher running.
+    pub(super) fn is_braked(&self, publisher: &PublisherKey) -> bool {
+        self.replicas_of(publisher).any(Replica::is_held_by_brake)
+    }
+
     /// Whether a look at this stage is what the brake waits for: it holds replicas of somebody who left.
     pub(super) fn is_waited_for_by_brake(&self, stage: &StageArn) -> bool {
-        let held = self.replicas_from(stage).filter(|replica| replica.is_held_by_brake());
-        held.map(|replica| replica.key.publisher()).any(|key| self.publishing(&key) == Publishing::No)
+        let left = self.publishers_on(stage).filter(|publisher| publisher.publishing() == Publishing::No);
+        left.map(|publisher| &publisher.key).any(|publisher| self.is_braked(publisher))
     }
 }
 

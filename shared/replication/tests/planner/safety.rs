@@ -23,9 +23,9 @@ fn after_stops(recent_stops: usize) -> Allowance {
     Allowance { recent_stops, ..Allowance::UNLIMITED }
 }
 
-fn witness(unwanted: &[&str], looked_at: Option<&str>) -> Option<SecondWitness> {
+fn witness(unwanted: &[&str], gone_at: Option<&str>) -> Option<SecondWitness> {
     let unwanted: BTreeSet<_> = unwanted.iter().map(|id| stage(id)).collect();
-    Some(SecondWitness { unwanted, looked_at: looked_at.map(time) })
+    Some(SecondWitness { unwanted, gone_at: gone_at.map(time) })
 }
 
 #[test]
