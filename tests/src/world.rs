@@ -146,6 +146,11 @@ impl World {
         [&self.recorders[0].url, &self.recorders[1].url]
     }
 
+    /// The table's name.
+    pub fn table(&self) -> &str {
+        &self.config.table
+    }
+
     /// Ends the servers; the recorders stay, and answer 502.
     pub fn cut_off(&mut self) {
         self.servers.abort_all();

@@ -4,6 +4,7 @@
 mod cases;
 mod crashes;
 mod races;
+mod safety;
 mod world;
 
 use std::sync::Arc;
