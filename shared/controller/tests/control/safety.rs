@@ -1,15 +1,20 @@
 //! Pauses, the brake and adoption, as the loop meets them.
 
 use controller::{Activity, AdoptError, Calls, CallsLeft, Controller, Invocation, Operator, Turn};
-use futures::executor::block_on;
-use replication::{Control, Moment, Observation, Owner, Pause, Phase, SecondWitness};
+use futures::FutureExt;
+use replication::{Moment, Observation, Owner, Pause, Phase, SecondWitness};
 
 use crate::world::{Task, World, publisher, rule, stage, to};
 use crate::{deliver, invocation};
 
+/// The store in memory waits for nothing.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    future.now_or_never().unwrap()
+}
+
 fn pause(world: &World) {
     let pause = Pause { reason: "a fire drill".to_owned(), by: "kim".to_owned(), at: world.now() };
-    block_on(world.store.pause(&pause)).unwrap();
+    at_once(world.store.pause(&pause)).unwrap();
 }
 
 fn phase(world: &World, destination: &str) -> Phase {
@@ -58,7 +63,8 @@ fn what_a_pause_kept_is_done_when_it_ends() {
     );
     assert_eq!(world.calls(), ["start B"]);
 
-    block_on(world.store.resume()).unwrap();
+    at_once(world.store.resume()).unwrap();
+    world.advance(1_000);
     deliver(&world, &all, &news).unwrap();
     let mut calls = world.calls();
     calls.sort();
@@ -141,10 +147,4 @@ fn a_running_replica_of_somebody_else_is_adopted_on_request_only() {
     let error = adopt(&world, "B").unwrap_err();
     assert!(matches!(error, AdoptError::NotRunning(_)));
     assert!(error.to_string().ends_with("does not run"), "{error}");
-}
-
-#[test]
-fn nobody_ordered_anything_at_first() {
-    let world = World::new(vec![]);
-    assert_eq!(block_on(world.store.control()).unwrap(), Control::default());
 }
