@@ -7,6 +7,7 @@
 //! * In no minute are more than [`limit`] replicas stopped without a second witness, an operator, or an end that was announced.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -32,14 +33,15 @@ impl StopReason {
             Self::PublisherGone | Self::Unwanted => false,
         }
     }
+}
 
-    /// In words.
-    pub fn words(self) -> &'static str {
-        match self {
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Self::PublisherGone => "the participant does not publish, and its reconnect window is over",
             Self::Unwanted => "no rule wants it",
             Self::Expired => "its rule has expired",
-        }
+        })
     }
 }
 

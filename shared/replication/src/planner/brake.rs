@@ -58,7 +58,13 @@ impl Planning<'_> {
     }
 
     /// The brake holds it: it keeps running, and nothing is due until somebody agrees.
-    pub(super) fn hold_back(&mut self, known: &Replica, want: Option<&Want<'_>>, why: &str, braked: Braked) {
+    pub(super) fn hold_back(
+        &mut self,
+        known: &Replica,
+        want: Option<&Want<'_>>,
+        why: StopReason,
+        braked: Braked,
+    ) {
         let desired = Desired::Released;
         let after =
             Replica { desired, braked: Some(braked), next_attempt: None, lease: None, ..running(known) };

@@ -123,7 +123,7 @@ impl Planning<'_> {
     }
 
     fn stop(&mut self, known: &Replica, want: Option<&Want<'_>>, reason: StopReason) {
-        let (now, why) = (self.context.now, reason.words());
+        let (now, why) = (self.context.now, reason);
         if let Some(hands_off) = self.hands_off() {
             return self.keep_hands_off(known, want, &format!("{hands_off}; would be stopped: {why}"));
         }
@@ -134,7 +134,7 @@ impl Planning<'_> {
         }
         let Clearance { braked, confirmed } = match self.brake(known, reason) {
             Ok(clearance) => clearance,
-            Err(braked) => return self.hold_back(known, want, why, braked),
+            Err(braked) => return self.hold_back(known, want, reason, braked),
         };
         if !self.may(Operation::Stop) {
             let due = known.next_attempt.filter(|_| known.desired == Desired::Released);
@@ -165,7 +165,7 @@ impl Planning<'_> {
         };
         self.change(known, after);
         self.call(Step::Stop(StopRequest { key: known.key.clone(), reason, confirmed }));
-        self.line(line(known, want, Decision::Stop, why));
+        self.line(line(known, want, Decision::Stop, &why.to_string()));
     }
 
     fn rest(&mut self, known: &Replica, want: Option<&Want<'_>>, why: &str) {
