@@ -1,7 +1,10 @@
 //! The controller's ports on a simulated IVS in the same process, on a clock that stands still unless somebody waits. No
 //! event is delivered, ever.
 
+mod bad_reads;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use controller::sweep::Sweep;
@@ -10,8 +13,13 @@ use controller::sweep::port::{
     ListParticipantEvents, ListParticipants, ListStageSessions, ListStages, Page, Reads,
 };
 use controller::{
-    Calls, CallsLeft, Clock, Controller, Dispatcher, GetParticipant, GetStage, Invocation, ListReplicas,
-    MemoryStore, Patience, StartReplication, StopReplication, StoreError, Swept, Turn,
+    Calls, CallsLeft, Clock, Controller, Dispatcher, Error, Handled, Invocation, ListReplicas, MemoryStore,
+    Patience, StartReplication, StopReplication, StoreError, Swept, Turn,
+};
+use controller::{
+    Calls, CallsLeft, Clock, Controller, Dispatcher, GetParticipant, GetStage, Invocation,
+    ListParticipantEvents, ListParticipants, ListReplicas, ListStageSessions, ListStages, MemoryStore, Page,
+    Patience, Reads, StartReplication, StopReplication, StoreError, SweepStore, Swept, Turn,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -21,8 +29,8 @@ use replication::sweep::{
     EventName, ListedEvent, ListedParticipant, ListedSession, ListedStage, Role, SweepPolicy,
 };
 use replication::{
-    CallError, Listed, ParticipantId, Policy, PublisherKey, Receipt, Refusal, Rejection, ReplicationKey,
-    Rule, SessionId, StageArn, StartRequest,
+    CallError, Listed, Observation, ParticipantId, Policy, PublisherKey, Receipt, Refusal, Rejection,
+    ReplicationKey, Rule, SessionId, StageArn, StartRequest,
 };
 use serde_json::{Value, json};
 
@@ -45,6 +53,8 @@ pub struct InProcess {
     pub store: Arc<MemoryStore>,
     time: Arc<VirtualClock>,
     lies: Mutex<BTreeMap<&'static str, Lie>>,
+    loses_rules: AtomicBool,
+    policy: Mutex<Policy>,
 }
 
 impl InProcess {
@@ -56,6 +66,8 @@ impl InProcess {
             store: Arc::default(),
             time,
             lies: Mutex::default(),
+            loses_rules: AtomicBool::new(false),
+            policy: Mutex::default(),
         })
     }
 
@@ -71,6 +83,39 @@ impl InProcess {
             Some(lie) => drop(lies.insert(operation, lie)),
             None => drop(lies.remove(operation)),
         }
+    }
+
+    /// From now on everybody but the sweep's own Scan reads no rule at all; or reads right again.
+    pub fn lose_rules(&self, lose: bool) {
+        self.loses_rules.store(lose, Ordering::SeqCst);
+    }
+
+    /// Who begins from now on plans by this.
+    pub fn set_policy(&self, policy: Policy) {
+        *self.policy.lock().unwrap_or_else(PoisonError::into_inner) = policy;
+    }
+
+    /// News comes, to a function that makes no call.
+    ///
+    /// # Errors
+    /// When it cannot be handled.
+    pub async fn tell(self: &Arc<Self>, news: &Observation) -> Result<Handled, Error> {
+        self.controller(Calls::default()).handle(news, &self.invocation("told", 15)).await
+    }
+
+    /// Every publisher is planned again, as after a change of the rules for any stage.
+    ///
+    /// # Errors
+    /// When one cannot be planned.
+    pub async fn rule_changed(self: &Arc<Self>) -> Result<(), Error> {
+        let controller = self.controller(Calls::default());
+        for (stage, items) in self.store.inventory().await?.stages {
+            for participant in items.publishers.into_keys() {
+                let publisher = PublisherKey { stage: stage.clone(), participant };
+                controller.reconcile(&publisher, None, &self.invocation("rule-changed", 60)).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Lets time pass.
@@ -163,10 +208,10 @@ impl InProcess {
 
     fn controller(self: &Arc<Self>, calls: Calls) -> Controller {
         Controller {
-            store: self.store.clone(),
+            store: self.clone(),
             clock: self.clone(),
             calls,
-            policy: Policy::default(),
+            policy: self.policy.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             patience: Patience(std::time::Duration::ZERO),
             calls_left: CallsLeft::default(),
         }

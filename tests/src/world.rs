@@ -79,6 +79,8 @@ impl World {
             log_level: "info".to_owned(),
             selector_cache: Duration::from_secs(60),
             quota_share: 100,
+            mode: replication::Mode::Enforce,
+            brake_percent: 30,
         };
         let events = simulator.subscribe();
         Ok(Self { simulator, store, recording, events, config, connection, recorders, servers })
@@ -142,6 +144,11 @@ impl World {
     /// Where the recorders listen: the table, IVS.
     pub fn urls(&self) -> [&str; 2] {
         [&self.recorders[0].url, &self.recorders[1].url]
+    }
+
+    /// The table's name.
+    pub fn table(&self) -> &str {
+        &self.config.table
     }
 
     /// Ends the servers; the recorders stay, and answer 502.

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use controller::sweep::port::SweepStore;
 use controller::{Activity, BudgetWrite, MemoryStore, Store, StoreError, Write};
 use replication::{
-    Blocked, BlockedReason, Budget, Desired, Destination, Evidence, GiveWay, LastError, Lease, Operation,
-    Owner, ParticipantFilter, Phase, Publisher, PublisherKey, ReconnectWindow, Rejection, Replica,
-    ReplicationKey, Rule, RuleRef, Source, StageArn, Status, View,
+    Blocked, BlockedReason, Braked, Budget, Desired, Destination, Evidence, GiveWay, LastError, Lease,
+    Operation, Owner, ParticipantFilter, Phase, Publisher, PublisherKey, ReconnectWindow, Rejection, Replica,
+    ReplicationKey, Rule, RuleRef, Source, StageArn, Status, Tally, View,
 };
 use stagelink_tests::World;
 
@@ -91,6 +91,10 @@ fn replicas() -> Vec<Replica> {
             at: at("2026-06-29T16:40:39Z"),
         }),
         gives_way: Some(GiveWay { priority: 90, until: at("2026-06-29T16:41:39Z") }),
+        braked: Some(Braked {
+            since: at("2026-06-29T16:41:00.000000001Z"),
+            confirmed_at: Some(at("2026-06-29T16:42:00Z")),
+        }),
         ..Replica::new(key("p", "B"))
     };
     let until = Some(at("2026-06-29T17:00:00Z"));
@@ -99,6 +103,7 @@ fn replicas() -> Vec<Replica> {
     let bare = phases.into_iter().enumerate().map(|(i, phase)| Replica {
         phase,
         owner: if i % 2 == 0 { Owner::Foreign } else { Owner::Nobody },
+        braked: (i % 3 == 0).then(|| Braked { since: at("2026-06-29T16:41:00Z"), confirmed_at: None }),
         ..Replica::new(key("p", &format!("D{i:02}")))
     });
     std::iter::once(full).chain(bare).collect()
@@ -172,12 +177,15 @@ async fn keeps_the_contract(store: &dyn Store) {
     // A budget is written as it was read, or if nobody called for long; and the first of two who read the same wins.
     let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
     let now = jiff::Timestamp::now();
+    let mut tally = Tally::default();
+    (0..3).for_each(|_| tally.add(now));
     let budget = |version: u64, expected: u64, busy_until: jiff::Timestamp| Write {
         budgets: vec![BudgetWrite {
             operation: Operation::Start,
             after: Budget {
                 grants: vec![at("2026-06-29T16:40:33.000000001Z"), now],
                 strain: 7,
+                tally: if version == 13 { tally.clone() } else { Tally::default() },
                 version,
                 ..Budget::default()
             },

@@ -9,6 +9,8 @@
 //! | stage | `STAGE#<stage>` | `STAGE` |
 //! | who has a place on a destination | `STAGE#<destination>` | `STAGE#OCCUPANCY` |
 //! | when all stages were listed | `STAGE#*` | `STAGE` |
+//! | orders for all stages | `STAGE#*` | `CONTROL` |
+//! | how many replicas run | `STAGE#*` | `COUNT` |
 //! | budget | `BUDGET` | the IVS operation |
 //! | activity | `STAGE#<source>` | `ACT#<time>#<participant>#<destination>` |
 //!
@@ -17,6 +19,7 @@
 
 mod activity;
 mod budget;
+mod control;
 mod destination;
 mod occupancy;
 mod publisher;
@@ -33,6 +36,7 @@ use replication::StageArn;
 
 pub(crate) use activity::ActivityItem;
 pub(crate) use budget::{BUDGETS, BudgetItem};
+pub(crate) use control::{ControlItem, CountItem};
 pub(crate) use destination::DestinationItem;
 pub(crate) use occupancy::OccupancyItem;
 pub(crate) use publisher::PublisherItem;

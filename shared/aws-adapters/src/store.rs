@@ -2,7 +2,7 @@
 //!
 //! # Guarantees
 //! * [`Store::load`] is one consistent Query of the stage's partition. Rules that select their stages, and the directory of
-//!   stages that rules can select as destinations, are read beside it by one more, at most once per `selector_cache`, at the
+//!   stages that rules can select as destinations, and orders for all stages, are read beside it by one more, at most once per `selector_cache`, at the
 //!   same time.
 //! * [`Store::write`] is one TransactWriteItems: every item on the condition that it has the version it was read at.
 //!
@@ -13,6 +13,7 @@
 mod budgets;
 mod failure;
 mod inventory;
+mod operator;
 mod places;
 mod publishers;
 mod queue;
@@ -42,7 +43,7 @@ use crate::item::{
 };
 use failure::{read_error, write_error};
 pub use rules::Replaced;
-use selectors::SelectorCache;
+use selectors::{SelectorCache, Selectors};
 
 /// Items in one transaction (DynamoDB service quotas).
 const TRANSACTION_ITEMS: usize = 100;
@@ -92,8 +93,8 @@ impl DynamoStore {
 
     async fn load_view(&self, publisher: &PublisherKey) -> Result<View, StoreError> {
         let (items, selectors) = try_join(self.query_stage(publisher), self.selectors()).await?;
-        let (rules, directory) = (selectors.rules, selectors.directory);
-        let mut view = View { rules, directory, ..View::empty(publisher.clone()) };
+        let Selectors { rules, directory, control } = selectors;
+        let mut view = View { rules, directory, control, ..View::empty(publisher.clone()) };
         for item in items {
             let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
             let corrupt = |error: Unreadable| error.of(&pk, &sk);

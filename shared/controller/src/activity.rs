@@ -12,7 +12,7 @@ pub struct Activity {
     pub publisher: PublisherKey,
     /// The destination; none for a call about all of them.
     pub destination: Option<StageArn>,
-    /// The IVS operation.
+    /// The IVS operation, or what an operator asked for: `Adopt`.
     pub operation: &'static str,
     /// The rule behind it.
     pub rule: Option<RuleId>,

@@ -3,8 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use replication::budget::Book;
-use replication::{Allowance, Budget, Limit, Operation};
+use replication::budget::{Book, counts_for_brake};
+use replication::{Allowance, Budget, Limit, Operation, Step};
 
 /// Who may take the calls that are free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,6 +58,8 @@ impl CallsLeft {
         let mut allowance = Allowance::UNLIMITED;
         let Some(limit) = self.limit else { return allowance };
         let book = self.lock();
+        allowance.recent_stops =
+            book.get(&Operation::Stop).map_or(0, |budget| budget.tally.within_a_minute(now));
         for operation in Operation::ALL {
             let budget = book.get(&operation).cloned().unwrap_or_default();
             let reserved =
@@ -90,6 +92,17 @@ impl CallsLeft {
             (calls > 0).then(|| self.write(operation, before.version, Budget { version: stamp, ..after }))
         };
         Operation::ALL.into_iter().filter_map(spent).collect()
+    }
+
+    /// What has to be written for these steps. Stops that count for the brake are counted.
+    pub fn spend_on(&self, steps: &[Step], now: Timestamp, stamp: u64) -> Vec<BudgetWrite> {
+        let calls: Vec<_> = steps.iter().map(Operation::of).collect();
+        let mut writes = self.spend(&calls, now, stamp);
+        if let Some(stops) = writes.iter_mut().find(|write| write.operation == Operation::Stop) {
+            steps.iter().filter(|step| counts_for_brake(step)).for_each(|_| stops.after.tally.add(now));
+            *stops = self.write(stops.operation, stops.expected, stops.after.clone());
+        }
+        writes
     }
 
     /// What has to be written when IVS throttled `operation` at `now` although the budget had allowed the call.

@@ -19,7 +19,8 @@ use replication::invariant::applied;
 use replication::policy::fnv1a;
 use replication::{
     BlockedReason, CallError, Capabilities, Context, Crowd, Desired, Lease, Moment, Observation, Operation,
-    Outcome, Phase, Plan, Policy, PublisherKey, Refusal, Replica, Report, StageArn, Step, View, plan,
+    Outcome, Phase, Plan, Policy, PublisherKey, Refusal, Replica, Report, SecondWitness, StageArn, Step,
+    View, plan,
 };
 use tracing::{debug, info, warn};
 
@@ -28,7 +29,7 @@ use crate::{Activity, Calls, CallsLeft, Clock, Store, StoreError, Write};
 use asking::without;
 
 /// How often a lost race is run again before the event is given back.
-const MAX_CONFLICTS: u32 = 20;
+pub(crate) const MAX_CONFLICTS: u32 = 20;
 
 /// Reacts to news, whatever brought it.
 pub struct Controller {
@@ -120,8 +121,31 @@ impl Controller {
         news: Option<&Observation>,
         invocation: &Invocation,
     ) -> Result<Handled, Error> {
+        self.run(publisher, news, None, invocation).await
+    }
+
+    /// Like [`Controller::reconcile`], with what a sweep says of the publisher from readings of its own.
+    ///
+    /// # Errors
+    /// See [`Error`]; nothing is lost then, and trying again is safe.
+    pub async fn confirm(
+        &self,
+        publisher: &PublisherKey,
+        witness: &SecondWitness,
+        invocation: &Invocation,
+    ) -> Result<Handled, Error> {
+        self.run(publisher, None, Some(witness), invocation).await
+    }
+
+    async fn run(
+        &self,
+        publisher: &PublisherKey,
+        news: Option<&Observation>,
+        witness: Option<&SecondWitness>,
+        invocation: &Invocation,
+    ) -> Result<Handled, Error> {
         let until = self.wait_until(invocation);
-        let mut carried = Carried { can: self.calls.capabilities(), full: BTreeMap::new() };
+        let mut carried = Carried { can: self.calls.capabilities(), witness, full: BTreeMap::new() };
         let mut conflicts = 0;
         let mut polls = 0;
         loop {
@@ -165,7 +189,7 @@ impl Controller {
         &self,
         publisher: &PublisherKey,
         news: Option<&Observation>,
-        carried: &mut Carried,
+        carried: &mut Carried<'_>,
         invocation: &Invocation,
         until: Timestamp,
     ) -> Result<Round, Error> {
@@ -187,6 +211,7 @@ impl Controller {
                 can: carried.can,
                 allowance: self.calls_left.allowance(now),
                 holder: &invocation.id,
+                witness: carried.witness,
             };
             let plan = plan(&view, context);
             if !plan.asks.is_empty() {
@@ -203,8 +228,7 @@ impl Controller {
                 // Two who start different replicas of one participant share no replica; they must not both take its last slot.
                 write.publisher = view.publisher.clone();
             }
-            let calls: Vec<_> = plan.steps.iter().map(Operation::of).collect();
-            write.budgets = self.calls_left.spend(&calls, now, stamp(&invocation.id, publisher, now));
+            write.budgets = self.calls_left.spend_on(&plan.steps, now, stamp(&invocation.id, publisher, now));
             if !write.is_empty() {
                 match self.store.write(&write).await {
                     Ok(()) => {
@@ -218,6 +242,10 @@ impl Controller {
                     }
                     Err(error) => return Err(error.into()),
                 }
+            }
+            let braked = plan.changes.iter().filter(|change| change.is_held_by_brake()).count();
+            if braked > 0 {
+                warn!(braked, "the brake on mass stops holds replicas");
             }
             info!(plan = %plan.report, steps = plan.steps.len(), "planned");
             if plan.steps.is_empty() {
@@ -332,12 +360,12 @@ impl Controller {
                 };
                 Outcome::Start(request.key.clone(), result)
             }
-            Step::Stop(key) => {
+            Step::Stop(request) => {
                 let result = match &self.calls.stop {
-                    Some(stop) => stop.stop_participant_replication(key).await,
+                    Some(stop) => stop.stop_participant_replication(&request.key).await,
                     None => Err(not_allowed()),
                 };
-                Outcome::Stop(key.clone(), result)
+                Outcome::Stop(request.key.clone(), result)
             }
             Step::Verify(keys) => {
                 let result = match (&self.calls.list, keys.first()) {
@@ -391,9 +419,11 @@ fn stamp(holder: &str, publisher: &PublisherKey, now: Timestamp) -> u64 {
 }
 
 /// What goes along from round to round.
-struct Carried {
+struct Carried<'a> {
     /// The calls that may still be planned: a question without an answer is not asked again.
     can: Capabilities,
+    /// What a sweep says from readings of its own.
+    witness: Option<&'a SecondWitness>,
     /// Destinations that had no place left.
     full: BTreeMap<StageArn, Crowd>,
 }

@@ -4,19 +4,23 @@
 //! events missed. [`memory`] holds the store that tests use.
 
 pub mod activity;
+pub mod adopt;
 pub mod calls_left;
 pub mod control;
 pub mod dispatch;
 pub mod memory;
+pub mod operator;
 mod placement;
 pub mod port;
 pub mod sweep;
 
 pub use activity::Activity;
+pub use adopt::AdoptError;
 pub use calls_left::{BudgetWrite, CallsLeft, Turn};
 pub use control::{Controller, Error, Handled, Invocation, Patience};
 pub use dispatch::{Dispatched, Dispatcher};
 pub use memory::MemoryStore;
+pub use operator::Operator;
 pub use port::{
     Calls, Clock, Due, DueClass, GetParticipant, GetStage, ListReplicas, Queue, StartReplication,
     StopReplication, Store, StoreError, Write,

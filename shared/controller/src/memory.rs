@@ -10,12 +10,13 @@ use replication::budget::Book;
 use replication::occupancy::PLACES;
 use replication::sweep::StageKnowledge;
 use replication::{
-    Budget, Directory, Match, Occupant, Operation, PlaceChange, PlaceKind, Publisher, PublisherKey, Replica,
-    ReplicationKey, Rule, StageArn, View,
+    Budget, Control, Directory, Match, Occupant, Operation, PlaceChange, PlaceKind, Publisher, PublisherKey,
+    Replica, ReplicationKey, Rule, StageArn, View,
 };
 
 use crate::{Activity, Due, DueClass, Queue, Store, StoreError, Write};
 
+mod operator;
 mod sweep;
 
 /// A store that lives as long as the process.
@@ -35,6 +36,7 @@ struct State {
     stages: BTreeMap<StageArn, StageKnowledge>,
     directory: Arc<Directory>,
     listed_at: Option<Timestamp>,
+    control: Control,
     reads: usize,
     writes: usize,
 }
@@ -93,6 +95,7 @@ impl MemoryStore {
                 .cloned()
                 .collect(),
             is_destination: state.occupants.contains_key(&key.stage),
+            control: state.control.clone(),
             ..View::empty(key.clone())
         }
     }

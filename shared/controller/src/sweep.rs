@@ -15,7 +15,9 @@ use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use replication::sweep::agenda::{roster_is_due, to_remember};
 use replication::sweep::{Agenda, Inventory, Look, Roster, StageKnowledge, SweepPolicy, Target, agenda};
-use replication::{Observation, PublisherKey, ReplicationKey, SessionId, StageArn};
+use replication::{
+    Observation, ParticipantId, PublisherKey, ReplicationKey, SecondWitness, SessionId, StageArn,
+};
 use tracing::{Instrument, info, info_span, warn};
 
 use crate::{Clock, Controller, Invocation, StoreError};
@@ -69,6 +71,10 @@ pub struct Swept {
     pub planned_again: usize,
     /// Running replicas that somebody else started.
     pub foreign: usize,
+    /// Running replicas that the brake on mass stops held when the sweep began.
+    pub braked: usize,
+    /// Publishers with such replicas for whom the sweep was the second witness.
+    pub confirmed: usize,
     /// The age of the oldest knowledge of an active stage, in seconds.
     pub oldest_knowledge: u64,
 }
@@ -80,6 +86,7 @@ impl Sweep {
     /// When the table cannot be read: then there is nothing to compare IVS with.
     pub async fn run(&self, invocation: &Invocation) -> Result<Swept, StoreError> {
         let inventory = self.store.inventory().await?;
+        let braked = inventory.held_by_brake().count();
         let began = self.clock.now();
         let until = invocation.deadline.checked_sub(MARGIN).unwrap_or(invocation.deadline);
         let mut sweeping = Sweeping {
@@ -91,7 +98,7 @@ impl Sweep {
             inventory,
             open: VecDeque::new(),
             known_at: BTreeMap::new(),
-            swept: Swept::default(),
+            swept: Swept { braked, ..Swept::default() },
         };
         let capacity = self.pace.calls_in(until.duration_since(began));
         let roster = sweeping.roster(capacity).await;
@@ -101,6 +108,7 @@ impl Sweep {
         sweeping.keep_roster(&roster, &agenda).await;
         sweeping.correct_places().await;
         sweeping.plan_again().await;
+        sweeping.confirm_what_is_known().await;
         for look in &agenda.looks {
             // Looks do not wait for questions: both have a quota of their own.
             sweeping.ask(self.clock.now()).await;
@@ -110,6 +118,11 @@ impl Sweep {
             }
         }
         sweeping.ask(until).await;
+        if let Some(running) = sweeping.inventory.running_to_remember(&self.controller.policy)
+            && let Err(error) = self.store.remember_running(running).await
+        {
+            warn!(%error, running, "not remembered how many replicas run");
+        }
         Ok(sweeping.finish(agenda.oldest.unwrap_or(began), &agenda.looks))
     }
 }
@@ -158,6 +171,43 @@ impl Sweeping<'_> {
             if let Err(error) = controller.placement().correct(&change).await {
                 warn!(%error, stage = %change.stage, "a place was not put right");
             }
+        }
+    }
+
+    /// Says of replicas that the brake holds what all rules tell.
+    async fn confirm_what_is_known(&mut self) {
+        let Sweep { clock, controller, .. } = self.sweep;
+        for (publisher, witness) in self.inventory.confirmable(clock.now(), &controller.policy) {
+            if clock.now() >= self.until {
+                return;
+            }
+            self.confirm(&publisher, &witness).await;
+        }
+    }
+
+    /// Says of replicas that the brake holds that a look found their publishers gone.
+    async fn confirm_after_look(
+        &mut self,
+        stage: &StageArn,
+        began: Timestamp,
+        gone: &BTreeSet<ParticipantId>,
+    ) {
+        let Sweep { clock, controller, .. } = self.sweep;
+        let held = self.inventory.held_by_brake().filter(|replica| replica.key.source == *stage);
+        let held = held.filter(|replica| gone.contains(&replica.key.participant));
+        let publishers: BTreeSet<_> = held.map(|replica| replica.key.publisher()).collect();
+        for publisher in publishers {
+            let witness =
+                self.inventory.second_witness(&publisher, Some(began), clock.now(), &controller.policy);
+            self.confirm(&publisher, &witness).await;
+        }
+    }
+
+    async fn confirm(&mut self, publisher: &PublisherKey, witness: &SecondWitness) {
+        self.swept.confirmed += 1;
+        match self.sweep.controller.confirm(publisher, witness, self.invocation).await {
+            Ok(_) | Err(crate::Error::Unsettled { .. }) => {}
+            Err(error) => warn!(%error, %publisher, "not confirmed"),
         }
     }
 
@@ -225,6 +275,7 @@ impl Sweeping<'_> {
         }
         if complete && stored {
             self.looked_at(look, roster, began).await;
+            self.confirm_after_look(&look.stage, began, &read.gone).await;
         }
         Ok(())
     }

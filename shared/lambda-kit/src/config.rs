@@ -5,12 +5,16 @@
 //! | `TABLE_NAME` | none | the name of the table |
 //! | `LOG_LEVEL` | `info` | `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,controller=debug` |
 //! | `QUOTA_SHARE_PERCENT` | `80` | 1–100; how much of IVS's 5 calls per second and operation may be used, the rest is the customer's |
-//! | `SELECTOR_CACHE_SECONDS` | `5` | 0–60; how long rules for any stage are kept before they are read again |
+//! | `SELECTOR_CACHE_SECONDS` | `5` | 0–60; how long rules and orders for any stage are kept before they are read again |
+//! | `MODE` | `enforce` | `enforce`, or `observe`: everything is planned and reported, and nothing is started or stopped |
+//! | `BRAKE_PERCENT` | `30` | 1–100; the share of the running replicas that may be stopped within a minute without a second look; 100: all |
 //!
 //! The AWS SDK reads its own: `AWS_REGION`, credentials, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_IVS_REALTIME`.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
+
+use replication::{Mode, Policy};
 
 /// The configuration of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,10 +23,14 @@ pub struct Config {
     pub table: String,
     /// What is logged.
     pub log_level: String,
-    /// How long rules for any stage are kept before they are read again.
+    /// How long rules and orders for any stage are kept before they are read again.
     pub selector_cache: Duration,
     /// How much of IVS's quota of each operation may be used, in percent.
     pub quota_share: u32,
+    /// Whether anything may be started or stopped.
+    pub mode: Mode,
+    /// The share of the running replicas that may be stopped within a minute without a second look, in percent.
+    pub brake_percent: u32,
 }
 
 /// A variable that is not as it must be.
@@ -46,6 +54,11 @@ impl Config {
         Self::read(|variable| std::env::var(variable).ok())
     }
 
+    /// What it says of planning.
+    pub fn policy(&self) -> Policy {
+        Policy { mode: self.mode, brake_percent: self.brake_percent, ..Policy::default() }
+    }
+
     fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let set = |variable| get(variable).filter(|value| !value.is_empty());
         let error =
@@ -60,6 +73,11 @@ impl Config {
         };
         let seconds = whole("SELECTOR_CACHE_SECONDS", 5, 0..=60, "a whole number of seconds, 0-60")?;
         let quota_share = whole("QUOTA_SHARE_PERCENT", 80, 1..=100, "a whole number of percent, 1-100")?;
+        let brake_percent = whole("BRAKE_PERCENT", 30, 1..=100, "a whole number of percent, 1-100")?;
+        let mode = match set("MODE") {
+            None => Mode::default(),
+            Some(mode) => Mode::from_name(&mode).ok_or_else(|| error("MODE", "enforce, observe"))?,
+        };
         let log_level = set("LOG_LEVEL").unwrap_or_else(|| "info".to_owned());
         if log_level.parse::<tracing_subscriber::EnvFilter>().is_err() {
             return Err(error("LOG_LEVEL", "error, warn, info, debug, trace, or a tracing filter"));
@@ -69,6 +87,8 @@ impl Config {
             log_level,
             selector_cache: Duration::from_secs(seconds.into()),
             quota_share,
+            mode,
+            brake_percent,
         })
     }
 }
@@ -88,6 +108,15 @@ mod tests {
     }
 
     #[test]
+    fn mode_and_brake_reach_the_planner() {
+        let policy = read(&[("TABLE_NAME", "t")]).unwrap().policy();
+        assert_eq!(policy, Policy::default());
+        let set = [("TABLE_NAME", "t"), ("MODE", "observe"), ("BRAKE_PERCENT", "100")];
+        let policy = read(&set).unwrap().policy();
+        assert_eq!((policy.mode, policy.brake_percent), (Mode::Observe, 100));
+    }
+
+    #[test]
     fn a_wrong_variable_is_named_with_its_value_and_what_is_allowed() {
         assert_eq!(read(&[]).unwrap_err().variable, "TABLE_NAME");
         let error = read(&[("TABLE_NAME", "t"), ("SELECTOR_CACHE_SECONDS", "61")]).unwrap_err();
@@ -100,6 +129,11 @@ mod tests {
             (share.variable, share.allowed),
             ("QUOTA_SHARE_PERCENT", "a whole number of percent, 1-100")
         );
+        let mode = read(&[("TABLE_NAME", "t"), ("MODE", "dry-run")]).unwrap_err();
+        let expected = "environment variable MODE is \"dry-run\": allowed is enforce, observe";
+        assert_eq!(mode.to_string(), expected);
+        let brake = read(&[("TABLE_NAME", "t"), ("BRAKE_PERCENT", "0")]).unwrap_err();
+        assert_eq!((brake.variable, brake.allowed), ("BRAKE_PERCENT", "a whole number of percent, 1-100"));
         assert_eq!(read(&[("TABLE_NAME", "t"), ("LOG_LEVEL", "a=b=c")]).unwrap_err().variable, "LOG_LEVEL");
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use aws_adapters::Connection;
 use controller::{CallsLeft, Controller, Dispatcher, Patience, Turn};
 use lambda_runtime::{Context, LambdaEvent};
-use replication::Policy;
 use serde_json::{Value, json};
 use tracing::{Instrument, info, info_span};
 
@@ -27,7 +26,7 @@ impl DispatchFunction {
             store: store.clone(),
             clock: Arc::new(SystemClock),
             calls: connection.ivs().for_dispatch(),
-            policy: Policy::default(),
+            policy: config.policy(),
             patience: Patience(Duration::ZERO),
             calls_left: CallsLeft::share(config.quota_share, Turn::Queue),
         };

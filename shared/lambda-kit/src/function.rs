@@ -6,7 +6,7 @@ use aws_adapters::{Connection, DynamoStore};
 use controller::{Calls, CallsLeft, Controller, Handled, Invocation, Patience, StoreError, Turn};
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
-use replication::{Observation, Policy};
+use replication::Observation;
 use serde_json::{Value, json};
 use tracing::{Instrument, info, info_span, warn};
 
@@ -36,7 +36,7 @@ impl Function {
             store: Arc::new(store),
             clock: Arc::new(SystemClock),
             calls,
-            policy: Policy::default(),
+            policy: config.policy(),
             patience: Patience::default(),
             calls_left: CallsLeft::share(config.quota_share, Turn::Newcomer),
         };

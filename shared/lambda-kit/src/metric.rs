@@ -17,6 +17,9 @@ pub const EVENTS_MALFORMED: &str = "EventsMalformed";
 /// The age of the oldest knowledge that the sweep has of an active stage, in seconds.
 pub const OLDEST_KNOWLEDGE: &str = "OldestKnowledgeSeconds";
 
+/// Running replicas that should be stopped, and that the brake on mass stops holds until somebody looks again.
+pub const BRAKED_REPLICAS: &str = "BrakedReplicas";
+
 /// Running replicas that somebody else started, as the last sweep knows them.
 pub const FOREIGN_REPLICAS: &str = "ForeignReplicas";
 

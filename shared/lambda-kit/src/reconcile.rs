@@ -8,7 +8,6 @@ use controller::sweep::Sweep;
 use controller::sweep::pace::SteadyPace;
 use controller::{Calls, CallsLeft, Controller, Patience};
 use lambda_runtime::{Context, LambdaEvent};
-use replication::Policy;
 use replication::sweep::SweepPolicy;
 use serde_json::{Value, json};
 use tracing::{Instrument, info_span};
@@ -34,7 +33,7 @@ impl ReconcileFunction {
             store: store.clone(),
             clock: clock.clone(),
             calls: Calls::default(),
-            policy: Policy::default(),
+            policy: config.policy(),
             patience: Patience(Duration::ZERO),
             calls_left: CallsLeft::default(),
         };
@@ -61,6 +60,7 @@ impl ReconcileFunction {
     async fn run(&self, context: &Context) -> Result<Value, Failure> {
         let swept = self.sweep.run(&invocation(context)).await.map_err(controller::Error::from)?;
         metric::value(metric::OLDEST_KNOWLEDGE, "Seconds", swept.oldest_knowledge, NAME);
+        metric::value(metric::BRAKED_REPLICAS, "Count", swept.braked as u64, NAME);
         metric::value(metric::FOREIGN_REPLICAS, "Count", swept.foreign as u64, NAME);
         Ok(json!({
             "handled": "swept",
@@ -71,6 +71,8 @@ impl ReconcileFunction {
             "news": swept.news,
             "planned_again": swept.planned_again,
             "foreign": swept.foreign,
+            "braked": swept.braked,
+            "confirmed": swept.confirmed,
             "oldest_knowledge_seconds": swept.oldest_knowledge,
         }))
     }

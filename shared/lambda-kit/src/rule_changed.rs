@@ -1,4 +1,4 @@
-//! The function that takes changed rules to the publishers they speak of.
+//! The function that takes changed rules, and orders for all stages, to the publishers they speak of.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,12 +7,15 @@ use std::time::Duration;
 use aws_adapters::{Connection, DynamoStore};
 use controller::{Calls, CallsLeft, Controller, Patience};
 use lambda_runtime::{Context, LambdaEvent};
-use replication::{Policy, StageArn};
+use replication::StageArn;
 use serde_json::{Value, json};
 use tracing::{Instrument, info, info_span};
 
 use crate::function::{Failure, invocation};
 use crate::{Config, EnvelopeError, SystemClock};
+
+/// The sort key of the item with an operator's orders.
+const CONTROL: &str = "CONTROL";
 
 /// Plans every publisher that a changed rule may speak of. It makes no IVS call; what follows is due, and done by dispatch.
 pub struct RuleChangedFunction {
@@ -29,7 +32,7 @@ impl RuleChangedFunction {
             store: store.clone(),
             clock: Arc::new(SystemClock),
             calls: Calls::default(),
-            policy: Policy::default(),
+            policy: config.policy(),
             patience: Patience(Duration::ZERO),
             calls_left: CallsLeft::default(),
         };
@@ -67,7 +70,7 @@ impl RuleChangedFunction {
     }
 }
 
-/// The sources of the rules in the records; nothing stands for any stage.
+/// The sources of the rules in the records; nothing stands for any stage, and for an order that holds for all.
 fn changed_sources(payload: &Value) -> Result<BTreeSet<Option<StageArn>>, EnvelopeError> {
     let error = |field: String, problem: &str| EnvelopeError { field, problem: problem.to_owned() };
     let records = payload.get("Records").and_then(Value::as_array);
@@ -78,10 +81,10 @@ fn changed_sources(payload: &Value) -> Result<BTreeSet<Option<StageArn>>, Envelo
             let value = record.pointer(&format!("/dynamodb/Keys/{name}/S")).and_then(Value::as_str);
             value.ok_or_else(|| error(format!("Records[{i}].dynamodb.Keys.{name}.S"), "is missing"))
         };
-        if !key("sk")?.starts_with("RULE#") {
+        let (sk, pk) = (key("sk")?, key("pk")?);
+        if !sk.starts_with("RULE#") && sk != CONTROL {
             continue;
         }
-        let pk = key("pk")?;
         let stage = pk.strip_prefix("STAGE#").unwrap_or(pk);
         sources.insert(match stage {
             "*" => None,
@@ -113,6 +116,14 @@ mod tests {
         ];
         let sources = changed_sources(&json!({ "Records": records })).unwrap();
         assert_eq!(sources, BTreeSet::from([None, Some(stage.parse().unwrap())]));
+    }
+
+    #[test]
+    fn an_order_concerns_every_stage_and_a_count_none() {
+        let sources = |sk| changed_sources(&json!({ "Records": [record("STAGE#*", sk)] })).unwrap();
+        assert_eq!(sources("CONTROL"), BTreeSet::from([None]));
+        assert_eq!(sources("COUNT"), BTreeSet::new());
+        assert_eq!(sources("STAGE"), BTreeSet::new());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::moment::later;
-use crate::{Question, Step};
+use crate::{Question, Step, Tally};
 
 /// An IVS operation that has a budget. Each has its own quota of 5 calls per second (IVS service quotas).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,6 +75,11 @@ impl fmt::Display for Operation {
     }
 }
 
+/// Whether a step is a stop that counts for the brake.
+pub fn counts_for_brake(step: &Step) -> bool {
+    matches!(step, Step::Stop(request) if request.counts_for_brake())
+}
+
 /// The budgets of all operations, as far as anything was called.
 pub type Book = BTreeMap<Operation, Budget>;
 
@@ -91,6 +96,8 @@ pub struct Allowance {
     pub get_stage: usize,
     /// GetParticipant.
     pub get_participant: usize,
+    /// Stops of the last minute that count for the brake, whoever made them.
+    pub recent_stops: usize,
 }
 
 impl Allowance {
@@ -101,6 +108,7 @@ impl Allowance {
         list: usize::MAX,
         get_stage: usize::MAX,
         get_participant: usize::MAX,
+        recent_stops: 0,
     };
 
     /// What is left for an operation.
@@ -119,6 +127,7 @@ impl Allowance {
         for step in steps {
             let left = self.left(Operation::of(step));
             *left = left.saturating_sub(1);
+            self.recent_stops += usize::from(counts_for_brake(step));
         }
         self
     }
@@ -167,6 +176,8 @@ pub struct Budget {
     pub strain: u32,
     /// When it was throttled last.
     pub strained_at: Option<Timestamp>,
+    /// Those of the last minute that count for the brake.
+    pub tally: Tally,
     /// Until when newcomers leave free calls to those who have been waiting longer.
     pub reserved_until: Option<Timestamp>,
     /// The stored version this was read at; 0 if it is not stored yet.
@@ -194,7 +205,8 @@ impl Budget {
         std::iter::from_fn(|| budget.grant(now, now, limit)).take(limit.calls).count()
     }
 
-    /// From when on nothing of its past matters: all calls are free, nothing is reserved, and no strain is left to speak of.
+    /// From when on nothing of its past matters: all calls are free, nothing is reserved, none counts for the brake, and no strain
+    /// is left to speak of.
     pub fn busy_until(&self, limit: Limit) -> Timestamp {
         let last = self.grants.last().copied().unwrap_or(Timestamp::MIN);
         let window = limit.under(self.strain).window;
@@ -202,6 +214,7 @@ impl Budget {
         later(last, window)
             .max(strained.unwrap_or(Timestamp::MIN))
             .max(self.reserved_until.unwrap_or(Timestamp::MIN))
+            .max(self.tally.counts_until())
     }
 
     /// Grants one call, if it may be made no later than `until`: gives the time at which to make it.

@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::{Context, Match, Owner, Phase, Plan, Publishing, ReplicationKey, Step, View, plan};
+use crate::brake::limit;
+use crate::budget::counts_for_brake;
+use crate::{
+    Context, HandsOff, Match, Owner, Phase, Plan, Publishing, ReplicationKey, Step, StopRequest, View, plan,
+};
 
 /// A named invariant of the core.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,19 +26,25 @@ pub enum Invariant {
     NoStopWithoutNews,
     /// P9: nothing is stopped while the rule that wanted it last cannot be decided on.
     UnknownStopsNothing,
+    /// P9: no more stops within a minute than the brake lets pass, but for those that somebody else vouches for.
+    Brake,
+    /// P14: while it is hands off, nothing is started and nothing is stopped.
+    HandsOff,
     /// P12: every replication and every wanted destination has exactly one line in the report.
     EveryKeyExplained,
 }
 
 impl Invariant {
     /// Every invariant.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::PlanTwice,
         Self::IntentBeforeCall,
         Self::ParticipantSlots,
         Self::NoSelfReplication,
         Self::OwnOnly,
         Self::NoStopWithoutNews,
+        Self::Brake,
+        Self::HandsOff,
         Self::UnknownStopsNothing,
         Self::EveryKeyExplained,
     ];
@@ -49,6 +59,8 @@ impl Invariant {
             Self::OwnOnly => "P8-own-only",
             Self::NoStopWithoutNews => "P9-no-stop-without-news",
             Self::UnknownStopsNothing => "P9-unknown-stops-nothing",
+            Self::Brake => "P9-brake",
+            Self::HandsOff => "P14-hands-off",
             Self::EveryKeyExplained => "P12-every-key-explained",
         }
     }
@@ -95,6 +107,21 @@ impl Invariant {
                 };
                 gone || !stops(made).any(undecided)
             }
+            Self::Brake => {
+                let Some(limit) = limit(context.policy, &view.control, context.now) else { return true };
+                let counted = made.steps.iter().filter(|step| counts_for_brake(step)).count();
+                let within = counted == 0 || context.allowance.recent_stops + counted <= limit;
+                within
+                    && stop_requests(made).filter(|request| request.confirmed).all(|request| {
+                        let replica = after.replicas.iter().find(|replica| replica.key == request.key);
+                        let braked = replica.and_then(|replica| replica.braked);
+                        braked.is_some_and(|braked| braked.confirmed_at.is_some())
+                    })
+            }
+            Self::HandsOff => {
+                let acts = |step: &Step| matches!(step, Step::Start(_) | Step::Stop(_));
+                HandsOff::of(context.policy, &view.control).is_none() || !made.steps.iter().any(acts)
+            }
             Self::EveryKeyExplained => {
                 let lines: Vec<_> = made.report.lines.iter().map(|line| &line.destination).collect();
                 let explained: BTreeSet<_> = lines.iter().copied().collect();
@@ -134,14 +161,18 @@ pub fn is_quiet(view: &View) -> bool {
 fn called(made: &Plan) -> impl Iterator<Item = &ReplicationKey> {
     made.steps.iter().flat_map(|step| match step {
         Step::Start(request) => std::slice::from_ref(&request.key),
-        Step::Stop(key) => std::slice::from_ref(key),
+        Step::Stop(request) => std::slice::from_ref(&request.key),
         Step::Verify(keys) => keys.as_slice(),
     })
 }
 
 fn stops(made: &Plan) -> impl Iterator<Item = &ReplicationKey> {
+    stop_requests(made).map(|request| &request.key)
+}
+
+fn stop_requests(made: &Plan) -> impl Iterator<Item = &StopRequest> {
     made.steps.iter().filter_map(|step| match step {
-        Step::Stop(key) => Some(key),
+        Step::Stop(request) => Some(request),
         _ => None,
     })
 }

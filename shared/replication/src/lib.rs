@@ -11,7 +11,9 @@
 //! # Caveats
 //! * The types are not `Serialize`: wire forms belong to the crates at the edge.
 
+pub mod brake;
 pub mod budget;
+pub mod control;
 pub mod id;
 pub mod invariant;
 pub mod matching;
@@ -28,7 +30,9 @@ pub mod rule;
 pub mod sweep;
 pub mod view;
 
+pub use brake::{Braked, SecondWitness, StopReason, StopRequest, Tally};
 pub use budget::{Allowance, Book, Budget, Limit, Operation};
+pub use control::{Control, HandsOff, Mode, Pause};
 pub use id::{IdError, ParticipantId, PublisherKey, ReplicationKey, RuleId, SessionId, StageArn};
 pub use matching::{Directory, Match};
 pub use moment::{Evidence, Moment, Standing};

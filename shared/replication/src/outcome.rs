@@ -332,6 +332,7 @@ impl Replica {
         self.attempts = 0;
         self.next_attempt = None;
         self.last_error = None;
+        self.braked = None;
     }
 }
 

@@ -5,6 +5,7 @@
 //! * Idempotent: once a plan's changes are in the view, planning again at the same time gives an empty plan.
 //! * Every destination that a rule wants or a replication has gets exactly one line in the report.
 
+mod brake;
 mod place;
 mod settle;
 mod truth;
@@ -16,8 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::{
-    Allowance, Eviction, Lease, Line, Operation, Policy, Publishing, Question, ReconnectWindow, Replica,
-    ReplicationKey, Report, View,
+    Allowance, Eviction, HandsOff, Lease, Line, Operation, Policy, Publishing, Question, ReconnectWindow,
+    Replica, ReplicationKey, Report, SecondWitness, StopRequest, View,
 };
 use settle::Settled;
 use undecided::undecided;
@@ -36,6 +37,8 @@ pub struct Context<'a> {
     pub allowance: Allowance,
     /// Who will hold the leases: the Lambda request id.
     pub holder: &'a str,
+    /// What a sweep says of the publisher beside what the view does, if it says anything.
+    pub witness: Option<&'a SecondWitness>,
 }
 
 /// The IVS calls that an executor may make.
@@ -83,7 +86,7 @@ pub enum Step {
     /// StartParticipantReplication.
     Start(StartRequest),
     /// StopParticipantReplication.
-    Stop(ReplicationKey),
+    Stop(StopRequest),
     /// One ListParticipantReplicas for the publisher, to learn of these replications.
     Verify(Vec<ReplicationKey>),
 }
@@ -147,7 +150,12 @@ struct Planning<'a> {
     plan: Plan,
 }
 
-impl Planning<'_> {
+impl<'a> Planning<'a> {
+    /// Why nothing may be started or stopped, if so.
+    fn hands_off(&self) -> Option<HandsOff<'a>> {
+        HandsOff::of(self.context.policy, &self.view.control)
+    }
+
     /// Whether the executor may make one more call of this kind, and the budget has one left.
     fn may(&mut self, operation: Operation) -> bool {
         let can = self.context.can;

@@ -1,8 +1,8 @@
-//! Limits of IVS and the controller's own spans of time, in one place.
+//! Limits of IVS, the controller's own spans of time, and how far it may go, in one place.
 
 use jiff::SignedDuration;
 
-use crate::ReplicationKey;
+use crate::{Mode, ReplicationKey};
 
 /// The numbers the planner plans with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,13 @@ pub struct Policy {
     pub stage_gone_retry: SignedDuration,
     /// Wait after IVS denied access: somebody has to change a policy first.
     pub access_denied_retry: SignedDuration,
+    /// Whether anything may be started or stopped.
+    pub mode: Mode,
+    /// The share of our own running replicas that may be stopped within a minute without a second witness, in percent, 1–100;
+    /// 100: all.
+    pub brake_percent: u32,
+    /// How many may be, whatever the share.
+    pub brake_floor: usize,
 }
 
 impl Default for Policy {
@@ -39,6 +46,9 @@ impl Default for Policy {
             backoff_cap: SignedDuration::from_secs(60),
             stage_gone_retry: SignedDuration::from_hours(1),
             access_denied_retry: SignedDuration::from_secs(300),
+            mode: Mode::Enforce,
+            brake_percent: 30,
+            brake_floor: 20,
         }
     }
 }

@@ -12,7 +12,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::moment::later;
-use crate::{Evidence, Policy, ReconnectWindow, Rejection, ReplicationKey, RuleId, SessionId};
+use crate::{Braked, Evidence, Policy, ReconnectWindow, Rejection, ReplicationKey, RuleId, SessionId};
 
 /// One replication: a row of the inventory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct Replica {
     pub last_error: Option<LastError>,
     /// Whether it has to leave its place at the destination to somebody of a higher priority.
     pub gives_way: Option<GiveWay>,
+    /// That the brake on mass stops holds it, or held it until a second witness agreed.
+    pub braked: Option<Braked>,
     /// The stored version this was read at; 0 if it is not stored yet.
     pub version: u64,
 }
@@ -67,6 +69,7 @@ impl Replica {
             lease: None,
             last_error: None,
             gives_way: None,
+            braked: None,
             version: 0,
         }
     }
@@ -79,6 +82,11 @@ impl Replica {
     /// Whether it takes one of the participant's 5 replications, now or by an intent in flight.
     pub fn holds_slot(&self) -> bool {
         matches!(self.phase, Phase::Starting | Phase::Active | Phase::Stopping)
+    }
+
+    /// Whether the brake keeps it running, and nobody agreed yet that it should be stopped.
+    pub fn is_held_by_brake(&self) -> bool {
+        self.phase == Phase::Active && self.braked.is_some_and(|braked| braked.confirmed_at.is_none())
     }
 
     /// When there is something to do for it although no event comes; nothing if there is not.
@@ -105,7 +113,7 @@ impl Replica {
     }
 
     /// Whose it is, if it runs. What nobody started is somebody else's.
-    pub(crate) fn owner_if_running(&self) -> Owner {
+    pub fn owner_if_running(&self) -> Owner {
         match self.owner {
             Owner::Nobody if self.is_unrecorded_start() => Owner::Stagelink,
             Owner::Nobody => Owner::Foreign,
@@ -186,11 +194,15 @@ pub enum BlockedReason {
     Throttled,
     /// IVS refused, for a reason it does not say.
     Rejected,
+    /// Stagelink only observes.
+    Observing,
+    /// An operator paused everything.
+    Paused,
 }
 
 impl BlockedReason {
     /// Every reason.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::ParticipantSlotsFull,
         Self::DestinationFull,
         Self::NotPublishing,
@@ -198,6 +210,8 @@ impl BlockedReason {
         Self::AccessDenied,
         Self::Throttled,
         Self::Rejected,
+        Self::Observing,
+        Self::Paused,
     ];
 
     /// The reason as one word, as stored, printed and counted.
@@ -210,6 +224,8 @@ impl BlockedReason {
             Self::AccessDenied => "AccessDenied",
             Self::Throttled => "Throttled",
             Self::Rejected => "Rejected",
+            Self::Observing => "Observing",
+            Self::Paused => "Paused",
         }
     }
 

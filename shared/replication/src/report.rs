@@ -42,8 +42,10 @@ pub enum Decision {
     Verify,
     /// It runs, and should.
     Keep,
-    /// It is kept until the reconnect window is over.
+    /// It is kept until the reconnect window is over, or until anything may be stopped again.
     Hold,
+    /// It should be stopped, and the brake on mass stops keeps it running.
+    Brake,
     /// It has to wait: another call is under way, or a wait is not over.
     Wait,
     /// It is left to a function that may make the call.
@@ -121,6 +123,7 @@ impl fmt::Display for Decision {
             Self::Verify => f.write_str("verify"),
             Self::Keep => f.write_str("keep"),
             Self::Hold => f.write_str("hold"),
+            Self::Brake => f.write_str("brake"),
             Self::Wait => f.write_str("wait"),
             Self::Defer => f.write_str("defer"),
             Self::Rest => f.write_str("rest"),

@@ -29,12 +29,12 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Allowance, BlockedReason, Capabilities, Context, Destination, Directory, Match, Moment, Occupant, Owner,
+    BlockedReason, Capabilities, Context, Control, Destination, Directory, Match, Moment, Occupant, Owner,
     ParticipantId, Phase, PlaceChange, PlaceKind, Policy, Publisher, PublisherKey, Publishing, Replica,
     ReplicationKey, Rule, SessionId, StageArn, Standing, Tags, View, plan,
 };
-
 pub mod agenda;
+mod brake;
 pub mod directory;
 pub mod history;
 pub mod second;
@@ -79,6 +79,8 @@ pub struct Inventory {
     pub directory: Arc<Directory>,
     /// When the stages were listed last, to the end.
     pub listed_at: Option<Timestamp>,
+    /// What is ordered for all stages.
+    pub control: Control,
 }
 
 /// What the table knows of one stage.
@@ -315,7 +317,7 @@ impl Inventory {
             return Vec::new();
         }
         let can = Capabilities { get_participant: true, ..Capabilities::default() };
-        let context = Context { now, policy, can, allowance: Allowance::UNLIMITED, holder: "" };
+        let context = Context { can, ..brake::context(now, policy, None) };
         let keys = self.stages.iter().flat_map(|(stage, items)| {
             let of_replicas = items.replicas.keys().map(|(participant, _)| participant);
             let participants: BTreeSet<_> = items.publishers.keys().chain(of_replicas).collect();
@@ -339,6 +341,7 @@ impl Inventory {
             directory: self.directory.clone(),
             replicas: self.replicas_of(key).cloned().collect(),
             is_destination: self.occupants(&key.stage).is_some(),
+            control: self.control.clone(),
             ..View::empty(key.clone())
         }
     }

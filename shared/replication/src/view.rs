@@ -1,6 +1,6 @@
 //! All that is known around one publisher: what the planner looks at.
 
-use crate::{Crowd, Directory, Match, Publisher, PublisherKey, Replica, Rule, StageArn, Tags};
+use crate::{Control, Crowd, Directory, Match, Publisher, PublisherKey, Replica, Rule, StageArn, Tags};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -23,6 +23,8 @@ pub struct View {
     pub is_destination: bool,
     /// Destinations that had no place left when one was asked for.
     pub full: BTreeMap<StageArn, Crowd>,
+    /// What is ordered for all stages.
+    pub control: Control,
 }
 
 impl View {
@@ -38,6 +40,7 @@ impl View {
             replicas: Vec::new(),
             is_destination: false,
             full: BTreeMap::new(),
+            control: Control::default(),
         }
     }
 

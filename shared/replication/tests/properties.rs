@@ -11,9 +11,10 @@ use proptest::sample::Index;
 use proptest::test_runner::{Config, RngSeed};
 use replication::invariant::{applied, violations};
 use replication::{
-    Allowance, BlockedReason, Capabilities, Context, Decision, Destination, Line, Moment, Observation,
-    Operation, Outcome, Pattern, Phase, Plan, Policy, Publishing, Question, Receipt, Refusal, Rejection,
-    Replica, Rule, Source, StageArn, Step, Tags, View, plan,
+    Allowance, BlockedReason, Capabilities, Context, Control, Decision, Destination, Line, Mode, Moment,
+    Observation, Operation, Outcome, Pattern, Pause, Phase, Plan, Policy, Publishing, Question, Receipt,
+    Refusal, Rejection, Replica, Rule, SecondWitness, Source, StageArn, Step, StopReason, StopRequest, Tags,
+    View, plan,
 };
 
 use arbitrary::now;
@@ -26,7 +27,7 @@ fn config() -> Config {
 }
 
 fn context(policy: &Policy, can: Capabilities) -> Context<'_> {
-    Context { now: now(), policy, can, allowance: Allowance::UNLIMITED, holder: "me" }
+    Context { now: now(), policy, can, allowance: Allowance::UNLIMITED, holder: "me", witness: None }
 }
 
 /// The rule that wins each destination, told without the planner: of all active rules that certainly speak of the publisher.
@@ -101,7 +102,8 @@ proptest! {
         (start, stop, list) in (0..4_usize, 0..4_usize, 0..2_usize),
     ) {
         let policy = Policy::default();
-        let allowance = Allowance { start, stop, list, get_stage: list, get_participant: list };
+        let asks = Allowance { get_stage: list, get_participant: list, ..Allowance::UNLIMITED };
+        let allowance = Allowance { start, stop, list, ..asks };
         let context = Context { allowance, ..context(&policy, build::ALL_CALLS) };
         let made = plan(&view, context);
         let count = |of: Operation| made.steps.iter().filter(|step| Operation::of(step) == of).count();
@@ -120,6 +122,76 @@ proptest! {
         prop_assert_eq!(violations(&view, context, &made), vec![], "{}", made.report);
         let again = plan(&applied(&view, &made), context);
         prop_assert!(again.is_empty(), "{}then\n{}{:#?}", made.report, again.report, again.changes);
+    }
+
+    /// P9: with the brake on, nothing is stopped but what was told ahead or somebody else vouches for; and it is told so.
+    #[test]
+    fn the_brake_holds_what_nobody_vouches_for(
+        view in arbitrary::view(),
+        recent_stops in 0..40_usize,
+        unwanted in proptest::bool::ANY,
+        gone_at in proptest::option::of(arbitrary::timestamp()),
+    ) {
+        let policy = Policy::default();
+        let destinations = view.replicas.iter().map(|replica| replica.key.destination.clone());
+        let unwanted: BTreeSet<_> = destinations.filter(|_| unwanted).collect();
+        let witness = SecondWitness { unwanted: unwanted.clone(), gone_at };
+        let allowance = Allowance { recent_stops, ..Allowance::UNLIMITED };
+        let context = Context { allowance, witness: Some(&witness), ..context(&policy, build::ALL_CALLS) };
+        let made = plan(&view, context);
+        prop_assert_eq!(violations(&view, context, &made), vec![], "{}", made.report);
+        let stops = made.steps.iter().filter_map(|step| match step {
+            Step::Stop(request) => Some(request),
+            _ => None,
+        });
+        let left = view.publisher.as_ref().and_then(|publisher| publisher.evidence.off);
+        for (i, request) in stops.filter(|request| !request.reason.is_announced()).enumerate() {
+            let before = view.replicas.iter().find(|replica| replica.key == request.key).unwrap();
+            let vouched = before.braked.is_some_and(|braked| braked.confirmed_at.is_some())
+                || match request.reason {
+                    StopReason::Unwanted => unwanted.contains(&request.key.destination),
+                    _ => left.map(|left| left.latest()) < gone_at,
+                };
+            prop_assert!(vouched || before.braked.is_none() && recent_stops + i < 20);
+        }
+        let held = made.report.lines.iter().filter(|line| line.decision == Decision::Brake);
+        for line in held {
+            let replica = after(&view, &made, &line.destination).unwrap();
+            prop_assert!(replica.is_held_by_brake() && replica.due().is_none(), "{:?}", replica);
+        }
+    }
+
+    /// P14: while it is hands off, nothing is started or stopped, and nothing is left due but doubts.
+    #[test]
+    fn hands_off_leaves_only_questions_due(
+        view in arbitrary::view(),
+        can in arbitrary::capabilities(),
+        observing in proptest::bool::ANY,
+    ) {
+        let pause = Pause { reason: "test".to_owned(), by: "me".to_owned(), at: now() };
+        let mode = if observing { Mode::Observe } else { Mode::Enforce };
+        let policy = Policy { mode, ..Policy::default() };
+        let control = Control { pause: (!observing).then_some(pause), ..Control::default() };
+        let view = View { control, ..view };
+        let context = context(&policy, can);
+        let made = plan(&view, context);
+        prop_assert_eq!(violations(&view, context, &made), vec![], "{}", made.report);
+        for line in &made.report.lines {
+            let replica = after(&view, &made, &line.destination);
+            match line.decision {
+                Decision::Verify => {}
+                Decision::Wait | Decision::Defer => {
+                    prop_assert!(line.why.starts_with("in doubt") || line.why.starts_with("a call by"), "{}", line.why);
+                }
+                Decision::Start | Decision::Stop | Decision::Brake => prop_assert!(false, "{}", line.why),
+                _ => prop_assert_eq!(replica.and_then(|replica| replica.due()), None, "{}", line.why),
+            }
+            if let Decision::Hold = line.decision {
+                let before = view.replicas.iter().find(|r| r.key.destination == line.destination).unwrap();
+                let after = after(&view, &made, &line.destination).unwrap();
+                prop_assert_eq!((after.phase, after.desired), (Phase::Active, before.desired));
+            }
+        }
     }
 
     #[test]
@@ -163,7 +235,7 @@ proptest! {
             let replica = after(&view, &made, &line.destination);
             let due = replica.as_ref().and_then(Replica::due);
             match line.decision {
-                Decision::Keep | Decision::Rest | Decision::Foreign => prop_assert_eq!(due, None, "{}", line.why),
+                Decision::Keep | Decision::Rest | Decision::Foreign | Decision::Brake => prop_assert_eq!(due, None, "{}", line.why),
                 Decision::Wait | Decision::Hold => {
                     prop_assert!(due > Some(now()), "{:?} {} {:?}", line.decision, line.why, replica);
                     prop_assert!(made.wake_at <= due && made.wake_at > Some(now()));
@@ -186,7 +258,6 @@ proptest! {
         let policy = Policy::default();
         let made = plan(&view, context(&policy, can));
         let winners = winners(&view);
-        let line = |destination: &StageArn| made.report.lines.iter().find(|line| line.destination == *destination);
         let starters: Vec<u8> = made
             .report
             .lines
@@ -198,12 +269,11 @@ proptest! {
             .collect();
         let mut outranked = 0;
         for step in &made.steps {
-            let Step::Stop(key) = step else { continue };
+            let Step::Stop(StopRequest { key, reason, .. }) = step else { continue };
             let (Some(rule), Publishing::Yes) = (winners.get(&key.destination), made.report.publishing) else {
                 continue;
             };
-            let why = line(&key.destination).map_or("", |line| &line.why);
-            if why.ends_with("the slot") {
+            if let StopReason::Outranked { .. } = reason {
                 outranked += 1;
                 prop_assert!(starters.iter().any(|priority| *priority > rule.priority), "{}", made.report);
             } else {
@@ -282,7 +352,7 @@ proptest! {
         for step in &made.steps {
             match step {
                 Step::Start(request) => prop_assert!(winners.contains_key(&request.key.destination)),
-                Step::Stop(key) if made.report.publishing != Publishing::No => {
+                Step::Stop(StopRequest { key, .. }) if made.report.publishing != Publishing::No => {
                     let replica = view.replicas.iter().find(|replica| replica.key == *key).unwrap();
                     let last = view.rules.iter().find(|rule| replica.rule.as_ref().is_some_and(|r| r.id == rule.id));
                     prop_assert!(last.is_none_or(|rule| !is_open(rule, &view, &key.destination)), "{}", made.report);
@@ -422,7 +492,7 @@ fn outcome(step: &Step, answer: usize) -> Outcome {
     let done = error.clone().map_or(Ok(Receipt::default()), Err);
     match step {
         Step::Start(request) => Outcome::Start(request.key.clone(), done),
-        Step::Stop(key) => Outcome::Stop(key.clone(), done),
+        Step::Stop(request) => Outcome::Stop(request.key.clone(), done),
         Step::Verify(keys) => Outcome::Verify(keys.clone(), error.map_or(Ok(Vec::new()), Err)),
     }
 }
@@ -454,7 +524,7 @@ fn arbitrary_views_reach_every_decision() {
         seen.extend(made.report.lines.iter().map(|line| line.decision.to_string()));
     }
     let full = ["blocked(DestinationFull)", "blocked(ParticipantSlotsFull)"];
-    let all = ["defer", "foreign", "hold", "keep", "rest", "start", "stop", "verify", "wait"];
+    let all = ["brake", "defer", "foreign", "hold", "keep", "rest", "start", "stop", "verify", "wait"];
     let expected: BTreeSet<_> = all.into_iter().chain(full).map(str::to_owned).collect();
     assert_eq!(seen, expected);
 }

@@ -1,7 +1,9 @@
 //! A call budget.
 
+use std::collections::BTreeMap;
+
 use controller::BudgetWrite;
-use replication::{Budget, Operation};
+use replication::{Budget, Operation, Tally};
 use serde::{Deserialize, Serialize};
 
 use super::{SCHEMA, Unreadable, check_schema, parse, parse_some};
@@ -20,6 +22,9 @@ pub(crate) struct BudgetItem {
     strained_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reserved_until: Option<String>,
+    /// Stops that count for the brake, by the beginning of the ten seconds in which they were made.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    recent_stops: BTreeMap<String, u32>,
     /// A fixed number of digits, so that text order is time order in conditions.
     busy_until: String,
     version: u64,
@@ -35,6 +40,7 @@ impl From<&BudgetWrite> for BudgetItem {
             strain_percent: write.after.strain,
             strained_at: write.after.strained_at.map(|at| at.to_string()),
             reserved_until: write.after.reserved_until.map(|at| at.to_string()),
+            recent_stops: write.after.tally.stops.iter().map(|(at, n)| (at.to_string(), *n)).collect(),
             busy_until: format!("{:.9}", write.busy_until),
             version: write.after.version,
         }
@@ -47,11 +53,13 @@ impl BudgetItem {
         check_schema(self.schema)?;
         let Some(operation) = Operation::from_name(&self.sk) else { return Ok(None) };
         let grants = self.grants.iter().map(|at| parse("grants", at));
+        let stops = self.recent_stops.iter().map(|(at, n)| Ok((parse("recent_stops", at)?, *n)));
         let budget = Budget {
             grants: grants.collect::<Result<_, _>>()?,
             strain: self.strain_percent,
             strained_at: parse_some("strained_at", self.strained_at.as_ref())?,
             reserved_until: parse_some("reserved_until", self.reserved_until.as_ref())?,
+            tally: Tally { stops: stops.collect::<Result<_, Unreadable>>()? },
             version: self.version,
         };
         Ok(Some((operation, budget)))

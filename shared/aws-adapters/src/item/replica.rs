@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use controller::DueClass;
 use replication::{
-    Blocked, BlockedReason, Desired, Evidence, GiveWay, LastError, Lease, Owner, Phase, ReconnectWindow,
-    Rejection, Replica, ReplicationKey, RuleRef,
+    Blocked, BlockedReason, Braked, Desired, Evidence, GiveWay, LastError, Lease, Owner, Phase,
+    ReconnectWindow, Rejection, Replica, ReplicationKey, RuleRef,
 };
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,10 @@ pub(crate) struct ReplicaItem {
     last_error: Option<LastErrorItem>,
     #[serde(skip_serializing_if = "Option::is_none")]
     gives_way: Option<GiveWayItem>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    braked_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release_confirmed_at: Option<String>,
     version: u64,
     changed_at: String,
     /// Key of the sparse index `due_work`; there only while something is due.
@@ -133,6 +137,8 @@ impl ReplicaItem {
                 priority: gives_way.priority,
                 until: gives_way.until.to_string(),
             }),
+            braked_at: replica.braked.map(|braked| braked.since.to_string()),
+            release_confirmed_at: replica.braked.and_then(|b| b.confirmed_at).map(|at| at.to_string()),
             version: replica.version + 1,
             changed_at: now.to_string(),
             due_class: due.map(|_| DueClass::of(replica).name().to_owned()),
@@ -177,8 +183,15 @@ impl ReplicaItem {
             lease: self.lease.as_ref().map(LeaseItem::read).transpose()?,
             last_error: self.last_error.as_ref().map(LastErrorItem::read).transpose()?,
             gives_way: self.gives_way.as_ref().map(GiveWayItem::read).transpose()?,
+            braked: self.braked()?,
             version: self.version,
         })
+    }
+
+    fn braked(&self) -> Result<Option<Braked>, Unreadable> {
+        let confirmed_at = parse_some("release_confirmed_at", self.release_confirmed_at.as_ref())?;
+        let since = parse_some("braked_at", self.braked_at.as_ref())?;
+        Ok(since.map(|since| Braked { since, confirmed_at }))
     }
 
     fn phase(&self) -> Result<Phase, Unreadable> {

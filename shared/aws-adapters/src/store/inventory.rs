@@ -15,10 +15,11 @@ use serde::Serialize;
 use tracing::warn;
 
 use super::failure::read_error;
+use super::operator::take_control;
 use super::{DynamoStore, Item, decode, text};
 use crate::item::{
-    ANY_STAGE, DestinationItem, ListingItem, OccupancyItem, PublisherItem, ReplicaItem, RuleItem, StageItem,
-    Unreadable,
+    ANY_STAGE, CountItem, DestinationItem, ListingItem, OccupancyItem, PublisherItem, ReplicaItem, RuleItem,
+    StageItem, Unreadable,
 };
 
 impl DynamoStore {
@@ -32,6 +33,10 @@ impl DynamoStore {
         let mut inventory = Inventory::default();
         for item in self.scanned(scan).await? {
             let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
+            if pk == ANY_STAGE && !sk.starts_with("RULE#") && sk != ListingItem::SK {
+                take_control(&mut inventory.control, item)?;
+                continue;
+            }
             if let Err(error) = take(&mut inventory, item, &pk, &sk) {
                 inventory.rules_incomplete |= sk.starts_with("RULE#");
                 warn!(error = %error.of(&pk, &sk), "item left out");
@@ -99,5 +104,9 @@ impl SweepStore for DynamoStore {
 
     fn remember_listing(&self, at: Timestamp) -> BoxFuture<'_, Result<(), StoreError>> {
         async move { self.put_unconditionally(&ListingItem::new(at)).await }.boxed()
+    }
+
+    fn remember_running(&self, running: usize) -> BoxFuture<'_, Result<(), StoreError>> {
+        async move { self.put_unconditionally(&CountItem::new(running, Timestamp::now())).await }.boxed()
     }
 }

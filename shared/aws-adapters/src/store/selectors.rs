@@ -1,16 +1,17 @@
-//! What every stage's view needs beside its own partition: rules that select their stages, and the directory of stages that
-//! rules can select as destinations. Both lie in one partition, and are kept for a while.
+//! What every stage's view needs beside its own partition: rules that select their stages, the directory of stages that rules
+//! can select as destinations, and the orders for all stages. They lie in one partition, and are kept for a while.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use controller::StoreError;
-use replication::{Directory, Rule};
+use replication::{Control, Directory, Rule};
 use tracing::warn;
 
+use super::operator::take_control;
 use super::{DynamoStore, decode, rule, text};
-use crate::item::{ANY_STAGE, DestinationItem};
+use crate::item::{ANY_STAGE, ControlItem, DestinationItem};
 
 /// Sorts after every rule.
 const AFTER_RULES: &str = "RULE$";
@@ -22,11 +23,12 @@ pub(super) struct SelectorCache {
     read: Mutex<Option<(Instant, Selectors)>>,
 }
 
-/// Rules that select their stages, and what they can select.
+/// Rules that select their stages, what they can select, and what is ordered for all stages.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Selectors {
     pub(super) rules: Vec<Rule>,
     pub(super) directory: Arc<Directory>,
+    pub(super) control: Control,
 }
 
 impl SelectorCache {
@@ -55,9 +57,9 @@ impl DynamoStore {
             .query()
             .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last")
             .expression_attribute_values(":pk", AttributeValue::S(ANY_STAGE.to_owned()))
-            .expression_attribute_values(":first", AttributeValue::S(DestinationItem::SK.to_owned()))
+            .expression_attribute_values(":first", AttributeValue::S(ControlItem::SK.to_owned()))
             .expression_attribute_values(":last", AttributeValue::S(AFTER_RULES.to_owned()));
-        let (mut rules, mut directory) = (Vec::new(), Directory::new());
+        let (mut rules, mut directory, mut control) = (Vec::new(), Directory::new(), Control::default());
         for item in self.queried(query).await? {
             let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
             if sk.starts_with("RULE#") {
@@ -68,9 +70,11 @@ impl DynamoStore {
                     Ok((stage, tags)) => drop(directory.insert(stage, tags)),
                     Err(error) => warn!(error = %error.of(&pk, &sk), "destination left out"),
                 }
+            } else {
+                take_control(&mut control, item)?;
             }
         }
-        let selectors = Selectors { rules, directory: Arc::new(directory) };
+        let selectors = Selectors { rules, directory: Arc::new(directory), control };
         *lock() = Some((asked, selectors.clone()));
         Ok(selectors)
     }

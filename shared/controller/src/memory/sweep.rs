@@ -20,6 +20,7 @@ impl SweepStore for MemoryStore {
             rules: state.rules.clone(),
             listed_at: state.listed_at,
             directory: state.directory.clone(),
+            control: state.control.clone(),
             ..Inventory::default()
         };
         state.stages.values().cloned().for_each(|stage| inventory.put_knowledge(stage));
@@ -52,6 +53,11 @@ impl SweepStore for MemoryStore {
 
     fn remember_listing(&self, at: Timestamp) -> BoxFuture<'_, Result<(), StoreError>> {
         self.lock().listed_at = Some(at);
+        async { Ok(()) }.boxed()
+    }
+
+    fn remember_running(&self, running: usize) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.lock().control.running = Some(running);
         async { Ok(()) }.boxed()
     }
 }

@@ -151,4 +151,7 @@ pub trait SweepStore: Send + Sync {
 
     /// Keeps when all stages were listed, to the end.
     fn remember_listing(&self, at: Timestamp) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Keeps how many replicas of our own run, for [`Control::running`](replication::Control::running).
+    fn remember_running(&self, running: usize) -> BoxFuture<'_, Result<(), StoreError>>;
 }

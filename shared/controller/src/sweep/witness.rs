@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
-use replication::sweep::history::read_history;
+use replication::sweep::history::{has_stopped, read_history};
 use replication::sweep::second::{read_gone, read_replications, read_sessions};
 use replication::sweep::stage::{Findings, read_stage};
 use replication::sweep::{
@@ -44,6 +44,8 @@ impl fmt::Display for Silence {
 pub(super) struct Answer {
     pub(super) news: Vec<Observation>,
     pub(super) unowned: BTreeSet<ReplicationKey>,
+    /// Participants who publish no more, by what was read here, whatever else is known.
+    pub(super) gone: BTreeSet<ParticipantId>,
     pub(super) silence: Option<Silence>,
 }
 
@@ -110,7 +112,11 @@ impl<'a> Witness<'a> {
         let mut look = look.clone();
         if look.target == Target::Unlisted {
             match self.stage(&look.stage).await? {
-                (None, took) => answer.news.extend(read_gone(inventory, &look.stage, took)),
+                (None, took) => {
+                    answer.news.extend(read_gone(inventory, &look.stage, took));
+                    let publishers = inventory.publishers_on(&look.stage);
+                    answer.gone.extend(publishers.map(|publisher| publisher.key.participant.clone()));
+                }
                 (Some(listed), _) => {
                     look.target = listed.active_session.map_or(Target::Empty, Target::Session);
                 }
@@ -126,6 +132,7 @@ impl<'a> Witness<'a> {
         }
         answer.news.append(&mut findings.observations);
         answer.unowned.append(&mut findings.unowned);
+        answer.gone.append(&mut findings.gone);
         self.follow_up(inventory, &look, findings, policy, answer).await
     }
 
@@ -147,6 +154,8 @@ impl<'a> Witness<'a> {
             let sessions = self.sessions(&look.stage).await?;
             let (news, open) = read_sessions(inventory, &look.stage, &findings.elsewhere, &sessions);
             answer.news.extend(news);
+            let is_open = |participant: &ParticipantId| open.iter().any(|(other, _)| other == participant);
+            answer.gone.extend(findings.elsewhere.into_iter().filter(|participant| !is_open(participant)));
             for (participant, session) in open {
                 let key = PublisherKey { stage: look.stage.clone(), participant: participant.clone() };
                 let user_id = inventory.publisher(&key).map(|known| known.user_id.clone());
@@ -155,6 +164,9 @@ impl<'a> Witness<'a> {
         }
         for (participant, session, user_id) in histories {
             let (events, took) = self.events(&look.stage, &session, &participant).await?;
+            if has_stopped(&events, took, policy) {
+                answer.gone.insert(participant.clone());
+            }
             let key = PublisherKey { stage: look.stage.clone(), participant };
             let news = read_history(inventory, &key, &session, &user_id, &events, took, policy);
             answer.news.extend(news);

@@ -5,6 +5,7 @@ mod asking;
 mod cases;
 mod crashes;
 mod races;
+mod safety;
 mod world;
 
 use std::sync::Arc;

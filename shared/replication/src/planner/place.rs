@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::wants::Want;
 use super::{Planning, StartRequest, Step};
+use crate::brake::StopReason;
 use crate::moment::later;
 use crate::occupancy::PLACES;
 use crate::{
@@ -23,10 +24,9 @@ impl<'a> Planning<'a> {
         let (outranked, by) = self.outranked(runners, &starters);
         for (want, known) in runners {
             if outranked.contains(&known.key) {
-                self.stop(known, Some(want), &format!("a rule of priority {by} needs the slot"));
-            } else if let Some(gives_way) = self.gives_way(want, known) {
-                let why = format!("a rule of priority {gives_way} needs the place at the destination");
-                self.stop(known, Some(want), &why);
+                self.stop(known, Some(want), StopReason::Outranked { priority: by });
+            } else if let Some(priority) = self.gives_way(want, known) {
+                self.stop(known, Some(want), StopReason::GivesWay { priority });
             } else {
                 self.keep(known, want);
             }
@@ -82,7 +82,9 @@ impl<'a> Planning<'a> {
     /// Whether nothing but a slot is missing for it to be started, now or soon.
     fn would_start(&self, asked: &Replica) -> bool {
         let waits = self.wait_before_start(asked).is_some_and(|(at, _)| self.context.now < at);
-        !(waits && !asked.will_be_tried_soon()) && !self.finds_destination_full(asked)
+        self.hands_off().is_none()
+            && !(waits && !asked.will_be_tried_soon())
+            && !self.finds_destination_full(asked)
     }
 
     /// The priority that a running replica has to give way to at its destination.
@@ -101,7 +103,8 @@ impl<'a> Planning<'a> {
         let (now, policy) = (self.context.now, self.context.policy);
         let known = self.view.replicas.iter().find(|replica| replica.key == asked.key).cloned();
         let known = known.unwrap_or_else(|| Replica::new(asked.key.clone()));
-        let wait = self.wait_before_start(&known);
+        let hands_off = self.hands_off();
+        let wait = self.wait_before_start(&known).filter(|_| hands_off.is_none());
         if let Some((at, why)) = wait.filter(|(at, _)| now < *at) {
             let mut after = Replica { next_attempt: None, lease: None, ..asked };
             match after.phase {
@@ -133,6 +136,13 @@ impl<'a> Planning<'a> {
             return self.wait_for_place(want, &known, asked);
         }
         self.free_slots -= 1;
+        if let Some(hands_off) = hands_off {
+            let reason = hands_off.blocked();
+            let phase = Phase::Blocked(Blocked { reason, until: None });
+            self.change(&known, Replica { phase, next_attempt: None, lease: None, ..asked });
+            let why = format!("{hands_off}; would be started: {}", self.why_start());
+            return self.line(want.line(Decision::Block(reason), why));
+        }
         if !self.may(Operation::Start) {
             let due = known.next_attempt.filter(|_| known.phase == Phase::Pending).unwrap_or(now);
             let phase = Phase::Pending;
@@ -151,11 +161,14 @@ impl<'a> Planning<'a> {
         let Replica { key, reconnect_window, attributes, .. } = after.clone();
         self.call(Step::Start(StartRequest { key, reconnect_window, attributes }));
         self.change(&known, after);
-        let why = match self.publishing {
+        self.line(want.line(Decision::Start, self.why_start().to_owned()));
+    }
+
+    fn why_start(&self) -> &'static str {
+        match self.publishing {
             Publishing::Uncertain => "it may publish; the answer will tell",
             _ => "it publishes",
-        };
-        self.line(want.line(Decision::Start, why.to_owned()));
+        }
     }
 
     /// The destination has no place left. If the rule may pre-empt, the weakest there has to give way.

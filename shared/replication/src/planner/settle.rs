@@ -3,11 +3,13 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Planning;
+use super::brake::Clearance;
 use super::truth::{Truth, evidence_for, truth};
 use super::wants::Want;
 use crate::moment::later;
 use crate::{
     Context, Decision, Desired, Line, Operation, Owner, Phase, Publishing, Replica, ReplicationKey, Step,
+    StopReason, StopRequest,
 };
 
 /// What a replication that a rule wants came to.
@@ -49,7 +51,7 @@ impl<'a> Planning<'a> {
             (Truth::Absent, Publishing::Yes | Publishing::Uncertain) => {
                 let asked = want.asked_of(known.clone());
                 let evidence = evidence_for(asked.reconnect_window, known, self.view.publisher.as_ref());
-                return Settled::ToStart(Box::new(Replica { evidence, ..asked }));
+                return Settled::ToStart(Box::new(Replica { evidence, braked: None, ..asked }));
             }
             (Truth::Absent, _) => self.rest(known, Some(want), "the participant does not publish"),
         }
@@ -65,7 +67,7 @@ impl<'a> Planning<'a> {
         match truth(known, None) {
             Truth::InDoubt => self.verify(known, None),
             Truth::Present if known.owner_if_running() == Owner::Foreign => self.leave(known, None),
-            Truth::Present => self.stop(known, None, "no rule wants it"),
+            Truth::Present => self.stop(known, None, self.why_unwanted(known)),
             Truth::Absent => self.rest(known, None, "no rule wants it"),
         }
     }
@@ -85,6 +87,7 @@ impl<'a> Planning<'a> {
         after.desired = Desired::Replicated;
         after.gives_way = None;
         after.rule = Some(want.rule_ref());
+        after.braked = None;
         if known.due().is_some() {
             after.settle(Phase::Active);
         }
@@ -112,11 +115,12 @@ impl<'a> Planning<'a> {
         let left = left.map_or(self.context.now, |off| off.latest());
         let release_at = later(left, known.reconnect_window.duration() + self.context.policy.release_grace);
         if release_at <= self.context.now {
-            return self.stop(
-                known,
-                Some(want),
-                "the participant does not publish, and its reconnect window is over",
-            );
+            return self.stop(known, Some(want), StopReason::PublisherGone);
+        }
+        if let Some(hands_off) = self.hands_off() {
+            let would =
+                format!("the participant may come back; {hands_off}, would be released at {release_at}");
+            return self.keep_hands_off(known, Some(want), &would);
         }
         let mut after = running(known);
         after.settle(Phase::Active);
@@ -129,13 +133,20 @@ impl<'a> Planning<'a> {
         );
     }
 
-    pub(super) fn stop(&mut self, known: &Replica, want: Option<&Want<'_>>, why: &str) {
-        let now = self.context.now;
+    pub(super) fn stop(&mut self, known: &Replica, want: Option<&Want<'_>>, reason: StopReason) {
+        let (now, why) = (self.context.now, reason);
+        if let Some(hands_off) = self.hands_off() {
+            return self.keep_hands_off(known, want, &format!("{hands_off}; would be stopped: {why}"));
+        }
         if let Some(at) = known.next_attempt.filter(|at| known.attempts > 0 && now < *at) {
             self.change(known, Replica { lease: None, ..known.clone() });
             self.wake(at);
             return self.line(line(known, want, Decision::Wait, &format!("{why}; tried again at {at}")));
         }
+        let Clearance { braked, confirmed } = match self.brake(known, reason) {
+            Ok(clearance) => clearance,
+            Err(braked) => return self.hold_back(known, want, reason, braked),
+        };
         if !self.may(Operation::Stop) {
             let due = known.next_attempt.filter(|_| known.desired == Desired::Released);
             let due = due.map_or(now, |due| due.min(now));
@@ -143,6 +154,7 @@ impl<'a> Planning<'a> {
                 desired: Desired::Released,
                 next_attempt: Some(due),
                 lease: None,
+                braked,
                 ..running(known)
             };
             self.change(known, after);
@@ -159,11 +171,12 @@ impl<'a> Planning<'a> {
             attempts: known.attempts + 1,
             next_attempt: None,
             lease: Some(self.lease()),
+            braked,
             ..running(known)
         };
         self.change(known, after);
-        self.call(Step::Stop(known.key.clone()));
-        self.line(line(known, want, Decision::Stop, why));
+        self.call(Step::Stop(StopRequest { key: known.key.clone(), reason, confirmed }));
+        self.line(line(known, want, Decision::Stop, &why.to_string()));
     }
 
     pub(super) fn rest(&mut self, known: &Replica, want: Option<&Want<'_>>, why: &str) {
@@ -219,7 +232,7 @@ pub(super) fn running(known: &Replica) -> Replica {
     running
 }
 
-fn line(known: &Replica, want: Option<&Want<'_>>, decision: Decision, why: &str) -> Line {
+pub(super) fn line(known: &Replica, want: Option<&Want<'_>>, decision: Decision, why: &str) -> Line {
     match want {
         Some(want) => want.line(decision, why.to_owned()),
         None => {

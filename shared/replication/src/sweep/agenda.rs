@@ -170,7 +170,10 @@ fn is_in_doubt(inventory: &Inventory, stage: &StageArn, session: &SessionId) -> 
             Publishing::No | Publishing::Unknown => false,
         })
     };
-    new_session || publisher_in_doubt() || inventory.replicas_to(stage).any(replica_in_doubt)
+    new_session
+        || publisher_in_doubt()
+        || inventory.is_waited_for_by_brake(stage)
+        || inventory.replicas_to(stage).any(replica_in_doubt)
 }
 
 pub(super) fn replica_in_doubt(replica: &Replica) -> bool {

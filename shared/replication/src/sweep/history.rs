@@ -56,6 +56,12 @@ pub fn read_history(
     observations
 }
 
+/// Whether the history says that the participant does not publish any more.
+pub fn has_stopped(events: &[ListedEvent], took: Moment, policy: &SweepPolicy) -> bool {
+    let (events, ordered) = oldest_first(events);
+    ordered && publishing(&events, took.earliest(), policy).is_some_and(|(publishes, _)| !publishes)
+}
+
 /// What a history ends with.
 #[derive(Debug, Clone, Copy)]
 struct End {

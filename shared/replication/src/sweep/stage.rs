@@ -17,6 +17,8 @@ pub struct Findings {
     pub histories: BTreeMap<ParticipantId, String>,
     /// Known publishers of other sessions: have these sessions ended?
     pub elsewhere: BTreeSet<ParticipantId>,
+    /// Participants who are not connected any more.
+    pub gone: BTreeSet<ParticipantId>,
     /// Publishers whose replications have to be listed, with those that should have been seen and were not.
     pub replications: BTreeMap<PublisherKey, BTreeSet<ReplicationKey>>,
     /// Running replicas that are not known to be ours.
@@ -87,6 +89,9 @@ impl Reading<'_> {
             self.replicated(&key);
         }
         let here = self.is_known_here(&key);
+        if here && row.connected == Some(false) {
+            self.findings.gone.insert(row.participant.clone());
+        }
         let open = match (self.inventory.publishing(&key), row.connected) {
             (Publishing::Yes, Some(false)) => here,
             (Publishing::Yes, _) if !here => true,
@@ -166,10 +171,12 @@ impl Reading<'_> {
         });
     }
 
-    /// Known publishers who are not listed. That proves nothing, so their history or their session has to be read.
+    /// Known publishers who are not listed. That proves nothing, so their history or their session has to be read; also of those
+    /// who left by other news, while the brake waits for somebody else to say so.
     fn not_listed(&mut self, listed: &BTreeSet<&ParticipantId>) {
         for publisher in self.inventory.publishers_on(&self.look.stage) {
             let believed = matches!(publisher.publishing(), Publishing::Yes | Publishing::Uncertain);
+            let believed = believed || self.inventory.is_braked(&publisher.key);
             if !believed || !self.inventory.matters(&publisher.key, &publisher.user_id, self.took.earliest())
             {
                 continue;

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::{collection, option, sample};
 use replication::{
-    Blocked, BlockedReason, Crowd, Desired, Destination, Evidence, GiveWay, LastError, Lease, Moment,
+    Blocked, BlockedReason, Braked, Crowd, Desired, Destination, Evidence, GiveWay, LastError, Lease, Moment,
     Observation, Owner, ParticipantFilter, Phase, Publisher, PublisherKey, Rejection, Replica,
     ReplicationKey, Rule, RuleRef, Source, StageArn, Status, Tags, View,
 };
@@ -154,6 +154,10 @@ fn lease() -> impl Strategy<Value = Lease> {
     })
 }
 
+fn braked() -> impl Strategy<Value = Braked> {
+    (timestamp(), option::of(timestamp())).prop_map(|(since, confirmed_at)| Braked { since, confirmed_at })
+}
+
 fn last_error() -> impl Strategy<Value = LastError> {
     let rejection = option::of(sample::select(Rejection::ALL.to_vec()));
     (rejection, timestamp()).prop_map(|(rejection, at)| LastError {
@@ -170,7 +174,8 @@ fn a_replica(destination: &'static str) -> impl Strategy<Value = Replica> {
     let desired = sample::select(vec![Desired::Replicated, Desired::Released]);
     let gives_way = (0..=100_u8, timestamp()).prop_map(|(priority, until)| GiveWay { priority, until });
     let gives_way = option::weighted(0.1, gives_way);
-    let times = (option::of(timestamp()), option::of(lease()), option::of(last_error()), gives_way);
+    let braked = option::weighted(0.3, braked());
+    let times = (option::of(timestamp()), option::of(lease()), option::of(last_error()), gives_way, braked);
     let seconds = sample::select(vec![0, 5, 30, 300]);
     let behind = option::of(sample::select(vec!["rule-0", "rule-1"]));
     let behind = behind
@@ -182,7 +187,7 @@ fn a_replica(destination: &'static str) -> impl Strategy<Value = Replica> {
             desired,
             rule,
             evidence,
-            (next_attempt, lease, last_error, gives_way),
+            (next_attempt, lease, last_error, gives_way, braked),
             attempts,
             seconds,
         )| {
@@ -198,6 +203,7 @@ fn a_replica(destination: &'static str) -> impl Strategy<Value = Replica> {
                 next_attempt,
                 lease,
                 last_error,
+                braked,
                 gives_way,
                 version: 1,
                 ..Replica::new(to(destination))

@@ -8,6 +8,7 @@ mod calls;
 mod foreign;
 mod placement;
 mod publish;
+mod safety;
 mod scene;
 mod tags;
 mod unpublish;

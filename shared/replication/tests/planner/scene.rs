@@ -8,7 +8,7 @@ use replication::invariant::{applied, violations};
 use replication::{
     Allowance, CallError, Capabilities, Context, Crowd, Decision, Directory, Eviction, GiveWay, Lease,
     Listed, Moment, Observation, Operation, Outcome, Phase, Plan, Policy, Publishing, Receipt, Refusal,
-    Rejection, Replica, ReplicationKey, Rule, Step, View, plan,
+    Rejection, Replica, ReplicationKey, Rule, SecondWitness, Step, View, plan,
 };
 
 use crate::build::{ALL_CALLS, moment, publisher, session, stage, tags, time, to};
@@ -16,15 +16,25 @@ use crate::build::{ALL_CALLS, moment, publisher, session, stage, tags, time, to}
 pub(crate) struct Scene {
     pub(crate) view: View,
     pub(crate) can: Capabilities,
+    pub(crate) policy: Policy,
+    pub(crate) allowance: Allowance,
+    pub(crate) witness: Option<SecondWitness>,
     now: Timestamp,
-    policy: Policy,
     text: String,
 }
 
 impl Scene {
     pub(crate) fn new(rules: Vec<Rule>) -> Self {
         let view = View { rules, ..View::empty(publisher()) };
-        Self { view, can: ALL_CALLS, now: time("00:00:00"), policy: Policy::default(), text: String::new() }
+        Self {
+            view,
+            can: ALL_CALLS,
+            policy: Policy::default(),
+            allowance: Allowance::UNLIMITED,
+            witness: None,
+            now: time("00:00:00"),
+            text: String::new(),
+        }
     }
 
     /// A publisher whose replications to these stages were started at once when it published, at 00:00:05.
@@ -124,13 +134,14 @@ impl Scene {
             now: self.now,
             policy: &self.policy,
             can: self.can,
-            allowance: Allowance::UNLIMITED,
+            allowance: self.allowance,
             holder: "me",
+            witness: self.witness.as_ref(),
         };
         let made = plan(&self.view, context);
         assert_eq!(violations(&self.view, context, &made), vec![], "{}", self.text);
         let then = applied(&self.view, &made);
-        let again = plan(&then, context);
+        let again = plan(&then, Context { allowance: context.allowance.after(&made.steps), ..context });
         assert!(again.is_empty(), "the second plan is not empty:\n{}{:#?}", self.text, again.changes);
         let _ = write!(self.text, "plan at {}\n{}", self.now, made.report);
         made.changes.iter().for_each(|change| describe(&mut self.text, change));
@@ -226,7 +237,7 @@ impl Scene {
         self.replica(destination).phase.clone()
     }
 
-    fn tell(&mut self, what: &str) {
+    pub(crate) fn tell(&mut self, what: &str) {
         let _ = writeln!(self.text, "* {what}");
     }
 
@@ -300,6 +311,11 @@ fn describe(text: &mut String, replica: &Replica) {
     if let Some(due) = replica.due() {
         let _ = write!(text, ", due {due}");
     }
+    if let Some(braked) = replica.braked {
+        let confirmed =
+            braked.confirmed_at.map_or("not confirmed".to_owned(), |at| format!("confirmed at {at}"));
+        let _ = write!(text, ", braked since {}, {confirmed}", braked.since);
+    }
     let _ = writeln!(text);
 }
 
@@ -311,7 +327,7 @@ fn call(step: &Step) -> String {
             request.reconnect_window.seconds(),
             request.attributes
         ),
-        Step::Stop(key) => format!("stop {}", key.destination),
+        Step::Stop(request) => format!("stop {}", request.key.destination),
         Step::Verify(keys) => {
             let stages: Vec<_> = keys.iter().map(|key| key.destination.as_str()).collect();
             format!("list, to learn of {}", stages.join(" "))
