@@ -175,7 +175,12 @@ async fn in_every_dialect_hosts_appear_follow_their_show_and_end_with_their_stag
             town.tag("main-7", "show=8");
             town.minutes(minutes).await;
             assert_eq!(town.running(), ["main-7 p1 over-8"], "{name}");
-            town.call("DeleteStage", json!({"arn": town.stages["over-8"].as_str()}));
+            let deleted =
+                town.world.simulator.call("DeleteStage", json!({"arn": town.stages["over-8"].as_str()}));
+            if deleted.is_err() {
+                // Where a stage with participants cannot be deleted.
+                town.tag("over-8", "role=archive");
+            }
             town.minutes(minutes).await;
             assert_eq!(town.running(), Vec::<String>::new(), "{name}");
             town.assert_at_rest().await;
