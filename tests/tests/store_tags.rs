@@ -63,14 +63,16 @@ async fn keeps_the_contract<S: Store + SweepStore>(store: &S) {
     let nothing = store.load(&key()).await.unwrap();
     assert_eq!((nothing.tags, nothing.directory.len()), (None, 0));
 
-    // What is learnt of a stage is written if nothing was known, or nothing is written at all.
+    // What is learnt of a stage is written with the rest, or nothing is.
     let known = Write { stage: Some(knowledge(tags(&[("role", "main")]))), ..Write::default() };
     store.write(&known).await.unwrap();
     assert_eq!(store.load(&key()).await.unwrap().tags, Some(tags(&[("role", "main")])));
     let publisher = Publisher { attributes: Some(tags(&[])), ..Publisher::new(key()) };
-    let both = Write { publisher: Some(publisher.clone()), ..known };
+    let stale = Publisher { version: 7, ..publisher.clone() };
+    let other = Some(knowledge(tags(&[("role", "other")])));
+    let both = Write { publisher: Some(stale), stage: other, ..Write::default() };
     assert!(matches!(store.write(&both).await, Err(StoreError::Conflict)));
-    assert_eq!(store.load(&key()).await.unwrap().publisher, None);
+    assert_eq!(store.load(&key()).await.unwrap().tags, Some(tags(&[("role", "main")])));
 
     // A sweep overwrites it; no tags are tags.
     store.remember_stage(&knowledge(tags(&[]))).await.unwrap();

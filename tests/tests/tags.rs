@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use controller::sweep::port::SweepStore;
-use ivs_sim::{Config, Limits, Publish};
+use ivs_sim::{Config, Dialect, Limits, Publish};
 use replication::{
     Destination, Directory, ParticipantFilter, ReconnectWindow, Rule, Source, StageArn, Status, Tags,
 };
@@ -65,7 +65,11 @@ impl Town {
     }
 
     fn within(limits: Limits, rules: Vec<Rule>) -> Self {
-        let world = InProcess::new(Config { limits, ..Config::default() });
+        Self::with(Config { limits, ..Config::default() }, rules)
+    }
+
+    fn with(config: Config, rules: Vec<Rule>) -> Self {
+        let world = InProcess::new(config);
         let mut town = Self { world, stages: BTreeMap::new() };
         STAGES.iter().for_each(|(name, tags)| town.create(name, tags));
         town.world.rules(rules);
@@ -147,6 +151,41 @@ async fn a_publisher_appears_on_exactly_the_overflow_stages_of_its_show() {
     assert_eq!(town.directory().await, ["over-7a", "over-7b", "over-8"]);
     town.assert_at_rest().await;
     assert_eq!((town.calls("GetStage"), town.calls("GetParticipant")), (0, 0), "tags come with the list");
+}
+
+/// P13: whatever IVS's documentation leaves open.
+#[tokio::test]
+async fn in_every_dialect_hosts_appear_follow_their_show_and_end_with_their_stage() {
+    for switch in Dialect::switches() {
+        for option in &switch.options {
+            let name = format!("{}={option}", switch.name);
+            let dialect = Dialect::default().with(switch.name, option).unwrap();
+            let slow = dialect.replication_start_delay_ms.0.max(dialect.list_replicas_lag_ms.0) > 60_000;
+            let minutes = if slow { 12 } else { 4 };
+            let town = Town::with(Config { dialect, ..Config::default() }, vec![hosts()]);
+            for stage in ["over-7a", "over-7b", "over-8"] {
+                town.publish(stage, &format!("guest-{stage}"), "");
+            }
+            town.publish("main-7", "p1", "role=host");
+            town.publish("main-7", "g1", "role=guest");
+            town.minutes(minutes).await;
+            assert_eq!(town.running(), BOTH, "{name}");
+            assert_eq!(town.calls("GetParticipant"), 2, "{name}");
+
+            town.tag("main-7", "show=8");
+            town.minutes(minutes).await;
+            assert_eq!(town.running(), ["main-7 p1 over-8"], "{name}");
+            let deleted =
+                town.world.simulator.call("DeleteStage", json!({"arn": town.stages["over-8"].as_str()}));
+            if deleted.is_err() {
+                // Where a stage with participants cannot be deleted.
+                town.tag("over-8", "role=archive");
+            }
+            town.minutes(minutes).await;
+            assert_eq!(town.running(), Vec::<String>::new(), "{name}");
+            town.assert_at_rest().await;
+        }
+    }
 }
 
 #[tokio::test]

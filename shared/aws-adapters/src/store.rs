@@ -144,7 +144,7 @@ impl DynamoStore {
             puts.push(self.put_budget(budget, now)?);
         }
         if let Some(stage) = &write.stage {
-            puts.push(self.put(&StageItem::new(stage, now), Some(0))?);
+            puts.push(self.put(&StageItem::new(stage, now), None)?);
         }
         for activity in &write.activity {
             puts.push(self.put(&ActivityItem::from(activity), None)?);

@@ -116,9 +116,7 @@ impl MemoryStore {
             };
             version != 0 && version != write.expected && now.is_none_or(|now| now <= busy_until)
         });
-        let stage = write.stage.as_ref().map(|known| &known.listed.stage);
-        let stage_known = stage.is_some_and(|stage| state.stages.contains_key(stage));
-        if publisher_stale || replica_stale || budget_stale || stage_known {
+        if publisher_stale || replica_stale || budget_stale {
             return Err(StoreError::Conflict);
         }
         let full = |place: &&PlaceChange| {

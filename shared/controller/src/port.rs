@@ -189,7 +189,7 @@ pub struct Write {
     pub activity: Vec<Activity>,
     /// Budgets, each on its own condition.
     pub budgets: Vec<BudgetWrite>,
-    /// The publisher's stage, if nothing was known of it; on the condition that nothing is.
+    /// The publisher's stage as IVS just gave it. Without a condition: at worst, its next look comes early.
     pub stage: Option<StageKnowledge>,
 }
 

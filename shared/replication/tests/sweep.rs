@@ -334,6 +334,14 @@ fn the_directory_follows_what_is_listed_and_forgets_nothing_for_want_of_it() {
     let running = Replica { phase: Phase::Active, rule: Some(behind), ..Replica::new(to("B")) };
     inventory.put_replica(running);
     assert_eq!(changes(&inventory, &other, &[]), ["B 1"], "so that the planner sees it");
+    let without = tagged_roster(&all[..1], true);
+    assert_eq!(changes(&inventory, &without, &["B"]), ["B 0"]);
+    assert_eq!(directory_changes(&inventory, &without, &[stage("B")].into())[&stage("B")], Some(tags("")));
+    inventory.directory = Directory::from([(stage("B"), tags(""))]).into();
+    assert_eq!(changes(&inventory, &without, &["B"]), Vec::<String>::new());
+    let ended = Replica { phase: Phase::Stopped, ..inventory.replica(&to("B")).cloned().unwrap() };
+    inventory.put_replica(ended);
+    assert_eq!(directory_changes(&inventory, &without, &[stage("B")].into())[&stage("B")], None);
 }
 
 #[test]

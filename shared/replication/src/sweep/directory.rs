@@ -2,12 +2,12 @@
 //!
 //! A stage that is missing there is not known, and what is not known stops nothing. So a stage to which a rule has
 //! something replicated stays in it with the tags it has now, whatever they are: only then the planner sees that the rule
-//! does not select it any more.
+//! does not select it any more. A stage that is gone has no tags.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Inventory, Roster, is_live};
-use crate::{Replica, StageArn, Tags};
+use crate::{Replica, StageArn, Standing, Tags};
 
 /// The stages of the directory that are not listed although everything was. A second witness has to say that they are gone.
 pub fn unlisted<'a>(inventory: &'a Inventory, roster: &Roster) -> Vec<&'a StageArn> {
@@ -29,7 +29,14 @@ pub fn directory_changes(
     };
     let replicas = inventory.replicas().filter(by_tag);
     let in_use: BTreeSet<&StageArn> = replicas.map(|replica| &replica.key.destination).collect();
-    let mut changes: BTreeMap<_, _> = gone.iter().map(|stage| (stage.clone(), None)).collect();
+    let mut changes = BTreeMap::new();
+    for stage in gone {
+        let runs = inventory.replicas_to(stage).filter(by_tag).any(may_run);
+        match inventory.directory.get(stage) {
+            Some(known) if runs && known.is_empty() => {}
+            _ => drop(changes.insert(stage.clone(), runs.then(Tags::new))),
+        }
+    }
     for (stage, listed) in &roster.stages {
         let known = inventory.directory.get(stage);
         if selected(&listed.tags) || in_use.contains(stage) {
@@ -41,4 +48,8 @@ pub fn directory_changes(
         }
     }
     changes
+}
+
+fn may_run(replica: &Replica) -> bool {
+    replica.holds_slot() || matches!(replica.evidence.standing(), Standing::On | Standing::Uncertain)
 }
