@@ -215,6 +215,7 @@ async fn observing_starts_and_stops_nothing_until_it_enforces() {
     for _ in 0..3 {
         festival.minute().await;
     }
+    assert_eq!(festival.world.minute().await.unwrap().planned_again, 0, "all is told once");
     let known = festival.world.store.replicas();
     let observed = known.iter().filter(|replica| replica.phase.to_string() == "Blocked(Observing)");
     assert_eq!((festival.world.mutations(), observed.count(), festival.due().await), (0, REPLICAS, 0));
@@ -231,6 +232,7 @@ async fn observing_starts_and_stops_nothing_until_it_enforces() {
         festival.minute().await;
     }
     assert_eq!((festival.world.mutations(), festival.due().await), (mutations, 0));
+    assert_eq!(festival.world.minute().await.unwrap().planned_again, 0, "and so is this");
     festival.world.set_policy(Policy::default());
     for _ in 0..3 {
         festival.minute().await;
