@@ -92,10 +92,14 @@ impl Festival {
         }
     }
 
-    fn unpublish_all(&self) {
+    fn all_stop(&self, how: Stopping) {
+        let simulator = &self.world.simulator;
         for (source, half) in self.sources.iter().zip(["A", "B"]) {
-            for i in 0..6 {
-                self.world.simulator.unpublish(source.as_str(), &format!("{half}p{i}")).unwrap();
+            for participant in (0..6).map(|i| format!("{half}p{i}")) {
+                match how {
+                    Stopping::Unpublish => drop(simulator.unpublish(source.as_str(), &participant).unwrap()),
+                    _ => drop(simulator.leave(source.as_str(), &participant).unwrap()),
+                }
             }
         }
     }
@@ -159,19 +163,48 @@ async fn rules_that_are_really_gone_stop_all_within_two_sweeps() {
     assert_eq!((festival.replicas(), festival.stops(), festival.held()), (0, REPLICAS, 0));
 }
 
+/// A timed end was told ahead: the brake has no part in it.
+#[tokio::test]
+async fn rules_that_expire_stop_all_without_a_second_look() {
+    let festival = Festival::running(Dialect::default()).await;
+    let soon = Some(festival.world.invocation("", 1).deadline);
+    let ending = festival.rules.iter().map(|rule| Rule { expires_at: soon, ..rule.clone() });
+    festival.world.rules(ending.collect());
+    festival.world.wait(2);
+    festival.world.sweep().await.unwrap();
+    festival.world.dispatch().await.unwrap();
+    festival.world.dispatch().await.unwrap();
+    assert_eq!((festival.replicas(), festival.stops(), festival.held()), (0, REPLICAS, 0));
+}
+
+/// How everybody stops publishing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Stopping {
+    /// They stay connected: their histories say it.
+    Unpublish,
+    /// They leave: their lines say it.
+    Leave,
+    /// They leave, and nobody looks before their sessions are over.
+    LeaveLongAgo,
+}
+
 /// IVS keeps the replicas of those who stopped, in this dialect; a look says that they did.
 #[tokio::test]
 async fn who_really_stopped_is_released_after_a_look() {
-    let festival = Festival::running(stays()).await;
-    festival.unpublish_all();
-    festival.world.wait(2);
-    festival.tell_that_all_stopped().await;
-    festival.world.dispatch().await.unwrap();
-    assert_eq!((festival.stops(), festival.held()), (LIMIT, REPLICAS - LIMIT));
-    festival.world.next_minute();
-    festival.minute().await;
-    festival.minute().await;
-    assert_eq!((festival.replicas(), festival.held()), (0, 0));
+    for how in [Stopping::Unpublish, Stopping::Leave, Stopping::LeaveLongAgo] {
+        let festival = Festival::running(stays()).await;
+        festival.all_stop(how);
+        assert_eq!(festival.replicas(), REPLICAS, "{how:?}");
+        festival.world.wait(2);
+        festival.tell_that_all_stopped().await;
+        festival.world.dispatch().await.unwrap();
+        assert_eq!((festival.stops(), festival.held()), (LIMIT, REPLICAS - LIMIT), "{how:?}");
+        festival.world.wait(if how == Stopping::LeaveLongAgo { 600 } else { 1 });
+        festival.world.next_minute();
+        festival.minute().await;
+        festival.minute().await;
+        assert_eq!((festival.replicas(), festival.held()), (0, 0), "{how:?}");
+    }
 }
 
 /// Everybody is said to have stopped, and nobody did: a look does not agree, and one that shows nothing is none.
@@ -215,6 +248,7 @@ async fn observing_starts_and_stops_nothing_until_it_enforces() {
     for _ in 0..3 {
         festival.minute().await;
     }
+    assert_eq!(festival.world.minute().await.unwrap().planned_again, 0, "all is told once");
     let known = festival.world.store.replicas();
     let observed = known.iter().filter(|replica| replica.phase.to_string() == "Blocked(Observing)");
     assert_eq!((festival.world.mutations(), observed.count(), festival.due().await), (0, REPLICAS, 0));
@@ -231,6 +265,7 @@ async fn observing_starts_and_stops_nothing_until_it_enforces() {
         festival.minute().await;
     }
     assert_eq!((festival.world.mutations(), festival.due().await), (mutations, 0));
+    assert_eq!(festival.world.minute().await.unwrap().planned_again, 0, "and so is this");
     festival.world.set_policy(Policy::default());
     for _ in 0..3 {
         festival.minute().await;

@@ -156,11 +156,13 @@ mod tests {
     }
 
     #[test]
-    fn rules_and_nothing_else_wake_rule_changed() {
+    fn rules_and_orders_and_nothing_else_wake_rule_changed() {
         let filter = Filter::new(&source("rule-changed")).unwrap();
-        for rule in rules() {
+        let of_any_stage = |sk| change("STAGE#*", sk, None, Some(json!({ "sk": { "S": sk } })));
+        for rule in rules().into_iter().chain([of_any_stage("CONTROL")]) {
             assert!(filter.lets_through(&rule), "{rule}");
         }
+        assert!(!filter.lets_through(&of_any_stage("COUNT")));
         for other in others().into_iter().chain([replica_becomes(Some("start"))]) {
             assert!(!filter.lets_through(&other), "{other}");
         }

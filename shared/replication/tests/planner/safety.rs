@@ -133,6 +133,8 @@ fn who_left_is_seen_gone_by_a_later_look() {
     scene.tell("a look from after");
     scene.witness = witness(&[], Some("00:01:11"));
     assert_eq!(decisions(&scene.at("00:01:12").plan()), ["B stop"]);
+    scene.stop_ok("B");
+    assert_eq!((scene.phase("B"), scene.replica("B").braked), (Phase::Stopped, None));
     scene.golden("braked_left");
 }
 
@@ -149,6 +151,18 @@ fn what_is_wanted_again_is_kept_and_not_confirmed_for_later() {
     let made = scene.rules(vec![rule("main", &["B"])]).at("00:01:02").plan();
     assert_eq!((decisions(&made), scene.replica("B").braked), (vec!["B keep".to_owned()], None));
     assert_eq!(decisions(&scene.rules(vec![]).at("00:01:03").plan()), ["B brake"]);
+    let made = scene.rules(vec![rule("main", &["B"])]).at("00:01:04").plan();
+    assert_eq!((decisions(&made), scene.replica("B").braked), (vec!["B keep".to_owned()], None));
+}
+
+#[test]
+fn what_ended_by_itself_starts_without_the_mark() {
+    let mut scene = Scene::running(vec![rule("main", &["B"])], &["B"]);
+    scene.allowance = after_stops(20);
+    scene.rules(vec![]).at("00:01:00").plan();
+    scene.replica_ended("B", "00:02:00").rules(vec![rule("main", &["B"])]);
+    let made = scene.at("00:02:10").plan();
+    assert_eq!((decisions(&made), scene.replica("B").braked), (vec!["B start".to_owned()], None));
 }
 
 #[test]
