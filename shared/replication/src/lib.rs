@@ -37,6 +37,7 @@ pub use publisher::{Publisher, Publishing};
 pub use replica::{Blocked, BlockedReason, Desired, LastError, Lease, Owner, Phase, Replica, RuleRef};
 pub use report::{Decision, Line, Report, Unmatched};
 pub use rule::{
-    Destination, ParticipantFilter, Pattern, ReconnectWindow, Rule, RuleError, Source, Status, Tags,
+    Destination, ParticipantFilter, Pattern, ReconnectWindow, Rule, RuleConflict, RuleError, Source, Status,
+    Tags, check_together,
 };
 pub use view::View;
