@@ -18,8 +18,10 @@ use crate::{RuleId, StageArn};
 /// Two rules of which it cannot be said which is to be followed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "rules {first} and {second} contradict each other: both have priority {priority}, {destinations} can be the same \
-     stage{whom}, and {field} is {values}: allowed is the same value in both, or different priorities"
+    "rules {first} and {second} contradict each other: both have priority {priority}, destinations[{}] of {first} and \
+     destinations[{}] of {second} can be the same stage{}, and {field} is {values}: allowed is the same value in both, or \
+     different priorities",
+    .destinations.0, .destinations.1, if *.of_replica { " for the same participant" } else { "" }
 )]
 pub struct RuleConflict {
     /// The rule that comes first.
@@ -28,10 +30,10 @@ pub struct RuleConflict {
     pub second: RuleId,
     /// The priority of both.
     pub priority: u8,
-    /// The destinations that can be the same stage: `destinations[0] of a and destinations[1] of b`.
-    pub destinations: String,
-    /// For whom: ` for the same participant`, or nothing if it is about the stage alone.
-    pub whom: &'static str,
+    /// Which destination of the first and which of the second can be the same stage, from 0.
+    pub destinations: (usize, usize),
+    /// Whether they contradict each other in what a replica is, and not in what its stage is.
+    pub of_replica: bool,
     /// The field in which they differ, as it is written in the rules file.
     pub field: &'static str,
     /// Its two values.
@@ -53,15 +55,15 @@ pub fn check_together(rules: &[Rule]) -> Result<(), RuleConflict> {
 }
 
 fn contradiction(a: &Rule, b: &Rule) -> Option<RuleConflict> {
-    let of_replica = || Some((asked_of_replica(a, b)?, shared_replica(a, b)?, " for the same participant"));
-    let of_stage = || Some((asked_of_stage(a, b)?, shared_stage(a, b)?, ""));
-    let ((field, values), (i, j), whom) = of_replica().or_else(of_stage)?;
+    let replica = || Some((asked_of_replica(a, b)?, shared_replica(a, b)?, true));
+    let stage = || Some((asked_of_stage(a, b)?, shared_stage(a, b)?, false));
+    let ((field, values), destinations, of_replica) = replica().or_else(stage)?;
     Some(RuleConflict {
         first: a.id.clone(),
         second: b.id.clone(),
         priority: a.priority,
-        destinations: format!("destinations[{i}] of {} and destinations[{j}] of {}", a.id, b.id),
-        whom,
+        destinations,
+        of_replica,
         field,
         values,
     })
