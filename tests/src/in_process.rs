@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use controller::sweep::Sweep;
 use controller::sweep::pace::SteadyPace;
 use controller::sweep::port::{
-    GetStage, ListParticipantEvents, ListParticipants, ListStageSessions, ListStages, Page, Reads,
+    GetRecording, GetStage, ListParticipantEvents, ListParticipants, ListStageSessions, ListStages, Page,
+    Reads, RecordingCalls, SetRecording,
 };
 use controller::{
     Calls, CallsLeft, Clock, Controller, Dispatcher, Invocation, ListReplicas, MemoryStore, Patience,
@@ -18,7 +19,7 @@ use futures::future::BoxFuture;
 use ivs_sim::{ApiError, ErrorCode, Simulator, VirtualClock};
 use jiff::{SignedDuration, Timestamp};
 use replication::sweep::{
-    EventName, ListedEvent, ListedParticipant, ListedSession, ListedStage, Role, SweepPolicy,
+    EventName, ListedEvent, ListedParticipant, ListedSession, ListedStage, Recording, Role, SweepPolicy,
 };
 use replication::{
     CallError, Listed, ParticipantId, Policy, PublisherKey, Receipt, Refusal, Rejection, ReplicationKey,
@@ -93,6 +94,8 @@ impl InProcess {
             store: self.store.clone(),
             controller: self.controller(Calls::default()),
             reads: Reads::all_of(self.clone()),
+            recordings: RecordingCalls::both_of(self.clone()),
+            changes_allowed: true,
             pace: Arc::new(SteadyPace::new(self.clone(), SteadyPace::SHARE)),
             clock: self.clone(),
             policy: SweepPolicy::default(),
@@ -128,9 +131,9 @@ impl InProcess {
         self.wait(60 - passed);
     }
 
-    /// The Start and Stop calls received so far.
+    /// The calls received so far that change something.
     pub fn mutations(&self) -> usize {
-        let mutating = ["StartParticipantReplication", "StopParticipantReplication"];
+        let mutating = ["StartParticipantReplication", "StopParticipantReplication", "UpdateStage"];
         self.simulator.ledger().iter().filter(|entry| mutating.contains(&entry.operation.as_str())).count()
     }
 
@@ -215,6 +218,38 @@ impl GetStage for InProcess {
     fn get_stage<'a>(&'a self, arn: &'a StageArn) -> BoxFuture<'a, Result<ListedStage, CallError>> {
         async { self.call("GetStage", json!({"arn": arn.as_str()})).map(|answer| stage(&answer["stage"])) }
             .boxed()
+    }
+}
+
+impl GetRecording for InProcess {
+    fn get_recording<'a>(&'a self, arn: &'a StageArn) -> BoxFuture<'a, Result<Recording, CallError>> {
+        async {
+            let answer = self.call("GetStage", json!({"arn": arn.as_str()}))?;
+            let settings = &answer["stage"]["autoParticipantRecordingConfiguration"];
+            Ok(Recording {
+                on: settings["storageConfigurationArn"] != "",
+                replicas: settings["recordParticipantReplicas"] == true,
+                settings: settings.to_string(),
+            })
+        }
+        .boxed()
+    }
+}
+
+impl SetRecording for InProcess {
+    fn set_record_replicas<'a>(
+        &'a self,
+        arn: &'a StageArn,
+        recording: &'a Recording,
+        record_replicas: bool,
+    ) -> BoxFuture<'a, Result<Receipt, CallError>> {
+        async move {
+            let mut settings: Value = serde_json::from_str(&recording.settings).unwrap_or_default();
+            settings["recordParticipantReplicas"] = json!(record_replicas);
+            let input = json!({"arn": arn.as_str(), "autoParticipantRecordingConfiguration": settings});
+            self.call("UpdateStage", input).map(|_| Receipt::default())
+        }
+        .boxed()
     }
 }
 

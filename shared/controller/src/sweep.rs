@@ -1,7 +1,8 @@
 //! The sweep: reads what IVS says within its own budget of calls, and hands the news to the one loop.
 //!
 //! # Guarantees
-//! * It makes no call that changes anything. What has to follow is planned, and left in the table to those who may call.
+//! * It starts and stops nothing. What has to follow is planned, and left in the table to those who may call. The one thing
+//!   it changes is the recording of replicas, where rules say what it has to be, and only if [`Sweep::changes_allowed`].
 //! * A read that fails is no answer: it skips its stage, and only that.
 //! * A stage counts as looked at once everything found there is stored. Killed anywhere, the next sweep looks again.
 //!
@@ -13,16 +14,19 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use replication::sweep::agenda::{roster_is_due, to_remember};
-use replication::sweep::{Inventory, Look, Roster, StageKnowledge, SweepPolicy, Target, agenda};
+use replication::sweep::{
+    Inventory, Look, RecordingCheck, Roster, StageKnowledge, SweepPolicy, Target, agenda,
+};
 use replication::{Observation, PublisherKey, ReplicationKey, StageArn};
 use tracing::{Instrument, info, info_span, warn};
 
 use crate::{Clock, Controller, Invocation, StoreError};
-use port::{Pace, Reads, SweepStore};
+use port::{Pace, Reads, RecordingCalls, SweepStore};
 use witness::{Silence, Witness};
 
 pub mod pace;
 pub mod port;
+mod recording;
 mod witness;
 
 /// How often a sweep is begun.
@@ -39,6 +43,10 @@ pub struct Sweep {
     pub controller: Controller,
     /// The reads.
     pub reads: Reads,
+    /// The calls about recordings.
+    pub recordings: RecordingCalls,
+    /// Whether it may change anything at IVS.
+    pub changes_allowed: bool,
     /// When they may be made.
     pub pace: Arc<dyn Pace>,
     /// Time.
@@ -64,6 +72,8 @@ pub struct Swept {
     pub planned_again: usize,
     /// Running replicas that somebody else started.
     pub foreign: usize,
+    /// Stages whose recording of replicas was changed.
+    pub recordings_set: usize,
     /// The age of the oldest knowledge of an active stage, in seconds.
     pub oldest_knowledge: u64,
 }
@@ -85,6 +95,7 @@ impl Sweep {
             inventory: &inventory,
             unowned: inventory.foreign().cloned().collect(),
             known_at: BTreeMap::new(),
+            recordings_found: BTreeMap::new(),
             swept: Swept::default(),
         };
         let capacity = self.pace.calls_in(until.duration_since(began));
@@ -95,6 +106,7 @@ impl Sweep {
         for stage in to_remember(&inventory, &roster, &agenda, self.clock.now()) {
             sweeping.remember(&stage).await;
         }
+        sweeping.recordings(&roster).await;
         for look in &agenda.looks {
             let span = info_span!("look", stage = %look.stage, in_doubt = look.in_doubt);
             if sweeping.look(look, &roster).instrument(span).await.is_err() {
@@ -114,6 +126,7 @@ struct Sweeping<'a> {
     inventory: &'a Inventory,
     unowned: BTreeSet<ReplicationKey>,
     known_at: BTreeMap<StageArn, Timestamp>,
+    recordings_found: BTreeMap<StageArn, RecordingCheck>,
     swept: Swept,
 }
 
@@ -160,9 +173,13 @@ impl Sweeping<'_> {
         }
     }
 
+    /// Keeps what is known of a stage, with what this sweep found of its recording.
     async fn remember(&self, knowledge: &StageKnowledge) {
-        if let Err(error) = self.sweep.store.remember_stage(knowledge).await {
-            warn!(%error, stage = %knowledge.listed.stage, "not remembered what is known of the stage");
+        let stage = &knowledge.listed.stage;
+        let recording = self.recordings_found.get(stage).copied().or(knowledge.recording);
+        let knowledge = StageKnowledge { recording, ..knowledge.clone() };
+        if let Err(error) = self.sweep.store.remember_stage(&knowledge).await {
+            warn!(%error, %stage, "not remembered what is known of the stage");
         }
     }
 

@@ -248,14 +248,26 @@ impl<'a> Witness<'a> {
     }
 
     /// One call, once there is leave for it.
-    async fn call<T>(
+    pub(super) async fn call<T>(
         &mut self,
         read: Read,
         call: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, Silence> {
-        if !self.pace.take(read, self.until).await {
-            return Err(Silence::OutOfTime);
-        }
+        self.leave(read).await?;
+        self.answer(read, call).await
+    }
+
+    /// Waits until there is leave for one call.
+    pub(super) async fn leave(&mut self, read: Read) -> Result<(), Silence> {
+        if self.pace.take(read, self.until).await { Ok(()) } else { Err(Silence::OutOfTime) }
+    }
+
+    /// The answer to a call for which there is leave.
+    pub(super) async fn answer<T>(
+        &mut self,
+        read: Read,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, Silence> {
         self.calls += 1;
         self.sent_at = self.clock.now();
         call.await.map_err(|error| {
