@@ -26,6 +26,7 @@ use replication::{
     Rule, SessionId, StageArn, StartRequest,
 };
 use serde_json::{Value, json};
+use tokio::task::yield_now;
 
 /// How a List operation lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,10 +185,7 @@ impl InProcess {
             None => Page { rows: listed.collect(), next },
             Some(Lie::Empty) => Page { rows: Vec::new(), next: None },
             Some(Lie::Truncated) => Page { rows: listed.step_by(2).collect(), next: None },
-            Some(Lie::Fails) => {
-                let (refusal, code) = (Refusal::Unavailable, "InternalServerException".to_owned());
-                return Err(CallError { refusal, code, message: "told to".to_owned(), request_id: None });
-            }
+            Some(Lie::Fails) => return Err(told_to_fail()),
         })
     }
 }
@@ -224,7 +222,12 @@ impl GetStage for InProcess {
 impl GetRecording for InProcess {
     fn get_recording<'a>(&'a self, arn: &'a StageArn) -> BoxFuture<'a, Result<Recording, CallError>> {
         async {
+            yield_now().await;
             let answer = self.call("GetStage", json!({"arn": arn.as_str()}))?;
+            yield_now().await;
+            if self.lies().contains_key("GetStage") {
+                return Err(told_to_fail());
+            }
             let settings = &answer["stage"]["autoParticipantRecordingConfiguration"];
             Ok(Recording {
                 on: settings["storageConfigurationArn"] != "",
@@ -247,7 +250,11 @@ impl SetRecording for InProcess {
             let mut settings: Value = serde_json::from_str(&recording.settings).unwrap_or_default();
             settings["recordParticipantReplicas"] = json!(record_replicas);
             let input = json!({"arn": arn.as_str(), "autoParticipantRecordingConfiguration": settings});
-            self.call("UpdateStage", input).map(|_| Receipt::default())
+            // A sweep can be killed before the call takes effect, and after.
+            yield_now().await;
+            let answer = self.call("UpdateStage", input).map(|_| Receipt::default());
+            yield_now().await;
+            answer
         }
         .boxed()
     }
@@ -317,10 +324,7 @@ impl ListReplicas for InProcess {
                 None => listed.collect(),
                 Some(Lie::Empty) => Vec::new(),
                 Some(Lie::Truncated) => listed.step_by(2).collect(),
-                Some(Lie::Fails) => {
-                    let (refusal, code) = (Refusal::Unavailable, "InternalServerException".to_owned());
-                    return Err(CallError { refusal, code, message: "told to".to_owned(), request_id: None });
-                }
+                Some(Lie::Fails) => return Err(told_to_fail()),
             })
         }
         .boxed()
@@ -404,6 +408,11 @@ fn call_error(error: &ApiError) -> CallError {
         _ => Refusal::Unavailable,
     };
     CallError { refusal, code: error.code.to_string(), message: error.message.clone(), request_id: None }
+}
+
+fn told_to_fail() -> CallError {
+    let (refusal, code) = (Refusal::Unavailable, "InternalServerException".to_owned());
+    CallError { refusal, code, message: "told to".to_owned(), request_id: None }
 }
 
 fn text(value: &Value) -> String {

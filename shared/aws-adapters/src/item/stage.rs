@@ -111,3 +111,26 @@ impl ListingItem {
         parse("listed_at", &self.listed_at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_found_of_a_recording_is_read_back_and_may_be_absent() {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let stage = "arn:aws:ivs:us-east-1:123456789012:stage/A".parse().unwrap();
+        let listed = ListedStage { stage, name: String::new(), tags: BTreeMap::new(), active_session: None };
+        let known = StageKnowledge::new(listed, now);
+        let found = RecordingCheck { record_replicas: true, in_line: false, at: now };
+        for known in [StageKnowledge { recording: Some(found), ..known.clone() }, known.clone()] {
+            let item = serde_json::to_value(StageItem::new(&known, now)).unwrap();
+            assert_eq!(item.get("recording").is_some(), known.recording.is_some());
+            assert_eq!(serde_json::from_value::<StageItem>(item).unwrap().read().unwrap(), known);
+        }
+        let wrong = RecordingItem { record_replicas: true, in_line: true, at: "soon".to_owned() };
+        let item = StageItem { recording: Some(wrong), ..StageItem::new(&known, now) };
+        let error = item.read().unwrap_err().of("pk", "sk").to_string();
+        assert!(error.contains("attribute recording.at is soon: allowed is"), "{error}");
+    }
+}
