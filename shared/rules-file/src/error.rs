@@ -55,7 +55,7 @@ pub enum Error {
         /// Where the second of them begins.
         line: u64,
         /// What is wrong.
-        error: RuleConflict,
+        error: Box<RuleConflict>,
     },
 }
 

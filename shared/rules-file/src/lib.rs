@@ -63,8 +63,10 @@ pub fn parse(yaml: &str) -> Result<Vec<Rule>, Error> {
         }
         rules.push(rule);
     }
-    check_together(&rules)
-        .map_err(|error| Error::Conflict { line: lines.get(&error.second).copied().unwrap_or(1), error })?;
+    check_together(&rules).map_err(|error| {
+        let line = lines.get(&error.second).copied().unwrap_or(1);
+        Error::Conflict { line, error: Box::new(error) }
+    })?;
     Ok(rules)
 }
 

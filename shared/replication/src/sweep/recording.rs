@@ -78,7 +78,7 @@ pub fn recordings_due(
             is_due.then_some((looked_at, wanted))
         })
         .collect();
-    due.sort_by(|(a, _), (b, _)| a.cmp(b));
+    due.sort_by_key(|(looked_at, _)| *looked_at);
     due.into_iter().map(|(_, due)| due).take(policy.recordings_per_sweep).collect()
 }
 
