@@ -10,29 +10,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use controller::sweep::Sweep;
 use controller::sweep::pace::SteadyPace;
 use controller::sweep::port::{
-    ListParticipantEvents, ListParticipants, ListStageSessions, ListStages, Page, Reads,
+    GetRecording, ListParticipantEvents, ListParticipants, ListStageSessions, ListStages, Page, Reads,
+    RecordingCalls, SetRecording, SweepStore,
 };
 use controller::{
-    Calls, CallsLeft, Clock, Controller, Dispatcher, Error, Handled, Invocation, ListReplicas, MemoryStore,
-    Patience, StartReplication, StopReplication, StoreError, Swept, Turn,
-};
-use controller::{
-    Calls, CallsLeft, Clock, Controller, Dispatcher, GetParticipant, GetStage, Invocation,
-    ListParticipantEvents, ListParticipants, ListReplicas, ListStageSessions, ListStages, MemoryStore, Page,
-    Patience, Reads, StartReplication, StopReplication, StoreError, SweepStore, Swept, Turn,
+    Calls, CallsLeft, Clock, Controller, Dispatcher, Error, GetParticipant, GetStage, Handled, Invocation,
+    ListReplicas, MemoryStore, Patience, StartReplication, StopReplication, StoreError, Swept, Turn,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use ivs_sim::{ApiError, ErrorCode, Simulator, VirtualClock};
 use jiff::{SignedDuration, Timestamp};
 use replication::sweep::{
-    EventName, ListedEvent, ListedParticipant, ListedSession, ListedStage, Role, SweepPolicy,
+    EventName, ListedEvent, ListedParticipant, ListedSession, ListedStage, Recording, Role, SweepPolicy,
 };
 use replication::{
     CallError, Listed, Observation, ParticipantId, Policy, PublisherKey, Receipt, Refusal, Rejection,
     ReplicationKey, Rule, SessionId, StageArn, StartRequest,
 };
 use serde_json::{Value, json};
+use tokio::task::yield_now;
 
 /// How a List operation lies. A Get operation can only fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +135,7 @@ impl InProcess {
             store: self.store.clone(),
             controller: self.controller(Calls::default()),
             reads: Reads::all_of(self.clone()),
+            recordings: RecordingCalls::both_of(self.clone()),
             pace: Arc::new(SteadyPace::new(self.clone(), SteadyPace::SHARE)),
             clock: self.clone(),
             policy: SweepPolicy::default(),
@@ -162,14 +160,15 @@ impl InProcess {
     }
 
     /// A new execution environment of a function that reacts to events, and does not wait.
-    pub fn event_function(self: &Arc<Self>, start: bool, stop: bool) -> Controller {
-        let list = (start || stop).then(|| self.clone() as Arc<dyn ListReplicas>);
-        let start = start.then(|| self.clone() as Arc<dyn StartReplication>);
-        let stop = stop.then(|| self.clone() as Arc<dyn StopReplication>);
-        Controller {
-            calls_left: CallsLeft::share(80, Turn::Newcomer),
-            ..self.controller(Calls { start, stop, list })
-        }
+    pub fn event_function(self: &Arc<Self>, starts: bool, stops: bool) -> Controller {
+        let calls = Calls {
+            start: starts.then(|| self.clone() as Arc<dyn StartReplication>),
+            stop: stops.then(|| self.clone() as Arc<dyn StopReplication>),
+            list: (starts || stops).then(|| self.clone() as Arc<dyn ListReplicas>),
+            stage: starts.then(|| self.clone() as Arc<dyn GetStage>),
+            participant: starts.then(|| self.clone() as Arc<dyn GetParticipant>),
+        };
+        Controller { calls_left: CallsLeft::share(80, Turn::Newcomer), ..self.controller(calls) }
     }
 
     /// A sweep, then what is due, then the next minute.
@@ -189,9 +188,9 @@ impl InProcess {
         self.wait(60 - passed);
     }
 
-    /// The Start and Stop calls received so far.
+    /// The calls received so far that change something.
     pub fn mutations(&self) -> usize {
-        let mutating = ["StartParticipantReplication", "StopParticipantReplication"];
+        let mutating = ["StartParticipantReplication", "StopParticipantReplication", "UpdateStage"];
         self.simulator.ledger().iter().filter(|entry| mutating.contains(&entry.operation.as_str())).count()
     }
 
@@ -295,6 +294,47 @@ impl GetParticipant for InProcess {
             }
             let answer = self.call("GetParticipant", input)?;
             Ok(serde_json::from_value(answer["participant"]["attributes"].clone()).unwrap_or_default())
+        }
+        .boxed()
+    }
+}
+
+impl GetRecording for InProcess {
+    fn get_recording<'a>(&'a self, arn: &'a StageArn) -> BoxFuture<'a, Result<Recording, CallError>> {
+        async {
+            yield_now().await;
+            let answer = self.call("GetStage", json!({"arn": arn.as_str()}))?;
+            yield_now().await;
+            if self.lies().contains_key("GetStage") {
+                return Err(told_to_fail());
+            }
+            let settings = &answer["stage"]["autoParticipantRecordingConfiguration"];
+            Ok(Recording {
+                on: settings["storageConfigurationArn"] != "",
+                replicas: settings["recordParticipantReplicas"] == true,
+                settings: settings.to_string(),
+            })
+        }
+        .boxed()
+    }
+}
+
+impl SetRecording for InProcess {
+    fn set_record_replicas<'a>(
+        &'a self,
+        arn: &'a StageArn,
+        recording: &'a Recording,
+        record_replicas: bool,
+    ) -> BoxFuture<'a, Result<Receipt, CallError>> {
+        async move {
+            let mut settings: Value = serde_json::from_str(&recording.settings).unwrap_or_default();
+            settings["recordParticipantReplicas"] = json!(record_replicas);
+            let input = json!({"arn": arn.as_str(), "autoParticipantRecordingConfiguration": settings});
+            // A sweep can be killed before the call takes effect, and after.
+            yield_now().await;
+            let answer = self.call("UpdateStage", input).map(|_| Receipt::default());
+            yield_now().await;
+            answer
         }
         .boxed()
     }

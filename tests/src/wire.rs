@@ -16,6 +16,8 @@ use tokio::task::JoinHandle;
 pub struct Request {
     /// The AWS operation: `Query`, `TransactWriteItems`, `StartParticipantReplication`, …
     pub operation: String,
+    /// What was sent.
+    pub body: Bytes,
     /// When it arrived.
     pub began: Instant,
     /// When its answer was passed back.
@@ -80,12 +82,13 @@ async fn forward(
 ) -> Response {
     let began = Instant::now();
     let operation = operation(&uri, &headers);
-    let answer = proxy.client.request(method, format!("{}{uri}", proxy.target)).headers(headers).body(body);
+    let answer =
+        proxy.client.request(method, format!("{}{uri}", proxy.target)).headers(headers).body(body.clone());
     let response = match answer.send().await {
         Ok(answer) => pass_back(answer).await,
         Err(error) => refuse(&error.to_string()),
     };
-    let request = Request { operation, began, ended: Instant::now() };
+    let request = Request { operation, body, began, ended: Instant::now() };
     proxy.recording.0.lock().unwrap_or_else(PoisonError::into_inner).push(request);
     response
 }

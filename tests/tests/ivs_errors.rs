@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_adapters::{Connection, ConnectionOptions};
 use jiff::SignedDuration;
+use replication::sweep::Recording;
 use replication::{
     CallError, Listed, PublisherKey, ReconnectWindow, Refusal, Rejection, ReplicationKey, StageArn,
     StartRequest,
@@ -146,5 +147,9 @@ async fn calls_are_made_once_whatever_the_answer() {
     let recording = stagelink_tests::wire::Recording::default();
     let recorder = stagelink_tests::Recorder::start(&server.url, &recording).await.unwrap();
     start_at(&recorder.url).await.unwrap_err();
+    assert_eq!(recording.take().len(), 1);
+    let calls = connect(&recorder.url).await.ivs().for_recording();
+    let settings = Recording { on: true, replicas: true, settings: "{}".to_owned() };
+    calls.set.set_record_replicas(&stage("A"), &settings, false).await.unwrap_err();
     assert_eq!(recording.take().len(), 1);
 }

@@ -112,7 +112,8 @@ fn replicas() -> Vec<Replica> {
 fn activity() -> Activity {
     Activity {
         at: "2026-06-29T16:40:39Z".parse().unwrap(),
-        publisher: publisher_key("p"),
+        stage: publisher_key("p").stage,
+        participant: Some("p".parse().unwrap()),
         destination: Some(stage("B")),
         operation: "StartParticipantReplication",
         rule: None,

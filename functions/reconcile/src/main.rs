@@ -1,5 +1,5 @@
-//! Sweeps what IVS says, within a budget of calls, to find what events missed. It makes no call that changes anything: what
-//! has to follow is planned, and left to those who may call.
+//! Sweeps what IVS says, within a budget of calls, to find what events missed. It starts and stops nothing: what has to
+//! follow is planned, and left to those who may call. It keeps the recording of replicas as the rules want it.
 
 use aws_adapters::{Connection, ConnectionOptions};
 use lambda_kit::{Config, ReconcileFunction, telemetry};

@@ -12,7 +12,7 @@
 //! | orders for all stages | `STAGE#*` | `CONTROL` |
 //! | how many replicas run | `STAGE#*` | `COUNT` |
 //! | budget | `BUDGET` | the IVS operation |
-//! | activity | `STAGE#<source>` | `ACT#<time>#<participant>#<destination>` |
+//! | activity | `STAGE#<stage>` | `ACT#<time>#<participant>#<destination>`, with `*` for none |
 //!
 //! Times are RFC 3339 text; `expires_at` is seconds since 1970, as DynamoDB's TTL wants it. `ACT#` sorts before everything
 //! the planner reads, so that one Query leaves history out.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_sdk_ivsrealtime::Client;
 use aws_sdk_ivsrealtime::operation::RequestId;
 use aws_sdk_ivsrealtime::types::ReplicationState;
-use controller::sweep::port::Reads;
+use controller::sweep::port::{Reads, RecordingCalls};
 use controller::{Calls, ListReplicas, StartReplication, StopReplication};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -15,6 +15,7 @@ use tracing::warn;
 use crate::failure::call_error;
 
 mod reads;
+mod recording;
 
 /// IVS Real-Time of one account and Region.
 #[derive(Debug, Clone)]
@@ -56,6 +57,11 @@ impl IvsRealTime {
     /// The reads of the sweep.
     pub fn for_sweeping(&self) -> Reads {
         Reads::all_of(Arc::new(self.clone()))
+    }
+
+    /// The calls about a stage's recording.
+    pub fn for_recording(&self) -> RecordingCalls {
+        RecordingCalls::both_of(Arc::new(self.clone()))
     }
 
     async fn start(&self, request: &StartRequest) -> Result<Receipt, CallError> {

@@ -1,22 +1,24 @@
-//! The history of calls: who, what, why and with what outcome.
+//! The history: which calls were made, by whom, why and with what outcome.
 
 use jiff::Timestamp;
-use replication::{CallError, Moment, Operation, Outcome, PublisherKey, RuleId, StageArn, View};
+use replication::{CallError, Moment, Operation, Outcome, ParticipantId, RuleId, StageArn, View};
 
-/// One call to IVS and its outcome. Kept for a limited time.
+/// One call to IVS and its outcome; or the intent to make one, where no item holds that. Kept for a limited time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Activity {
-    /// When the answer came.
+    /// When the answer came, or when the intent was formed.
     pub at: Timestamp,
-    /// The publisher.
-    pub publisher: PublisherKey,
+    /// The stage: the publisher's, for a call about a publisher.
+    pub stage: StageArn,
+    /// The publisher; none for a call about the stage itself.
+    pub participant: Option<ParticipantId>,
     /// The destination; none for a call about all of them.
     pub destination: Option<StageArn>,
     /// The IVS operation, or what an operator asked for: `Adopt`.
     pub operation: &'static str,
     /// The rule behind it.
     pub rule: Option<RuleId>,
-    /// `ok`, or IVS's code and words.
+    /// `ok`, or IVS's code and words; `intent`, and for what, before the call.
     pub outcome: String,
     /// IVS's request id.
     pub request_id: Option<String>,
@@ -45,7 +47,8 @@ impl Activity {
         let replica = view.replicas.iter().find(|replica| Some(&replica.key) == key);
         Self {
             at: took.latest(),
-            publisher: view.key.clone(),
+            stage: view.key.stage.clone(),
+            participant: Some(view.key.participant.clone()),
             destination: key.map(|key| key.destination.clone()),
             operation: operation.name(),
             rule: replica.and_then(|replica| replica.rule.as_ref()).map(|rule| rule.id.clone()),

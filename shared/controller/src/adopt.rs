@@ -64,7 +64,8 @@ impl Controller {
         adopted.owner = Owner::Stagelink;
         let activity = Activity {
             at: self.clock.now(),
-            publisher: key.publisher(),
+            stage: key.source.clone(),
+            participant: Some(key.participant.clone()),
             destination: Some(key.destination.clone()),
             operation: "Adopt",
             rule: known.rule.as_ref().map(|rule| rule.id.clone()),

@@ -1,7 +1,8 @@
 //! The sweep: reads what IVS says within its own budget of calls, and hands the news to the one loop.
 //!
 //! # Guarantees
-//! * It makes no call that changes anything. What has to follow is planned, and left in the table to those who may call.
+//! * It starts and stops nothing. What has to follow is planned, and left in the table to those who may call. The one thing
+//!   it changes is the recording of replicas, where rules say what it has to be, and only while nothing says hands off.
 //! * A read that fails is no answer: it skips its stage, and only that.
 //! * A stage counts as looked at once everything found there is stored. Killed anywhere, the next sweep looks again.
 //!
@@ -14,18 +15,21 @@ use std::sync::Arc;
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use replication::sweep::agenda::{roster_is_due, to_remember};
-use replication::sweep::{Agenda, Inventory, Look, Roster, StageKnowledge, SweepPolicy, Target, agenda};
+use replication::sweep::{
+    Agenda, Inventory, Look, RecordingCheck, Roster, StageKnowledge, SweepPolicy, Target, agenda,
+};
 use replication::{
     Observation, ParticipantId, PublisherKey, ReplicationKey, SecondWitness, SessionId, StageArn,
 };
 use tracing::{Instrument, info, info_span, warn};
 
 use crate::{Clock, Controller, Invocation, StoreError};
-use port::{Pace, Reads, SweepStore};
+use port::{Pace, Reads, RecordingCalls, SweepStore};
 use witness::{Silence, Witness};
 
 pub mod pace;
 pub mod port;
+mod recording;
 mod tags;
 mod witness;
 
@@ -46,6 +50,8 @@ pub struct Sweep {
     pub controller: Controller,
     /// The reads.
     pub reads: Reads,
+    /// The calls about recordings.
+    pub recordings: RecordingCalls,
     /// When they may be made.
     pub pace: Arc<dyn Pace>,
     /// Time.
@@ -75,6 +81,8 @@ pub struct Swept {
     pub braked: usize,
     /// Publishers with such replicas for whom the sweep was the second witness.
     pub confirmed: usize,
+    /// Stages whose recording of replicas was changed.
+    pub recordings_set: usize,
     /// The age of the oldest knowledge of an active stage, in seconds.
     pub oldest_knowledge: u64,
 }
@@ -98,6 +106,7 @@ impl Sweep {
             inventory,
             open: VecDeque::new(),
             known_at: BTreeMap::new(),
+            recordings_found: BTreeMap::new(),
             swept: Swept { braked, ..Swept::default() },
         };
         let capacity = self.pace.calls_in(until.duration_since(began));
@@ -109,6 +118,7 @@ impl Sweep {
         sweeping.correct_places().await;
         sweeping.plan_again().await;
         sweeping.confirm_what_is_known().await;
+        sweeping.recordings(&roster).await;
         for look in &agenda.looks {
             // Looks do not wait for questions: both have a quota of their own.
             sweeping.ask(self.clock.now()).await;
@@ -138,6 +148,7 @@ struct Sweeping<'a> {
     open: VecDeque<(PublisherKey, SessionId)>,
     unowned: BTreeSet<ReplicationKey>,
     known_at: BTreeMap<StageArn, Timestamp>,
+    recordings_found: BTreeMap<StageArn, RecordingCheck>,
     swept: Swept,
 }
 
@@ -244,9 +255,13 @@ impl Sweeping<'_> {
         changed.into_iter().for_each(|stage| self.inventory.put_knowledge(stage));
     }
 
+    /// Keeps what is known of a stage, with what this sweep found of its recording.
     async fn remember(&self, knowledge: &StageKnowledge) {
-        if let Err(error) = self.sweep.store.remember_stage(knowledge).await {
-            warn!(%error, stage = %knowledge.listed.stage, "not remembered what is known of the stage");
+        let stage = &knowledge.listed.stage;
+        let recording = self.recordings_found.get(stage).copied().or(knowledge.recording);
+        let knowledge = StageKnowledge { recording, ..knowledge.clone() };
+        if let Err(error) = self.sweep.store.remember_stage(&knowledge).await {
+            warn!(%error, %stage, "not remembered what is known of the stage");
         }
     }
 

@@ -24,7 +24,7 @@ pub struct ReconcileFunction {
 }
 
 impl ReconcileFunction {
-    /// A function on this table, with the reads and no call that changes anything.
+    /// A function on this table. It starts and stops nothing.
     pub fn new(config: &Config, connection: &Connection) -> Self {
         let clock = Arc::new(SystemClock);
         // Rules for any stage are read with every publisher, so that they are as those that were compared.
@@ -41,6 +41,7 @@ impl ReconcileFunction {
             store,
             controller,
             reads: connection.ivs().for_sweeping(),
+            recordings: connection.ivs().for_recording(),
             pace: Arc::new(SteadyPace::new(clock.clone(), SteadyPace::SHARE.min(config.quota_share))),
             clock,
             policy: SweepPolicy::default(),
@@ -73,6 +74,7 @@ impl ReconcileFunction {
             "foreign": swept.foreign,
             "braked": swept.braked,
             "confirmed": swept.confirmed,
+            "recordings_set": swept.recordings_set,
             "oldest_knowledge_seconds": swept.oldest_knowledge,
         }))
     }

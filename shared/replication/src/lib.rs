@@ -47,6 +47,7 @@ pub use replica::{
 };
 pub use report::{Decision, Line, Question, Report, Unmatched};
 pub use rule::{
-    Destination, ParticipantFilter, Pattern, ReconnectWindow, Rule, RuleError, Source, Status, Tags,
+    Destination, ParticipantFilter, Pattern, ReconnectWindow, Rule, RuleConflict, RuleError, Source, Status,
+    Tags, check_together,
 };
 pub use view::View;

@@ -8,6 +8,12 @@ use jiff::Timestamp;
 
 use crate::{RuleId, StageArn};
 
+mod check;
+mod conflict;
+
+pub use check::RuleError;
+pub use conflict::{RuleConflict, check_together};
+
 /// One replication rule. "Publishers of the source stage appear on the destination stages."
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
@@ -47,47 +53,12 @@ impl Rule {
     pub const MAX_DESTINATIONS: usize = 20;
     /// Bytes of all attribute keys and values together (IVS API reference: 1 KB).
     pub const MAX_ATTRIBUTE_BYTES: usize = 1024;
+    /// Tags in one selector.
+    pub const MAX_TAGS: usize = 10;
 
     /// Whether the rule acts at `now`: enabled and not expired.
     pub fn is_active(&self, now: Timestamp) -> bool {
         self.status == Status::Enabled && self.expires_at.is_none_or(|end| now < end)
-    }
-
-    /// Checks what can be known without IVS.
-    ///
-    /// # Errors
-    /// The first field that is not as it must be, with its value and what is allowed.
-    pub fn validate(&self) -> Result<(), RuleError> {
-        let error =
-            |field, value: String, allowed| RuleError { rule: self.id.to_string(), field, value, allowed };
-        if self.priority > Self::MAX_PRIORITY {
-            return Err(error("priority", self.priority.to_string(), "0-100"));
-        }
-        if self.destinations.is_empty() || self.destinations.len() > Self::MAX_DESTINATIONS {
-            return Err(error(
-                "destinations",
-                format!("{} entries", self.destinations.len()),
-                "1-20 entries",
-            ));
-        }
-        for (i, destination) in self.destinations.iter().enumerate() {
-            let Destination::Stage(stage) = destination else { continue };
-            if self.source == Source::Stage(stage.clone()) {
-                return Err(error("destinations", stage.to_string(), "a stage other than the rule's source"));
-            }
-            if self.destinations[..i].contains(&Destination::Stage(stage.clone())) {
-                return Err(error("destinations", stage.to_string(), "each destination once"));
-            }
-        }
-        let bytes: usize = self.attributes.iter().map(|(key, value)| key.len() + value.len()).sum();
-        if bytes > Self::MAX_ATTRIBUTE_BYTES {
-            return Err(error(
-                "attributes",
-                format!("{bytes} bytes"),
-                "at most 1024 bytes of keys and values together",
-            ));
-        }
-        Ok(())
     }
 }
 
@@ -212,20 +183,6 @@ impl ReconnectWindow {
     }
 }
 
-/// A rule that cannot be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("rule {rule}: {field} {value} is not valid: allowed is {allowed}")]
-pub struct RuleError {
-    /// The rule's id.
-    pub rule: String,
-    /// The field, as it is written in the rules file.
-    pub field: &'static str,
-    /// Its value, or a measure of it.
-    pub value: String,
-    /// What would have been accepted.
-    pub allowed: &'static str,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,26 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_into_its_own_source_is_refused() {
-        let wrong = Rule { destinations: vec![Destination::Stage(stage("A"))], ..rule() };
-        let text = wrong.validate().unwrap_err().to_string();
-        assert!(
-            text.contains("rule main: destinations") && text.contains("other than the rule's source"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn sizes_are_bounded() {
-        let many = (0..21).map(|i| Destination::Stage(stage(&i.to_string()))).collect();
-        assert!(Rule { destinations: many, ..rule() }.validate().is_err());
-        assert!(Rule { destinations: vec![], ..rule() }.validate().is_err());
-        let twice = vec![Destination::Stage(stage("B")), Destination::Stage(stage("B"))];
-        assert!(Rule { destinations: twice, ..rule() }.validate().is_err());
-        assert!(Rule { priority: 101, ..rule() }.validate().is_err());
-        let attributes = |n: usize| BTreeMap::from([("k".to_owned(), "v".repeat(n))]);
-        assert!(Rule { attributes: attributes(1023), ..rule() }.validate().is_ok());
-        assert!(Rule { attributes: attributes(1024), ..rule() }.validate().is_err());
+    fn a_reconnect_window_is_bounded() {
         assert_eq!(ReconnectWindow::from_seconds(300).map(ReconnectWindow::seconds), Some(300));
         assert_eq!(ReconnectWindow::from_seconds(301), None);
     }

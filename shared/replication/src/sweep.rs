@@ -37,10 +37,12 @@ pub mod agenda;
 mod brake;
 pub mod directory;
 pub mod history;
+pub mod recording;
 pub mod second;
 pub mod stage;
 
 pub use agenda::{Agenda, Look, Roster, Target, agenda};
+pub use recording::{Recording, RecordingCheck, RecordingDue, recordings_due};
 
 /// The spans of time and shares a sweep goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +55,10 @@ pub struct SweepPolicy {
     pub confirm_after: SignedDuration,
     /// Of how many looks one may go along with a confirmation or a page of ListStages, while looks are scarce.
     pub looks_per_extra: usize,
+    /// How long what was found of a stage's recording is taken for granted.
+    pub recording_after: SignedDuration,
+    /// How many stages' recordings one sweep looks at.
+    pub recordings_per_sweep: usize,
 }
 
 impl Default for SweepPolicy {
@@ -62,6 +68,8 @@ impl Default for SweepPolicy {
             doubt: SignedDuration::from_mins(10),
             confirm_after: SignedDuration::from_mins(10),
             looks_per_extra: 25,
+            recording_after: SignedDuration::from_mins(10),
+            recordings_per_sweep: 10,
         }
     }
 }
@@ -109,12 +117,21 @@ pub struct StageKnowledge {
     pub looked_in: Option<SessionId>,
     /// When its publishers were last confirmed to publish.
     pub confirmed_at: Option<Timestamp>,
+    /// What was found of its recording; nothing while no rule had a say in it.
+    pub recording: Option<RecordingCheck>,
 }
 
 impl StageKnowledge {
     /// A stage that is seen for the first time.
     pub fn new(listed: ListedStage, now: Timestamp) -> Self {
-        Self { listed, known_since: now, looked_at: None, looked_in: None, confirmed_at: None }
+        Self {
+            listed,
+            known_since: now,
+            looked_at: None,
+            looked_in: None,
+            confirmed_at: None,
+            recording: None,
+        }
     }
 }
 

@@ -4,261 +4,333 @@
 //! rules:
 //!   - id: main-to-overflow            # 1-64 letters, digits, '-', '_' or '.'
 //!     priority: 50                    # 0-100, default 50; higher wins scarce slots
-//!     source: { stage: "arn:aws:ivs:us-east-1:123456789012:stage/AbCdef1G2hij" }   # or { any: true }
-//!     participants: { user_id: "host-*" }                                           # optional; '*' any run, '?' one
+//!     source: { tags: { role: main } }   # or { stage: <ARN> }, or { any: true }; a stage needs all of the tags
+//!     participants:                   # optional, all if left out; '*' any run, '?' exactly one
+//!       user_id: "host-*"
+//!       attributes: { role: host }    # all of them
 //!     destinations:                   # 1-20, in order of preference
+//!       - tags: { role: overflow }    # every stage with all of these tags
+//!         same: [ show ]              # optional: and with the source stage's value of each of these
 //!       - stage: "arn:aws:ivs:us-east-1:123456789012:stage/XYZdef1G2hij"
 //!     reconnect_window_seconds: 30    # 0-300, default 0
 //!     attributes: { via: main }       # merged over the token's; 1 KB in total
+//!     preempt: true                   # takes the slots of lower priorities; default false
+//!     record_replicas: false          # optional: the destinations' recording of replicas is kept so
 //!     status: enabled                 # enabled (default) or paused
 //!     expires_at: 2026-12-01T20:00:00Z   # optional
 //! ```
+//!
+//! [`replication::Rule::validate`] says what a rule may hold, [`replication::check_together`] which rules contradict each
+//! other.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
+mod document;
+mod error;
+mod rule;
 
-use jiff::Timestamp;
-use replication::{Destination, ParticipantFilter, ReconnectWindow, Rule, RuleError, Source, Status};
+use std::collections::BTreeMap;
+
+use replication::{Rule, RuleError, check_together};
 use serde::Deserialize;
+use serde_path_to_error::{Deserializer, Track};
 
-/// A rules document that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The text is not YAML, or a field is unknown, missing or of the wrong type.
-    #[error("rules file: {0}")]
-    Document(String),
-    /// A field of a rule has a value that is not allowed.
-    #[error("rule {rule}: {field} {value:?} is not valid: allowed is {allowed}")]
-    Field {
-        /// The rule's id.
-        rule: String,
-        /// The field's path within the rule.
-        field: &'static str,
-        /// Its value.
-        value: String,
-        /// What is allowed.
-        allowed: String,
-    },
-    /// A rule as a whole is not valid.
-    #[error(transparent)]
-    Rule(#[from] RuleError),
-    /// Two rules have the same id.
-    #[error("rule {rule}: id {rule:?} is not valid: allowed is each id once")]
-    Twice {
-        /// The id.
-        rule: String,
-    },
-}
+use document::Document;
+pub use error::Error;
 
 /// Reads a rules document. Rules have revision 1; the store knows the real ones.
 ///
 /// # Errors
 /// The first thing that is not as it must be. Nothing of the document is used then.
 pub fn parse(yaml: &str) -> Result<Vec<Rule>, Error> {
-    let document: Document =
-        serde_saphyr::from_str(yaml).map_err(|error| Error::Document(error.to_string()))?;
-    let mut seen = BTreeSet::new();
+    let mut track = Track::new();
+    let document = serde_saphyr::with_deserializer_from_str(yaml, |deserializer| {
+        Document::deserialize(Deserializer::new(deserializer, &mut track))
+    });
+    let document = document.map_err(|error| Error::of_form(&error, &track.path(), yaml))?;
+    let mut lines = BTreeMap::new();
     let mut rules = Vec::new();
-    for entry in document.rules {
-        let rule = entry.rule()?;
-        if !seen.insert(rule.id.clone()) {
-            return Err(Error::Twice { rule: rule.id.to_string() });
+    for (i, entry) in document.rules.into_iter().enumerate() {
+        let line = entry.referenced.line();
+        let located = |error| Error::Rule { line, error };
+        let rule = entry.value.rule(i + 1).map_err(located)?;
+        rule.validate().map_err(located)?;
+        if let Some(first) = lines.insert(rule.id.clone(), line) {
+            return Err(located(RuleError {
+                rule: rule.id.to_string(),
+                field: "id".to_owned(),
+                value: format!("{:?}, as in line {first},", rule.id.as_str()),
+                allowed: "each id once".to_owned(),
+            }));
         }
-        rule.validate()?;
         rules.push(rule);
     }
+    check_together(&rules).map_err(|error| {
+        let line = lines.get(&error.second).copied().unwrap_or(1);
+        Error::Conflict { line, error: Box::new(error) }
+    })?;
     Ok(rules)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    rules: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    id: String,
-    #[serde(default = "default_priority")]
-    priority: i64,
-    source: SourceEntry,
-    #[serde(default)]
-    participants: ParticipantsEntry,
-    destinations: Vec<DestinationEntry>,
-    #[serde(default)]
-    reconnect_window_seconds: i64,
-    #[serde(default)]
-    attributes: BTreeMap<String, String>,
-    #[serde(default)]
-    status: Option<String>,
-    #[serde(default)]
-    expires_at: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SourceEntry {
-    #[serde(default)]
-    stage: Option<String>,
-    #[serde(default)]
-    any: Option<bool>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct ParticipantsEntry {
-    #[serde(default)]
-    user_id: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DestinationEntry {
-    stage: String,
-}
-
-fn default_priority() -> i64 {
-    50
-}
-
-impl Entry {
-    fn rule(self) -> Result<Rule, Error> {
-        let rule = self.id.clone();
-        let error = |field, value: &dyn Display, allowed: &dyn Display| Error::Field {
-            rule: rule.clone(),
-            field,
-            value: value.to_string(),
-            allowed: allowed.to_string(),
-        };
-        let stage = |field, arn: &str| {
-            let parsed: Result<replication::StageArn, replication::IdError> = arn.parse();
-            parsed.map_err(|problem| error(field, &arn, &problem.allowed))
-        };
-        let source = match (&self.source.stage, self.source.any) {
-            (Some(arn), None) => Source::Stage(stage("source.stage", arn)?),
-            (None, Some(true)) => Source::Any,
-            (None, Some(false)) => {
-                return Err(error("source.any", &"false", &"true, or give source.stage instead"));
-            }
-            (None, None) => return Err(error("source", &"{}", &"stage: <ARN>, or any: true")),
-            (Some(_), Some(_)) => return Err(error("source", &"stage and any", &"one of stage and any")),
-        };
-        let pattern =
-            |text: &String| text.parse().map_err(|allowed| error("participants.user_id", text, &allowed));
-        let window =
-            u64::try_from(self.reconnect_window_seconds).ok().and_then(ReconnectWindow::from_seconds);
-        let time = |text: &String| {
-            let parsed: Result<Timestamp, _> = text.parse();
-            parsed.map_err(|_| {
-                error("expires_at", text, &"an RFC 3339 time with zone, such as 2026-12-01T20:00:00Z")
-            })
-        };
-        Ok(Rule {
-            id: self
-                .id
-                .parse()
-                .map_err(|problem: replication::IdError| error("id", &self.id, &problem.allowed))?,
-            revision: 1,
-            priority: u8::try_from(self.priority)
-                .ok()
-                .filter(|priority| *priority <= Rule::MAX_PRIORITY)
-                .ok_or_else(|| error("priority", &self.priority, &"0-100"))?,
-            status: match self.status.as_deref() {
-                None | Some("enabled") => Status::Enabled,
-                Some("paused") => Status::Paused,
-                Some(other) => return Err(error("status", &other, &"enabled, paused")),
-            },
-            source,
-            participants: ParticipantFilter {
-                user_id: self.participants.user_id.as_ref().map(pattern).transpose()?,
-                ..ParticipantFilter::default()
-            },
-            destinations: self
-                .destinations
-                .iter()
-                .map(|destination| stage("destinations.stage", &destination.stage).map(Destination::Stage))
-                .collect::<Result<_, _>>()?,
-            reconnect_window: window
-                .ok_or_else(|| error("reconnect_window_seconds", &self.reconnect_window_seconds, &"0-300"))?,
-            attributes: self.attributes,
-            preempt: false,
-            record_replicas: None,
-            expires_at: self.expires_at.as_ref().map(time).transpose()?,
-        })
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use replication::{Destination, ParticipantFilter, Source, Status};
+
     use super::*;
 
     const A: &str = "arn:aws:ivs:us-east-1:123456789012:stage/A";
     const B: &str = "arn:aws:ivs:us-east-1:123456789012:stage/B";
 
-    fn one(extra: &str) -> Result<Vec<Rule>, Error> {
-        parse(&format!(
-            "rules:\n  - id: r\n    source: {{ stage: \"{A}\" }}\n    destinations: [ {{ stage: \"{B}\" }} ]\n{extra}"
-        ))
+    /// A document with two rules: a plain one of priority 90, and from line 6 on rule `second`, with these lines.
+    fn with(lines: &str) -> Result<Vec<Rule>, Error> {
+        let first = "rules:\n  - id: first\n    priority: 90\n    source: { any: true }\n    destinations: ";
+        parse(&format!("{first}[ {{ stage: \"{B}\" }} ]\n  - id: second\n{lines}"))
+    }
+
+    fn refused(lines: &str) -> String {
+        let error = with(lines).unwrap_err().to_string();
+        error.strip_prefix("rules file, line ").map(str::to_owned).unwrap()
+    }
+
+    /// The rest of rule `second`, which is fine, and these lines.
+    fn plus(lines: &str) -> String {
+        format!("    source: {{ stage: \"{A}\" }}\n    destinations: [ {{ stage: \"{B}\" }} ]\n{lines}")
     }
 
     #[test]
     fn the_documented_form_is_read() {
-        let text = concat!(
-            "    priority: 70\n    participants: { user_id: \"host-*\" }\n    reconnect_window_seconds: 30\n",
-            "    attributes: { via: main }\n    status: paused\n    expires_at: 2026-12-01T20:00:00Z\n",
+        let documented: String = include_str!("lib.rs")
+            .lines()
+            .filter_map(|line| line.strip_prefix("//! "))
+            .skip_while(|line| *line != "rules:")
+            .take_while(|line| *line != "```")
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let rule = parse(&documented).unwrap().remove(0);
+        let tags = |key: &str, value: &str| BTreeMap::from([(key.to_owned(), value.to_owned())]);
+        assert_eq!(rule.source, Source::Tags(tags("role", "main")));
+        assert_eq!(
+            rule.destinations,
+            [
+                Destination::Tags { tags: tags("role", "overflow"), same: vec!["show".to_owned()] },
+                Destination::Stage("arn:aws:ivs:us-east-1:123456789012:stage/XYZdef1G2hij".parse().unwrap()),
+            ]
         );
-        let rule = one(text).unwrap().remove(0);
-        assert_eq!((rule.priority, rule.reconnect_window.seconds(), rule.status), (70, 30, Status::Paused));
+        assert_eq!((rule.priority, rule.reconnect_window.seconds(), rule.status), (50, 30, Status::Enabled));
         assert!(rule.participants.matches("host-1") && !rule.participants.matches("guest"));
-        assert_eq!(rule.attributes["via"], "main");
-        assert_eq!(rule.expires_at.unwrap().to_string(), "2026-12-01T20:00:00Z");
+        assert_eq!(rule.participants.attributes["role"].as_str(), "host");
+        assert_eq!((rule.preempt, rule.record_replicas), (true, Some(false)));
+        assert_eq!(
+            (rule.attributes["via"].as_str(), rule.expires_at.unwrap().to_string().as_str()),
+            ("main", "2026-12-01T20:00:00Z")
+        );
     }
 
     #[test]
     fn what_is_not_said_has_its_default() {
-        let rule = one("").unwrap().remove(0);
+        let rule = with(&plus("")).unwrap().remove(1);
         assert_eq!((rule.priority, rule.reconnect_window.seconds(), rule.status), (50, 0, Status::Enabled));
+        assert_eq!((rule.preempt, rule.record_replicas), (false, None));
+        assert_eq!((rule.participants, rule.expires_at), (ParticipantFilter::default(), None));
     }
 
     #[test]
-    fn a_source_may_be_any_stage() {
-        let text = format!(
-            "rules: [ {{ id: r, source: {{ any: true }}, destinations: [ {{ stage: \"{B}\" }} ] }} ]"
-        );
-        assert_eq!(parse(&text).unwrap()[0].source, Source::Any);
+    fn a_text_need_not_be_quoted_to_stay_as_it_is() {
+        let rule = with(&plus("    attributes: { n: 5, version: 1.10, 7: yes, at: 2026-12-01 }\n"))
+            .unwrap()
+            .remove(1);
+        let expected = [("7", "yes"), ("at", "2026-12-01"), ("n", "5"), ("version", "1.10")];
+        assert_eq!(rule.attributes, expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
     }
 
     #[test]
-    fn every_wrong_value_is_named_with_its_rule_and_what_is_allowed() {
-        for (text, words) in [
-            ("    priority: 101\n", ["priority", "101", "0-100"]),
-            ("    priority: -1\n", ["priority", "-1", "0-100"]),
-            ("    reconnect_window_seconds: 301\n", ["reconnect_window_seconds", "301", "0-300"]),
-            ("    status: on\n", ["status", "on", "paused"]),
-            ("    expires_at: tomorrow\n", ["expires_at", "tomorrow", "RFC 3339"]),
-            ("    participants: { user_id: \"\" }\n", ["participants.user_id", "\"\"", "1-128"]),
-            ("    colour: red\n", ["colour", "unknown field", "line"]),
-            ("    priority: high\n", ["high", "rules file", "line"]),
+    fn every_wrong_value_is_named_with_its_line_its_rule_and_what_is_allowed() {
+        for (lines, expected) in [
+            ("    priority: 101\n", "6: rule second: priority 101 is not valid: allowed is 0-100"),
+            ("    priority: -1\n", "6: rule second: priority -1"),
+            (
+                "    priority: high\n",
+                "9: rule second: priority \"high\" is not valid: allowed is a whole number, 0-100",
+            ),
+            ("    priority: 5.5\n", "9: rule second: priority \"5.5\""),
+            (
+                "    priority: [ 5 ]\n",
+                "9: rule second: priority (a list) is not valid: allowed is a whole number",
+            ),
+            (
+                "    priority: 5\n    priority: 6\n",
+                "10: rule second: priority (a second time) is not valid: allowed is each field once",
+            ),
+            (
+                "    reconnect_window_seconds: 301\n",
+                "6: rule second: reconnect_window_seconds 301 is not valid: allowed is 0-300",
+            ),
+            (
+                "    reconnect_window_seconds: soon\n",
+                "9: rule second: reconnect_window_seconds \"soon\" is not valid: allowed is a whole number, 0-300",
+            ),
+            ("    status: on\n", "6: rule second: status \"on\" is not valid: allowed is enabled, paused"),
+            (
+                "    expires_at: tomorrow\n",
+                "6: rule second: expires_at \"tomorrow\" is not valid: allowed is an RFC 3339 time",
+            ),
+            (
+                "    preempt: maybe\n",
+                "9: rule second: preempt \"maybe\" is not valid: allowed is true or false",
+            ),
+            (
+                "    record_replicas: 1\n",
+                "9: rule second: record_replicas \"1\" is not valid: allowed is true or false",
+            ),
+            (
+                "    participants: { user_id: \"\" }\n",
+                "6: rule second: participants.user_id \"\" is not valid: allowed is 1-128",
+            ),
+            (
+                "    participants: { attributes: { role: \"\" } }\n",
+                "6: rule second: participants.attributes.role \"\"",
+            ),
+            (
+                "    participants: { attributes: { role: [ x ] } }\n",
+                "9: rule second: participants.attributes.role (a list) is not valid: allowed is a text",
+            ),
+            (
+                "    participants: [ x ]\n",
+                "9: rule second: participants (a list) is not valid: allowed is a mapping of user_id and attributes",
+            ),
+            (
+                "    attributes: { via: ~ }\n",
+                "9: rule second: attributes.via \"~\" is not valid: allowed is a text",
+            ),
+            (
+                "    colour: red\n",
+                "9: rule second: colour is no field: allowed are id, priority, source, participants,",
+            ),
+            (
+                "    participants: { colour: red }\n",
+                "9: rule second: participants.colour is no field: allowed are user_id, attributes",
+            ),
         ] {
-            let error = one(text).unwrap_err().to_string();
-            for word in words {
-                assert!(error.contains(word), "{word:?} is not in: {error}");
-            }
+            let text = refused(&plus(lines));
+            assert!(text.starts_with(expected), "{expected}\n{text}");
         }
-        let own = parse(&format!(
-            "rules: [ {{ id: r, source: {{ stage: \"{A}\" }}, destinations: [ {{ stage: \"{A}\" }} ] }} ]"
-        ));
-        assert!(own.unwrap_err().to_string().contains("a stage other than the rule's source"));
-        let arn =
-            parse("rules: [ { id: r, source: { stage: here }, destinations: [] } ]").unwrap_err().to_string();
-        assert!(arn.contains("source.stage \"here\"") && arn.contains("arn:aws:ivs:"), "{arn}");
+    }
+
+    #[test]
+    fn a_source_is_exactly_one_of_stage_tags_and_any() {
+        for (source, expected) in [
+            (
+                "{}",
+                "6: rule second: source with none of them is not valid: allowed is exactly one of stage, tags and any",
+            ),
+            ("{ any: true, tags: { role: x } }", "6: rule second: source with tags and any is not valid"),
+            (
+                "{ any: false }",
+                "6: rule second: source.any false is not valid: allowed is true, or stage or tags instead",
+            ),
+            (
+                "{ stage: here }",
+                "6: rule second: source.stage \"here\" is not valid: allowed is 1-128 characters",
+            ),
+            ("{ tags: {} }", "6: rule second: source.tags of 0 tags is not valid: allowed is 1-10 tags"),
+            (
+                "{ tags: [ x ] }",
+                "7: rule second: source.tags (a list) is not valid: allowed is a mapping of keys to values",
+            ),
+            ("{ tag: {} }", "7: rule second: source.tag is no field: allowed are stage, tags, any"),
+            (
+                "here",
+                "7: rule second: source \"here\" is not valid: allowed is a mapping with exactly one of",
+            ),
+        ] {
+            let text =
+                refused(&format!("    source: {source}\n    destinations: [ {{ stage: \"{B}\" }} ]\n"));
+            assert!(text.starts_with(expected), "{expected}\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_destination_is_a_stage_or_tags() {
+        for (destinations, expected) in [
+            (
+                "[ { stage: there } ]",
+                "6: rule second: destinations[0].stage \"there\" is not valid: allowed is 1-128 characters",
+            ),
+            (
+                "[ { tags: { a: b } }, {} ]",
+                "6: rule second: destinations[1] with none of them is not valid: allowed is exactly one of stage and tags",
+            ),
+            ("[ { stage: x, tags: { a: b } } ]", "6: rule second: destinations[0] with stage and tags"),
+            (
+                "[ { same: [ show ] } ]",
+                "6: rule second: destinations[0].same [ show ] is not valid: allowed is same only together with tags",
+            ),
+            ("[ { stage: x, same: [] } ]", "6: rule second: destinations[0].same [  ] is not valid"),
+            (
+                "[ { tags: { a: b }, same: show } ]",
+                "8: rule second: destinations[0].same \"show\" is not valid: allowed is a list of keys of tags",
+            ),
+            ("[ { tags: { \"aws:x\": b } } ]", "6: rule second: destinations[0].tags with the key \"aws:x\""),
+            (
+                "[ { tags: { a: b }, to: c } ]",
+                "8: rule second: destinations[0].to is no field: allowed are stage, tags, same",
+            ),
+            ("[]", "6: rule second: destinations of 0 entries is not valid: allowed is 1-20 entries"),
+            (
+                "[ x ]",
+                "8: rule second: destinations[0] \"x\" is not valid: allowed is a mapping with stage, or with tags and same",
+            ),
+            ("x", "8: rule second: destinations \"x\" is not valid: allowed is a list of 1-20 destinations"),
+        ] {
+            let text = refused(&format!("    source: {{ any: true }}\n    destinations: {destinations}\n"));
+            assert!(text.starts_with(expected), "{expected}\n{text}");
+        }
+        let text = refused("    source: { any: true }\n");
+        assert!(
+            text.ends_with("rule second: destinations is missing: allowed is a list of 1-20 destinations"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_rule_without_a_readable_id_is_named_by_its_place() {
+        let rest = format!("source: {{ any: true }}, destinations: [ {{ stage: \"{B}\" }} ] }}");
+        for (start, expected) in [
+            ("{ ", "2: rule number 2: id is missing: allowed is 1-64 letters"),
+            ("{ id: \"a b\", ", "2: rule number 2: id \"a b\" is not valid: allowed is 1-64 letters"),
+            ("{ id: \"a b\", colour: red, ", "2: rule number 2: colour is no field"),
+            ("{ id: [ 5 ], ", "2: rule number 2: id (a list) is not valid: allowed is 1-64 letters"),
+        ] {
+            let text =
+                parse(&format!("rules: [ {{ id: first, {rest},\n{start}{rest} ]")).unwrap_err().to_string();
+            assert!(text.starts_with(&format!("rules file, line {expected}")), "{expected}\n{text}");
+        }
     }
 
     #[test]
     fn an_id_may_stand_only_once() {
-        let rule =
-            format!("{{ id: r, source: {{ stage: \"{A}\" }}, destinations: [ {{ stage: \"{B}\" }} ] }}");
-        assert!(matches!(parse(&format!("rules: [ {rule}, {rule} ]")), Err(Error::Twice { .. })));
+        let rule = format!("{{ id: r, source: {{ any: true }}, destinations: [ {{ stage: \"{B}\" }} ] }}");
+        let error = parse(&format!("rules: [ {rule},\n{rule} ]")).unwrap_err().to_string();
+        let expected =
+            "rules file, line 2: rule r: id \"r\", as in line 1, is not valid: allowed is each id once";
+        assert_eq!(error, expected);
+    }
+
+    #[test]
+    fn two_rules_that_contradict_each_other_are_refused() {
+        let text = refused(&plus("    priority: 90\n    preempt: true\n"));
+        assert!(
+            text.starts_with("6: rules first and second contradict each other: both have priority 90"),
+            "{text}"
+        );
+        assert!(text.contains("preempt is false and true"), "{text}");
+    }
+
+    #[test]
+    fn what_is_not_a_list_of_rules_is_refused() {
+        for text in ["", "rules:", "rules: 5", "ruels: []", "rules: [ {", "\t- x", "rules: []\nmore: 5"] {
+            let error = parse(text).unwrap_err();
+            assert!(matches!(error, Error::Document { .. }), "{text:?}: {error}");
+            assert!(error.to_string().starts_with("rules file, line "), "{error}");
+        }
+        assert_eq!(parse("rules: []"), Ok(vec![]));
     }
 }

@@ -6,7 +6,7 @@ use controller::{Store, StoreError, Write};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use replication::budget::Book;
-use replication::{PublisherKey, View};
+use replication::{PublisherKey, Replica, StageArn, View};
 
 use super::InProcess;
 
@@ -24,6 +24,14 @@ impl Store for InProcess {
 
     fn budgets(&self) -> BoxFuture<'_, Result<Book, StoreError>> {
         self.store.budgets()
+    }
+
+    fn replicas_to<'a>(
+        &'a self,
+        destination: &'a StageArn,
+        phase: &'static str,
+    ) -> BoxFuture<'a, Result<Vec<Replica>, StoreError>> {
+        self.store.replicas_to(destination, phase)
     }
 
     fn write<'a>(&'a self, write: &'a Write) -> BoxFuture<'a, Result<(), StoreError>> {

@@ -11,7 +11,8 @@ pub(crate) struct ActivityItem {
     pub(crate) sk: String,
     schema: u8,
     at: String,
-    participant: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    participant: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     activity_destination: Option<String>,
     operation: String,
@@ -27,10 +28,11 @@ pub(crate) struct ActivityItem {
 impl From<&Activity> for ActivityItem {
     fn from(activity: &Activity) -> Self {
         let destination = activity.destination.as_ref().map(ToString::to_string);
-        let participant = activity.publisher.participant.to_string();
+        let participant = activity.participant.as_ref().map(ToString::to_string);
+        let about = |name: &Option<String>| name.clone().unwrap_or_else(|| "*".to_owned());
         Self {
-            pk: stage_pk(&activity.publisher.stage),
-            sk: format!("ACT#{:.9}#{participant}#{}", activity.at, destination.as_deref().unwrap_or("*")),
+            pk: stage_pk(&activity.stage),
+            sk: format!("ACT#{:.9}#{}#{}", activity.at, about(&participant), about(&destination)),
             schema: SCHEMA,
             at: activity.at.to_string(),
             participant,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use replication::sweep::{ListedStage, StageKnowledge};
+use replication::sweep::{ListedStage, RecordingCheck, StageKnowledge};
 use serde::{Deserialize, Serialize};
 
 use super::{ANY_STAGE, HISTORY, SCHEMA, Timestamp, Unreadable, check_schema, parse, parse_some, stage_pk};
@@ -24,7 +24,17 @@ pub(crate) struct StageItem {
     looked_in: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     confirmed_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recording: Option<RecordingItem>,
     expires_at: i64,
+}
+
+/// What was found of the stage's recording.
+#[derive(Debug, Serialize, Deserialize)]
+struct RecordingItem {
+    record_replicas: bool,
+    in_line: bool,
+    at: String,
 }
 
 impl StageItem {
@@ -44,6 +54,11 @@ impl StageItem {
             looked_at: known.looked_at.map(|at| at.to_string()),
             looked_in: known.looked_in.as_ref().map(ToString::to_string),
             confirmed_at: known.confirmed_at.map(|at| at.to_string()),
+            recording: known.recording.map(|found| RecordingItem {
+                record_replicas: found.record_replicas,
+                in_line: found.in_line,
+                at: found.at.to_string(),
+            }),
             // What is not looked at any more is forgotten.
             expires_at: (now + HISTORY).as_second(),
         }
@@ -62,7 +77,15 @@ impl StageItem {
             looked_at: parse_some("looked_at", self.looked_at.as_ref())?,
             looked_in: parse_some("looked_in", self.looked_in.as_ref())?,
             confirmed_at: parse_some("confirmed_at", self.confirmed_at.as_ref())?,
+            recording: self.recording.as_ref().map(RecordingItem::read).transpose()?,
         })
+    }
+}
+
+impl RecordingItem {
+    fn read(&self) -> Result<RecordingCheck, Unreadable> {
+        let at = parse("recording.at", &self.at)?;
+        Ok(RecordingCheck { record_replicas: self.record_replicas, in_line: self.in_line, at })
     }
 }
 
@@ -86,5 +109,28 @@ impl ListingItem {
     pub(crate) fn read(&self) -> Result<Timestamp, Unreadable> {
         check_schema(self.schema)?;
         parse("listed_at", &self.listed_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_found_of_a_recording_is_read_back_and_may_be_absent() {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let stage = "arn:aws:ivs:us-east-1:123456789012:stage/A".parse().unwrap();
+        let listed = ListedStage { stage, name: String::new(), tags: BTreeMap::new(), active_session: None };
+        let known = StageKnowledge::new(listed, now);
+        let found = RecordingCheck { record_replicas: true, in_line: false, at: now };
+        for known in [StageKnowledge { recording: Some(found), ..known.clone() }, known.clone()] {
+            let item = serde_json::to_value(StageItem::new(&known, now)).unwrap();
+            assert_eq!(item.get("recording").is_some(), known.recording.is_some());
+            assert_eq!(serde_json::from_value::<StageItem>(item).unwrap().read().unwrap(), known);
+        }
+        let wrong = RecordingItem { record_replicas: true, in_line: true, at: "soon".to_owned() };
+        let item = StageItem { recording: Some(wrong), ..StageItem::new(&known, now) };
+        let error = item.read().unwrap_err().of("pk", "sk").to_string();
+        assert!(error.contains("attribute recording.at is soon: allowed is"), "{error}");
     }
 }

@@ -204,7 +204,7 @@ fn next(token: Option<String>) -> Option<String> {
     token.filter(|token| !token.is_empty())
 }
 
-fn unreadable(message: &str) -> CallError {
+pub(super) fn unreadable(message: &str) -> CallError {
     CallError {
         refusal: Refusal::Unavailable,
         code: "Unreadable".to_owned(),

@@ -11,7 +11,7 @@ use replication::{Budget, Limit};
 use crate::Clock;
 use crate::sweep::port::{Pace, Read};
 
-/// A share of the quota of every read.
+/// A share of the quota of every call.
 pub struct SteadyPace {
     clock: Arc<dyn Clock>,
     limit: Limit,

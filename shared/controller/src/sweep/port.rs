@@ -1,4 +1,4 @@
-//! What the sweep needs of the world: one trait per IVS read, its own part of the table, and leave to call.
+//! What the sweep needs of the world: one trait per IVS call, its own part of the table, and leave to call.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use replication::sweep::{
-    Inventory, ListedEvent, ListedParticipant, ListedSession, ListedStage, StageKnowledge,
+    Inventory, ListedEvent, ListedParticipant, ListedSession, ListedStage, Recording, StageKnowledge,
 };
-use replication::{CallError, ParticipantId, SessionId, StageArn, Tags};
+use replication::{CallError, ParticipantId, Receipt, SessionId, StageArn, Tags};
 
 use crate::{GetParticipant, GetStage, ListReplicas, StoreError};
 
@@ -104,7 +104,40 @@ impl Reads {
     }
 }
 
-/// A read with a quota of its own: 5 calls per second each (IVS service quotas).
+/// Reads how a stage records. IAM: `ivs:GetStage`.
+pub trait GetRecording: Send + Sync {
+    /// Calls GetStage once.
+    fn get_recording<'a>(&'a self, stage: &'a StageArn) -> BoxFuture<'a, Result<Recording, CallError>>;
+}
+
+/// Changes how a stage records. IAM: `ivs:UpdateStage`.
+pub trait SetRecording: Send + Sync {
+    /// Calls UpdateStage once, no retry: all of `recording` as it was read, but for the recording of replicas.
+    fn set_record_replicas<'a>(
+        &'a self,
+        stage: &'a StageArn,
+        recording: &'a Recording,
+        record_replicas: bool,
+    ) -> BoxFuture<'a, Result<Receipt, CallError>>;
+}
+
+/// The calls about a stage's recording.
+#[derive(Clone)]
+pub struct RecordingCalls {
+    /// GetStage.
+    pub get: Arc<dyn GetRecording>,
+    /// UpdateStage.
+    pub set: Arc<dyn SetRecording>,
+}
+
+impl RecordingCalls {
+    /// One that can do both.
+    pub fn both_of<T: GetRecording + SetRecording + 'static>(ivs: Arc<T>) -> Self {
+        Self { get: ivs.clone(), set: ivs }
+    }
+}
+
+/// A call with a quota of its own: 5 calls per second each (IVS service quotas). All but the last are reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Read {
     /// ListStages.
@@ -121,6 +154,8 @@ pub enum Read {
     Replicas,
     /// GetParticipant.
     Participant,
+    /// UpdateStage.
+    Update,
 }
 
 /// Leave to call IVS, so that the sweep keeps to its share of each quota.

@@ -206,7 +206,8 @@ impl<'a> Witness<'a> {
     ) -> Result<Observation, Silence> {
         let reads = self.reads;
         let ask = reads.participant.get_participant(publisher, session);
-        let attributes = self.call_before(until.min(self.until), Read::Participant, ask).await?;
+        self.leave(Read::Participant, until).await?;
+        let attributes = self.answer(Read::Participant, ask).await?;
         let at = Moment::between(self.sent_at, self.clock.now());
         Ok(Observation::Attributes { key: publisher.clone(), attributes, at })
     }
@@ -280,23 +281,26 @@ impl<'a> Witness<'a> {
     }
 
     /// One call, once there is leave for it.
-    async fn call<T>(
+    pub(super) async fn call<T>(
         &mut self,
         read: Read,
         call: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, Silence> {
-        self.call_before(self.until, read, call).await
+        self.leave(read, self.until).await?;
+        self.answer(read, call).await
     }
 
-    async fn call_before<T>(
+    /// Waits until there is leave for one call, no longer than `until`.
+    pub(super) async fn leave(&mut self, read: Read, until: Timestamp) -> Result<(), Silence> {
+        if self.pace.take(read, until.min(self.until)).await { Ok(()) } else { Err(Silence::OutOfTime) }
+    }
+
+    /// The answer to a call for which there is leave.
+    pub(super) async fn answer<T>(
         &mut self,
-        until: Timestamp,
         read: Read,
         call: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, Silence> {
-        if !self.pace.take(read, until).await {
-            return Err(Silence::OutOfTime);
-        }
         self.calls += 1;
         self.sent_at = self.clock.now();
         call.await.map_err(|error| {
