@@ -18,13 +18,13 @@ use jiff::{SignedDuration, Timestamp};
 use replication::invariant::applied;
 use replication::policy::fnv1a;
 use replication::{
-    BlockedReason, CallError, Capabilities, Context, Desired, Lease, Moment, Observation, Operation, Outcome,
-    Phase, Plan, Policy, PublisherKey, Refusal, Replica, Report, Step, View, plan,
+    BlockedReason, CallError, Context, Desired, Lease, Moment, Observation, Operation, Outcome, Phase, Plan,
+    Policy, PublisherKey, Refusal, Replica, Report, Step, View, plan,
 };
 use tracing::{debug, info, warn};
 
 use crate::{Activity, Calls, CallsLeft, Clock, Store, StoreError, Write};
-use asking::without;
+use asking::Answers;
 
 /// How often a lost race is run again before the event is given back.
 const MAX_CONFLICTS: u32 = 20;
@@ -120,11 +120,11 @@ impl Controller {
         invocation: &Invocation,
     ) -> Result<Handled, Error> {
         let until = self.wait_until(invocation);
-        let mut can = self.calls.capabilities();
+        let mut answers = Answers::default();
         let mut conflicts = 0;
         let mut polls = 0;
         loop {
-            match self.round(publisher, news, &mut can, invocation, until).await? {
+            match self.round(publisher, news, &mut answers, invocation, until).await? {
                 Round::Done(handled) => return Ok(handled),
                 Round::Conflict => {
                     conflicts += 1;
@@ -158,7 +158,7 @@ impl Controller {
         &self,
         publisher: &PublisherKey,
         news: Option<&Observation>,
-        can: &mut Capabilities,
+        answers: &mut Answers,
         invocation: &Invocation,
         until: Timestamp,
     ) -> Result<Round, Error> {
@@ -170,23 +170,23 @@ impl Controller {
         if let Some(news) = news {
             news.fold_into(&mut view, &self.policy);
         }
-        let mut learnt = None;
+        let mut learnt = answers.fold_into(&mut view, &self.policy);
         loop {
             let now = self.clock.now();
             let context = Context {
                 now,
                 policy: &self.policy,
-                can: *can,
+                can: answers.left(self.calls.capabilities()),
                 allowance: self.calls_left.allowance(now),
                 holder: &invocation.id,
             };
             let plan = plan(&view, context);
             if !plan.asks.is_empty() {
-                let Some(asked) = self.ask(&plan.asks, &stored, view, now, invocation).await? else {
+                let Some(asked) = self.ask(&plan.asks, &stored, view, invocation, answers).await? else {
                     return Ok(Round::Conflict);
                 };
-                *can = without(*can, &asked.unanswered);
-                (stored, view, learnt) = (asked.stored, asked.view, asked.stage.or(learnt));
+                (stored, view) = (asked.clone(), asked);
+                learnt = answers.fold_into(&mut view, &self.policy).or(learnt);
                 continue;
             }
             view = applied(&view, &plan);
