@@ -2,9 +2,10 @@
 //! and the news that led to it is stored before it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures::future::{OptionFuture, join};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use replication::sweep::{ListedStage, StageKnowledge};
 use replication::{
     Allowance, CallError, Capabilities, Context, Moment, Observation, Operation, Plan, Policy, Question,
@@ -15,8 +16,8 @@ use tracing::{info, warn};
 use super::{Controller, Error, Invocation, not_allowed, stamp};
 use crate::{StoreError, Write};
 
-/// How soon a free call is looked for again.
-const LOOK_AGAIN: SignedDuration = SignedDuration::from_millis(50);
+/// Those who wait for a free call come back spread over this time: at once, all but a few would lose a race.
+const SPREAD_MS: u64 = 1_000;
 
 /// What was asked in one invocation. Whatever has to be read again meanwhile, it is not asked again.
 #[derive(Default)]
@@ -131,12 +132,14 @@ impl Controller {
 
     /// When a question may be asked that only waits for a free call; nothing if there is none.
     pub(super) fn next_ask(&self, view: &View, made: &Plan, context: Context<'_>) -> Option<Timestamp> {
-        let unlimited = Context { allowance: Allowance::UNLIMITED, ..context };
-        let waiting = made.report.questions().iter().any(|question| !made.asks.contains(question));
-        let waiting = if waiting { plan(view, unlimited).asks } else { Vec::new() };
+        if made.report.questions().is_empty() {
+            return None;
+        }
+        let waiting = plan(view, Context { allowance: Allowance::UNLIMITED, ..context }).asks;
         let free = waiting.into_iter().map(Operation::answering);
         let free = free.map(|operation| self.calls_left.next_free(operation, context.now)).min()?;
-        let soon = context.now.checked_add(LOOK_AGAIN).unwrap_or(Timestamp::MAX);
-        Some(made.wake_at.unwrap_or(Timestamp::MAX).min(free.max(soon)))
+        let spread = 1 + stamp(context.holder, &view.key, context.now) % SPREAD_MS;
+        let due = free.checked_add(Duration::from_millis(spread)).ok()?;
+        Some(made.wake_at.map_or(due, |wake| wake.min(due)))
     }
 }
