@@ -1,19 +1,20 @@
 //! Hours in milliseconds: a clock that jumps to the next sleeper when nobody has anything else to do, and the simulated IVS as the
 //! controller's ports on that clock.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use controller::{Calls, Clock, ListReplicas, StartReplication, StopReplication};
+use controller::{Calls, Clock, GetParticipant, ListReplicas, StartReplication, StopReplication};
 use futures::FutureExt;
 use futures::future::{BoxFuture, poll_fn};
 use ivs_sim::{ApiError, Simulator, VirtualClock};
 use jiff::{SignedDuration, Timestamp};
 use replication::{
-    CallError, Listed, PublisherKey, Receipt, Refusal, Rejection, ReplicationKey, StartRequest,
+    CallError, Listed, PublisherKey, Receipt, Refusal, Rejection, ReplicationKey, SessionId, StartRequest,
 };
 use serde_json::{Value, json};
 
@@ -103,6 +104,7 @@ impl SimulatedIvs {
             start: Some(Arc::new(self.clone())),
             stop: Some(Arc::new(self.clone())),
             list: Some(Arc::new(self.clone())),
+            participant: Some(Arc::new(self.clone())),
             ..Calls::default()
         }
     }
@@ -178,6 +180,25 @@ impl ListReplicas for SimulatedIvs {
                 Some(Listed { destination, destination_session })
             });
             Ok(listed.collect())
+        }
+        .boxed()
+    }
+}
+
+impl GetParticipant for SimulatedIvs {
+    fn get_participant<'a>(
+        &'a self,
+        publisher: &'a PublisherKey,
+        session: &'a SessionId,
+    ) -> BoxFuture<'a, Result<BTreeMap<String, String>, CallError>> {
+        let input = json!({
+            "stageArn": publisher.stage.as_str(),
+            "sessionId": session.as_str(),
+            "participantId": publisher.participant.as_str(),
+        });
+        async move {
+            let answer = self.call("GetParticipant", input).await?;
+            Ok(serde_json::from_value(answer["participant"]["attributes"].clone()).unwrap_or_default())
         }
         .boxed()
     }

@@ -193,6 +193,27 @@ fn many_executors_together_keep_within_the_budget() {
     }
 }
 
+/// Every rule asks for an attribute: nobody is asked for twice, and the questions keep within the budget as starts do.
+#[test]
+fn questions_of_many_keep_within_the_budget() {
+    let crowd = Crowd::publish(60);
+    let filter = BTreeMap::from([("role".to_owned(), "*".parse().unwrap())]);
+    let rules = crowd.news.iter().zip(&crowd.destinations).enumerate().map(|(i, (news, destination))| {
+        let rule = rule(i, &[news.publisher().stage, destination.clone()]);
+        Rule { participants: ParticipantFilter { user_id: None, attributes: filter.clone() }, ..rule }
+    });
+    crowd.store.replace_rules(rules.collect());
+    crowd.clock.clone().run(crowd.deliver());
+
+    let ledger = crowd.ivs.simulator.ledger();
+    let asked: Vec<_> = ledger.into_iter().filter(|entry| entry.operation == "GetParticipant").collect();
+    let each: std::collections::BTreeSet<_> = asked.iter().map(|entry| &entry.key).collect();
+    println!("{} of 60 asked for while the events were at hand", asked.len());
+    assert_eq!(each.len(), asked.len(), "nobody twice");
+    assert!((25..=60).contains(&asked.len()), "{}: the others are left to the sweep", asked.len());
+    assert!(most_in_a_second(&asked) <= 5 && asked.iter().all(|entry| entry.status == 200));
+}
+
 #[test]
 fn who_left_while_waiting_costs_no_call() {
     let crowd = Crowd::publish(40);

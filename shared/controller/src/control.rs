@@ -18,15 +18,14 @@ use jiff::{SignedDuration, Timestamp};
 use replication::invariant::applied;
 use replication::policy::fnv1a;
 use replication::{
-    BlockedReason, CallError, Capabilities, Context, Crowd, Desired, Lease, Moment, Observation, Operation,
-    Outcome, Phase, Plan, Policy, PublisherKey, Refusal, Replica, Report, SecondWitness, StageArn, Step,
-    View, plan,
+    BlockedReason, CallError, Context, Crowd, Desired, Lease, Moment, Observation, Operation, Outcome, Phase,
+    Plan, Policy, PublisherKey, Refusal, Replica, Report, SecondWitness, StageArn, Step, View, plan,
 };
 use tracing::{debug, info, warn};
 
 use crate::placement::Placement;
 use crate::{Activity, Calls, CallsLeft, Clock, Store, StoreError, Write};
-use asking::without;
+use asking::Answers;
 
 /// How often a lost race is run again before the event is given back.
 pub(crate) const MAX_CONFLICTS: u32 = 20;
@@ -145,7 +144,7 @@ impl Controller {
         invocation: &Invocation,
     ) -> Result<Handled, Error> {
         let until = self.wait_until(invocation);
-        let mut carried = Carried { can: self.calls.capabilities(), witness, full: BTreeMap::new() };
+        let mut carried = Carried { answers: Answers::default(), witness, full: BTreeMap::new() };
         let mut conflicts = 0;
         let mut polls = 0;
         loop {
@@ -202,24 +201,26 @@ impl Controller {
         if let Some(news) = news {
             news.fold_into(&mut view, &self.policy);
         }
-        let mut learnt = None;
+        let mut learnt = carried.answers.fold_into(&mut view, &self.policy);
         loop {
             let now = self.clock.now();
             let context = Context {
                 now,
                 policy: &self.policy,
-                can: carried.can,
+                can: carried.answers.left(self.calls.capabilities()),
                 allowance: self.calls_left.allowance(now),
                 holder: &invocation.id,
                 witness: carried.witness,
             };
             let plan = plan(&view, context);
             if !plan.asks.is_empty() {
-                let Some(asked) = self.ask(&plan.asks, &stored, view, now, invocation).await? else {
+                let Some(asked) =
+                    self.ask(&plan.asks, &stored, view, invocation, &mut carried.answers).await?
+                else {
                     return Ok(Round::Conflict);
                 };
-                carried.can = without(carried.can, &asked.unanswered);
-                (stored, view, learnt) = (asked.stored, asked.view, asked.stage.or(learnt));
+                (stored, view) = (asked.clone(), asked);
+                learnt = carried.answers.fold_into(&mut view, &self.policy).or(learnt);
                 continue;
             }
             view = applied(&view, &plan);
@@ -420,8 +421,8 @@ fn stamp(holder: &str, publisher: &PublisherKey, now: Timestamp) -> u64 {
 
 /// What goes along from round to round.
 struct Carried<'a> {
-    /// The calls that may still be planned: a question without an answer is not asked again.
-    can: Capabilities,
+    /// What was answered: nothing is asked twice.
+    answers: Answers,
     /// What a sweep says from readings of its own.
     witness: Option<&'a SecondWitness>,
     /// Destinations that had no place left.

@@ -21,7 +21,8 @@
 //!   it, and can only make it start again.
 //! * What is known already is not told again: a sweep of a world that is as the table says gives no observation.
 //!
-//! [`agenda()`] says what to read, [`mod@directory`] which stages rules can select as destinations, [`mod@stage`], [`mod@history`] and [`mod@second`] what the answers mean.
+//! [`agenda()`] says what to read, [`mod@stage`], [`mod@history`] and [`mod@second`] what the answers mean, and
+//! [`mod@directory`] which stages rules can select as destinations.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

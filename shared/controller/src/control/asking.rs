@@ -1,45 +1,66 @@
 //! Asking IVS what a plan depends on. A read changes nothing, so it needs no intent; but its call is taken from the budget,
 //! and the news that led to it is stored before it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures::future::{OptionFuture, join};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use replication::sweep::{ListedStage, StageKnowledge};
 use replication::{
-    Allowance, CallError, Capabilities, Context, Moment, Observation, Operation, Plan, Question, Refusal,
-    View, plan,
+    Allowance, CallError, Capabilities, Context, Moment, Observation, Operation, Plan, Policy, Question,
+    Refusal, View, plan,
 };
 use tracing::{info, warn};
 
 use super::{Controller, Error, Invocation, not_allowed, stamp};
 use crate::{StoreError, Write};
 
-/// How soon a free call is looked for again.
-const LOOK_AGAIN: SignedDuration = SignedDuration::from_millis(50);
+/// Those who wait for a free call come back spread over this time: at once, all but a few would lose a race.
+const SPREAD_MS: u64 = 1_000;
 
-/// What asking came to.
-pub(super) struct Asked {
-    /// The view as it is stored.
-    pub(super) stored: View,
-    /// The same with the answers.
-    pub(super) view: View,
-    /// The stage that was asked for, to be stored.
-    pub(super) stage: Option<StageKnowledge>,
-    /// Questions without an answer. Asking again at once would not help.
-    pub(super) unanswered: Vec<Question>,
+/// What was asked in one invocation. Whatever has to be read again meanwhile, it is not asked again.
+#[derive(Default)]
+pub(super) struct Answers {
+    stage: Option<StageKnowledge>,
+    attributes: Option<Observation>,
+    unanswered: BTreeSet<Question>,
+}
+
+impl Answers {
+    /// What may still be asked: a question that had no answer would have none at once.
+    pub(super) fn left(&self, can: Capabilities) -> Capabilities {
+        let open = |question| !self.unanswered.contains(&question);
+        Capabilities {
+            get_stage: can.get_stage && open(Question::Tags),
+            get_participant: can.get_participant && open(Question::Attributes),
+            ..can
+        }
+    }
+
+    /// Takes the answers into a view that does not know them. Gives the stage, if it has to be stored.
+    pub(super) fn fold_into(&self, view: &mut View, policy: &Policy) -> Option<StageKnowledge> {
+        let attributes = view.publisher.as_ref().and_then(|publisher| publisher.attributes.as_ref());
+        if let Some(news) = self.attributes.as_ref().filter(|_| attributes.is_none()) {
+            news.fold_into(view, policy);
+        }
+        let stage = self.stage.clone().filter(|_| view.tags.is_none())?;
+        view.tags = Some(stage.listed.tags.clone());
+        Some(stage)
+    }
 }
 
 impl Controller {
-    /// Stores the news in `view`, and asks. Nothing, if somebody else interfered.
+    /// Stores the news in `view`, and asks. Gives the view as it is stored; nothing, if somebody else interfered.
     pub(super) async fn ask(
         &self,
         asks: &[Question],
         stored: &View,
         view: View,
-        now: Timestamp,
         invocation: &Invocation,
-    ) -> Result<Option<Asked>, Error> {
+        answers: &mut Answers,
+    ) -> Result<Option<View>, Error> {
+        let now = self.clock.now();
         let operations: Vec<_> = asks.iter().copied().map(Operation::answering).collect();
         let budgets = self.calls_left.spend(&operations, now, stamp(&invocation.id, &view.key, now));
         let write = Write { budgets, ..Write::between(stored, &view) };
@@ -51,27 +72,21 @@ impl Controller {
             }
         }
         let stored = write.stored(view);
-        let mut asked = Asked { view: stored.clone(), stored, stage: None, unanswered: Vec::new() };
-        let (tags, attributes) = join(
-            OptionFuture::from(asks.contains(&Question::Tags).then(|| self.stage(&asked.stored))),
-            OptionFuture::from(asks.contains(&Question::Attributes).then(|| self.attributes(&asked.stored))),
+        let (stage, attributes) = join(
+            OptionFuture::from(asks.contains(&Question::Tags).then(|| self.stage(&stored))),
+            OptionFuture::from(asks.contains(&Question::Attributes).then(|| self.attributes(&stored))),
         )
         .await;
-        if let Some(answer) = tags
-            && let Some(listed) = self.answer(Question::Tags, answer, &mut asked, invocation).await?
-        {
-            asked.view.tags = Some(listed.tags.clone());
-            asked.stage = Some(StageKnowledge::new(listed, now));
+        if let Some(answer) = stage {
+            let listed = self.answer(Question::Tags, answer, &stored, invocation, answers).await?;
+            answers.stage = listed.map(|listed| StageKnowledge::new(listed, now));
         }
-        if let Some(answer) = attributes
-            && let Some(attributes) =
-                self.answer(Question::Attributes, answer, &mut asked, invocation).await?
-        {
-            let at = Moment::between(now, self.clock.now());
-            let news = Observation::Attributes { key: asked.view.key.clone(), attributes, at };
-            news.fold_into(&mut asked.view, &self.policy);
+        if let Some(answer) = attributes {
+            let attributes = self.answer(Question::Attributes, answer, &stored, invocation, answers).await?;
+            let (key, at) = (stored.key.clone(), Moment::between(now, self.clock.now()));
+            answers.attributes = attributes.map(|attributes| Observation::Attributes { key, attributes, at });
         }
-        Ok(Some(asked))
+        Ok(Some(stored))
     }
 
     async fn stage(&self, view: &View) -> Result<ListedStage, CallError> {
@@ -94,8 +109,9 @@ impl Controller {
         &self,
         question: Question,
         answer: Result<T, CallError>,
-        asked: &mut Asked,
+        view: &View,
         invocation: &Invocation,
+        answers: &mut Answers,
     ) -> Result<Option<T>, StoreError> {
         let operation = Operation::answering(question);
         match answer {
@@ -105,10 +121,9 @@ impl Controller {
             }
             Err(error) => {
                 warn!(operation = operation.name(), %error, "not answered, and left to the sweep");
-                asked.unanswered.push(question);
+                answers.unanswered.insert(question);
                 if matches!(error.refusal, Refusal::Throttled { .. }) {
-                    let key = asked.view.key.clone();
-                    self.slow_down(operation, self.clock.now(), invocation, &key).await?;
+                    self.slow_down(operation, self.clock.now(), invocation, &view.key).await?;
                 }
                 Ok(None)
             }
@@ -117,23 +132,14 @@ impl Controller {
 
     /// When a question may be asked that only waits for a free call; nothing if there is none.
     pub(super) fn next_ask(&self, view: &View, made: &Plan, context: Context<'_>) -> Option<Timestamp> {
-        let unlimited = Context { allowance: Allowance::UNLIMITED, ..context };
-        let waiting = made.report.questions().iter().any(|question| !made.asks.contains(question));
-        let waiting = if waiting { plan(view, unlimited).asks } else { Vec::new() };
+        if made.report.questions().is_empty() {
+            return None;
+        }
+        let waiting = plan(view, Context { allowance: Allowance::UNLIMITED, ..context }).asks;
         let free = waiting.into_iter().map(Operation::answering);
         let free = free.map(|operation| self.calls_left.next_free(operation, context.now)).min()?;
-        let soon = context.now.checked_add(LOOK_AGAIN).unwrap_or(Timestamp::MAX);
-        Some(made.wake_at.unwrap_or(Timestamp::MAX).min(free.max(soon)))
+        let spread = 1 + stamp(context.holder, &view.key, context.now) % SPREAD_MS;
+        let due = free.checked_add(Duration::from_millis(spread)).ok()?;
+        Some(made.wake_at.map_or(due, |wake| wake.min(due)))
     }
-}
-
-/// What may be asked after these questions had no answer.
-pub(super) fn without(mut can: Capabilities, unanswered: &[Question]) -> Capabilities {
-    for question in unanswered {
-        match question {
-            Question::Tags => can.get_stage = false,
-            Question::Attributes => can.get_participant = false,
-        }
-    }
-    can
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use controller::{CallsLeft, Controller, Handled, Turn};
+use controller::{CallsLeft, Controller, Handled, Store, Turn, Write};
+use futures::FutureExt;
 use jiff::SignedDuration;
 use replication::budget::Book;
 use replication::{Budget, Operation, ParticipantFilter, Question, Rule, Source};
 
-use crate::world::{World, rule, to};
-use crate::{assert_inventory, deliver};
+use crate::world::{Task, World, publisher, rule, to};
+use crate::{assert_inventory, deliver, invocation};
 
 /// Hosts on main stages appear on B and C.
 fn hosts() -> Rule {
@@ -94,6 +95,25 @@ fn a_function_that_may_not_ask_leaves_the_question() {
     let world = world(&MAIN, &HOST);
     let handled = deliver(&world, &world.controller(false, true, true), &world.publish()).unwrap();
     assert_eq!((questions(&handled), world.calls().len()), (vec![Question::Tags], 0));
+}
+
+/// Somebody else writes the publisher between the answer and the intent: everything is read again, and nobody asked again.
+#[test]
+fn a_lost_race_asks_nothing_again() {
+    let world = world(&MAIN, &HOST);
+    let news = world.publish();
+    let controller = world.controller(true, true, true);
+    let invocation = invocation(&world, "one");
+    let mut task = Task::new(controller.handle(&news, &invocation));
+    while !world.calls().contains(&"get participant".to_owned()) {
+        assert!(task.poll(&world).is_none());
+    }
+    let publisher = world.store.load(&publisher()).now_or_never().unwrap().unwrap().publisher;
+    let other = Write { publisher, ..Write::default() };
+    world.store.write(&other).now_or_never().unwrap().unwrap();
+    task.run(&world).unwrap();
+    assert_eq!(world.calls(), ["get stage", "get participant", "start B", "start C"]);
+    assert_inventory(&world);
 }
 
 /// Who is asked about first may have the higher priority: nothing is started before the answer.

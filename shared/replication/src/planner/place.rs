@@ -132,7 +132,7 @@ impl<'a> Planning<'a> {
             let why = format!("all {slots} concurrent replications of the participant are taken");
             return self.line(want.line(Decision::Block(reason), why));
         }
-        if self.finds_destination_full(&known) {
+        if hands_off.is_none() && self.finds_destination_full(&known) {
             return self.wait_for_place(want, &known, asked);
         }
         self.free_slots -= 1;
