@@ -97,8 +97,8 @@ impl Festival {
         for (source, half) in self.sources.iter().zip(["A", "B"]) {
             for participant in (0..6).map(|i| format!("{half}p{i}")) {
                 match how {
-                    Stopping::Unpublish => drop(simulator.unpublish(source.as_str(), &participant).unwrap()),
-                    _ => drop(simulator.leave(source.as_str(), &participant).unwrap()),
+                    Stopping::Unpublish => simulator.unpublish(source.as_str(), &participant).unwrap(),
+                    _ => simulator.leave(source.as_str(), &participant).unwrap(),
                 }
             }
         }
