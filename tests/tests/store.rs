@@ -77,6 +77,7 @@ fn replicas() -> Vec<Replica> {
         destination_session: Some("aBC1c2d3e4f".parse().unwrap()),
         attempts: 4,
         next_attempt: Some(at("2026-06-29T16:40:40.000000001Z")),
+        wanted_until: Some(at("2026-06-29T18:00:00.5Z")),
         lease: Some(Lease {
             holder: "request-1".to_owned(),
             since: at("2026-06-29T16:40:33.987654321Z"),

@@ -96,7 +96,7 @@ pub struct Due {
 /// Kinds of work, in the order in which they are done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DueClass {
-    /// A replica has to be stopped: it costs money while it waits.
+    /// A replica has to be stopped, now or when its rule expires: it costs money while it waits.
     Release,
     /// IVS has to be asked whether a replica runs.
     Verify,
@@ -116,6 +116,7 @@ impl DueClass {
             _ if replica.lease.is_some() => Self::Lease,
             (Phase::Starting | Phase::Stopping, _) => Self::Verify,
             (_, Desired::Released) => Self::Release,
+            _ if replica.due() == replica.wanted_until => Self::Release,
             (_, Desired::Replicated) => Self::Start,
         }
     }

@@ -4,6 +4,7 @@
 mod cases;
 mod crashes;
 mod races;
+mod timed;
 mod world;
 
 use std::sync::Arc;

@@ -130,7 +130,8 @@ fn last_error() -> impl Strategy<Value = LastError> {
 fn a_replica(destination: &'static str) -> impl Strategy<Value = Replica> {
     let owner = sample::select(vec![Owner::Nobody, Owner::Stagelink, Owner::Foreign]);
     let desired = sample::select(vec![Desired::Replicated, Desired::Released]);
-    let times = (option::of(timestamp()), option::of(lease()), option::of(last_error()));
+    let end = option::weighted(0.2, timestamp());
+    let times = (option::of(timestamp()), option::of(lease()), option::of(last_error()), end);
     let seconds = sample::select(vec![0, 5, 30, 300]);
     let behind = option::of(Just(RuleRef { id: "rule-0".parse().unwrap(), revision: 1, priority: 1 }));
     (phase(), owner, desired, behind, evidence(), times, 0..4_u32, seconds).prop_map(
@@ -140,7 +141,7 @@ fn a_replica(destination: &'static str) -> impl Strategy<Value = Replica> {
             desired,
             rule,
             evidence,
-            (next_attempt, lease, last_error),
+            (next_attempt, lease, last_error, wanted_until),
             attempts,
             seconds,
         )| {
@@ -154,6 +155,7 @@ fn a_replica(destination: &'static str) -> impl Strategy<Value = Replica> {
                 evidence,
                 attempts,
                 next_attempt,
+                wanted_until,
                 lease,
                 last_error,
                 version: 1,

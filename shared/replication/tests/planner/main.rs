@@ -8,4 +8,5 @@ mod calls;
 mod foreign;
 mod publish;
 mod scene;
+mod timed;
 mod unpublish;
