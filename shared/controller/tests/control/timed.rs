@@ -1,6 +1,7 @@
 //! A rule that expires: nobody waits for its end, and it comes on time.
 
 use controller::{DueClass, Handled, Queue};
+use jiff::SignedDuration;
 use replication::{Phase, Replica, Rule};
 
 use crate::world::{DONE_WITHOUT_ANSWER, NO_ANSWER, THROTTLED, Task, World, rule, time, to};
@@ -58,18 +59,14 @@ fn an_end_that_moved_is_read_again_when_the_old_one_comes() {
 /// The call for the replica is under way when the rule expires: its answer makes the replica due at once.
 #[test]
 fn a_start_under_way_at_the_end_is_stopped_after_its_answer() {
-    let end = world_start_takes();
-    let world = World::new(vec![Rule { expires_at: Some(end), ..rule("show", &["B"]) }]);
+    let in_the_middle = time(0) + SignedDuration::from_millis(10);
+    let world = World::new(vec![Rule { expires_at: Some(in_the_middle), ..rule("show", &["B"]) }]);
     let news = world.publish();
     let starts_only = world.controller(true, false, false);
     let handled = deliver(&world, &starts_only, &news).unwrap();
     assert!(matches!(handled, Handled::Deferred(_, due) if due <= world.now()), "{handled:?}");
+    world.advance(1);
     do_what_is_due(&world, &news);
     assert_eq!(world.calls(), ["start B", "stop B"]);
     assert!(world.store.replicas().iter().all(|replica| replica.phase == Phase::Stopped));
-}
-
-/// A moment in the middle of the first call.
-fn world_start_takes() -> jiff::Timestamp {
-    time(0) + jiff::SignedDuration::from_millis(10)
 }
