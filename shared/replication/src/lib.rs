@@ -2,7 +2,8 @@
 //!
 //! Read in this order: [`id`] and [`moment`] (the vocabulary), [`rule`] (what a customer wants), [`publisher`] and
 //! [`replica`] (what is known), [`observation`] (how knowledge grows), [`planner`] (what to do next), [`outcome`] (what a
-//! call's answer means) and [`invariant`] (what must always hold).
+//! call's answer means) and [`invariant`] (what must always hold). [`versus`] stands on top of it: rules that begin and end
+//! together.
 //!
 //! # Guarantees
 //! * Everything here is a total, synchronous function of values: no async, no clock, no environment, no randomness.
@@ -24,10 +25,11 @@ pub mod replica;
 pub mod report;
 pub mod rule;
 pub mod sweep;
+pub mod versus;
 pub mod view;
 
 pub use budget::{Allowance, Book, Budget, Limit, Operation};
-pub use id::{IdError, ParticipantId, PublisherKey, ReplicationKey, RuleId, SessionId, StageArn};
+pub use id::{IdError, ParticipantId, PublisherKey, ReplicationKey, RuleId, SessionId, StageArn, VersusId};
 pub use moment::{Evidence, Moment, Standing};
 pub use observation::Observation;
 pub use outcome::{CallError, Listed, Outcome, Receipt, Refusal, Rejection};
@@ -39,4 +41,5 @@ pub use report::{Decision, Line, Report, Unmatched};
 pub use rule::{
     Destination, ParticipantFilter, Pattern, ReconnectWindow, Rule, RuleError, Source, Status, Tags,
 };
+pub use versus::{Versus, VersusError, VersusState, VersusTerms};
 pub use view::View;

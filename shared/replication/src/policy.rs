@@ -23,6 +23,8 @@ pub struct Policy {
     pub stage_gone_retry: SignedDuration,
     /// Wait after IVS denied access: somebody has to change a policy first.
     pub access_denied_retry: SignedDuration,
+    /// How long a versus session may take until all its replications run.
+    pub versus_start: SignedDuration,
 }
 
 impl Default for Policy {
@@ -36,6 +38,7 @@ impl Default for Policy {
             backoff_cap: SignedDuration::from_secs(60),
             stage_gone_retry: SignedDuration::from_hours(1),
             access_denied_retry: SignedDuration::from_secs(300),
+            versus_start: SignedDuration::from_secs(15),
         }
     }
 }
