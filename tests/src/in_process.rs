@@ -107,7 +107,7 @@ impl InProcess {
         let calls = Calls { start: Some(self.clone()), stop: Some(self.clone()), list: Some(self.clone()) };
         let controller =
             Controller { calls_left: CallsLeft::share(100, Turn::Queue), ..self.controller(calls) };
-        let dispatcher = Dispatcher { controller, queue: self.store.clone() };
+        let dispatcher = Dispatcher { controller, queue: self.store.clone(), versus: self.store.clone() };
         dispatcher.run(&self.invocation("dispatch", 10)).await.map(drop)
     }
 

@@ -62,7 +62,7 @@ impl Crowd {
 
     fn dispatcher(&self) -> Dispatcher {
         let controller = self.controller(Turn::Queue, Patience(Duration::ZERO), self.ivs.calls());
-        Dispatcher { controller, queue: self.store.clone() }
+        Dispatcher { controller, queue: self.store.clone(), versus: self.store.clone() }
     }
 
     /// An invocation that has a minute.

@@ -1,7 +1,7 @@
 //! The ports to the world and the one loop of Stagelink: observe, plan, record the intent, execute, record the outcome.
 //!
 //! [`port`] says what the controller needs of IVS, of its store and of time. [`control`] is the loop, [`sweep`] looks for what
-//! events missed. [`memory`] holds the store that tests use.
+//! events missed, [`versus`] runs versus sessions. [`memory`] holds the store that tests use.
 
 pub mod activity;
 pub mod calls_left;
@@ -10,6 +10,7 @@ pub mod dispatch;
 pub mod memory;
 pub mod port;
 pub mod sweep;
+pub mod versus;
 
 pub use activity::Activity;
 pub use calls_left::{BudgetWrite, CallsLeft, Turn};
@@ -18,6 +19,7 @@ pub use dispatch::{Dispatched, Dispatcher};
 pub use memory::MemoryStore;
 pub use port::{
     Calls, Clock, Due, DueClass, ListReplicas, Queue, StartReplication, StopReplication, Store, StoreError,
-    Write,
+    Work, Write,
 };
 pub use sweep::{Sweep, Swept};
+pub use versus::port::VersusStore;

@@ -31,7 +31,7 @@ impl DispatchFunction {
             patience: Patience(Duration::ZERO),
             calls_left: CallsLeft::share(config.quota_share, Turn::Queue),
         };
-        Self { dispatcher: Dispatcher { controller, queue: store } }
+        Self { dispatcher: Dispatcher { controller, queue: store.clone(), versus: store } }
     }
 
     /// Works until nothing is due before the function's time is over.
