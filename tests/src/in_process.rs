@@ -9,6 +9,7 @@ use controller::sweep::pace::SteadyPace;
 use controller::sweep::port::{
     GetStage, ListParticipantEvents, ListParticipants, ListStageSessions, ListStages, Page, Reads,
 };
+use controller::versus::Judge;
 use controller::{
     Calls, CallsLeft, Clock, Controller, Dispatcher, Invocation, ListReplicas, MemoryStore, Patience,
     StartReplication, StopReplication, StoreError, Swept, Turn,
@@ -51,12 +52,12 @@ impl InProcess {
     /// A world with these rules.
     pub fn new(config: ivs_sim::Config) -> Arc<Self> {
         let time = Arc::new(VirtualClock::default());
-        Arc::new(Self {
-            simulator: Simulator::new(config, time.clone()),
-            store: Arc::default(),
-            time,
-            lies: Mutex::default(),
-        })
+        Self::around(Simulator::new(config, time.clone()), time)
+    }
+
+    /// A world around an IVS that there is already.
+    pub fn around(simulator: Simulator, time: Arc<VirtualClock>) -> Arc<Self> {
+        Arc::new(Self { simulator, store: Arc::default(), time, lies: Mutex::default() })
     }
 
     /// Replaces all rules. Nobody is told.
@@ -107,7 +108,11 @@ impl InProcess {
         let calls = Calls { start: Some(self.clone()), stop: Some(self.clone()), list: Some(self.clone()) };
         let controller =
             Controller { calls_left: CallsLeft::share(100, Turn::Queue), ..self.controller(calls) };
-        let dispatcher = Dispatcher { controller, queue: self.store.clone(), versus: self.store.clone() };
+        let dispatcher = Dispatcher {
+            controller,
+            queue: self.store.clone(),
+            versus: Judge::new(self.store.clone(), None),
+        };
         dispatcher.run(&self.invocation("dispatch", 10)).await.map(drop)
     }
 

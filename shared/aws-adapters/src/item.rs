@@ -8,6 +8,7 @@
 //! | stage | `STAGE#<stage>` | `STAGE` |
 //! | when all stages were listed | `STAGE#*` | `STAGE` |
 //! | budget | `BUDGET` | the IVS operation |
+//! | versus session | `VERSUS#<id>` | `VERSUS` |
 //! | activity | `STAGE#<source>` | `ACT#<time>#<participant>#<destination>` |
 //!
 //! Times are RFC 3339 text; `expires_at` is seconds since 1970, as DynamoDB's TTL wants it. `ACT#` sorts before everything
@@ -19,6 +20,7 @@ mod publisher;
 mod replica;
 mod rule;
 mod stage;
+mod versus;
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -33,6 +35,7 @@ pub(crate) use publisher::PublisherItem;
 pub(crate) use replica::ReplicaItem;
 pub(crate) use rule::RuleItem;
 pub(crate) use stage::{ListingItem, StageItem};
+pub(crate) use versus::{VersusItem, versus_pk};
 
 /// The version of this wire form. Items of a later one are not read.
 pub(crate) const SCHEMA: u8 = 1;

@@ -15,6 +15,7 @@ mod inventory;
 mod publishers;
 mod queue;
 mod rules;
+mod versus;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

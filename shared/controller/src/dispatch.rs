@@ -2,7 +2,7 @@
 //!
 //! Order: by class (what costs money first), then by rule priority, then by how long it has been waiting. Each publisher is
 //! reconciled by the same loop that events use; so what is no longer wanted when its turn comes costs no call at all. Versus
-//! sessions are judged ([`versus::attend`]), and the publishers they are about are reconciled at once.
+//! sessions are judged ([`Judge::attend`]), and the publishers they are about are reconciled at once.
 //!
 //! # Guarantees
 //! * One that fails or hangs delays no other: publishers are reconciled side by side.
@@ -15,13 +15,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures::future::{BoxFuture, Either, join_all, select};
+use futures::future::{BoxFuture, Either, select};
 use futures::stream::{FuturesUnordered, StreamExt};
 use jiff::{SignedDuration, Timestamp};
-use replication::{Operation, PublisherKey, VersusId};
+use replication::Operation;
 use tracing::warn;
 
-use crate::{Controller, Due, Error, Invocation, Queue, StoreError, VersusStore, Work, versus};
+use crate::versus::Judge;
+use crate::{Controller, Due, Error, Invocation, Queue, StoreError, Work};
 
 /// What is read of each class at a time.
 pub const PAGE: usize = 500;
@@ -42,8 +43,8 @@ pub struct Dispatcher {
     pub controller: Controller,
     /// What waits for its time.
     pub queue: Arc<dyn Queue>,
-    /// Versus sessions.
-    pub versus: Arc<dyn VersusStore>,
+    /// Judges versus sessions.
+    pub versus: Judge,
 }
 
 /// What one invocation came to.
@@ -134,23 +135,13 @@ impl Dispatcher {
     ) -> BoxFuture<'a, (Work, Result<(), Error>)> {
         Box::pin(async move {
             let result = match &work {
-                Work::Publisher(publisher) => self.reconcile(publisher, invocation).await,
-                Work::Versus(id) => self.attend(id, invocation).await,
+                Work::Publisher(publisher) => {
+                    self.controller.reconcile(publisher, None, invocation).await.map(drop)
+                }
+                Work::Versus(id) => self.versus.attend(id, &self.controller, invocation).await,
             };
             (work, result)
         })
-    }
-
-    async fn reconcile(&self, publisher: &PublisherKey, invocation: &Invocation) -> Result<(), Error> {
-        self.controller.reconcile(publisher, None, invocation).await.map(drop)
-    }
-
-    /// Judges a session, and reconciles whom that concerns.
-    async fn attend(&self, id: &VersusId, invocation: &Invocation) -> Result<(), Error> {
-        let now = self.controller.clock.now();
-        let concerned = versus::attend(&*self.versus, id, now, &self.controller.policy).await?;
-        let each = concerned.iter().map(|publisher| self.reconcile(publisher, invocation));
-        join_all(each).await.into_iter().collect()
     }
 }
 

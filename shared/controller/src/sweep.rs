@@ -23,6 +23,7 @@ use witness::{Silence, Witness};
 
 pub mod pace;
 pub mod port;
+pub mod scout;
 mod witness;
 
 /// How often a sweep is begun.

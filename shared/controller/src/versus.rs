@@ -4,13 +4,17 @@
 //! * A session and its rules change together or not at all. What the rules want is done by those who do it for every rule.
 //! * A session that is not over is due, so that one whose judge was killed is judged by the next.
 
-use futures::future::try_join_all;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::future::{join, join_all, try_join_all};
 use jiff::Timestamp;
 use replication::versus::{judge, to_plan};
-use replication::{Policy, PublisherKey, Versus, VersusError, VersusId, VersusState, VersusTerms};
+use replication::{Policy, PublisherKey, Versus, VersusError, VersusId, VersusState, VersusTerms, View};
 use tracing::{info, warn};
 
-use crate::StoreError;
+use crate::sweep::scout::Scout;
+use crate::{Controller, Invocation, StoreError, control};
 
 pub mod port;
 
@@ -18,6 +22,68 @@ use port::VersusStore;
 
 /// How often a lost race is run again.
 const MAX_CONFLICTS: usize = 20;
+
+/// Judges sessions, and before that looks at who is on their stages.
+///
+/// An event of a stage without rules is not kept, so that somebody who began to publish before the session is not known. One
+/// look at each stage finds them, when the session's rules are in force and no further event is lost on them.
+pub struct Judge {
+    /// The sessions.
+    pub store: Arc<dyn VersusStore>,
+    /// Looks at IVS; without it only those count who are known.
+    pub scout: Option<Scout>,
+    /// Sessions whose stages were looked at.
+    looked_at: Mutex<BTreeSet<VersusId>>,
+}
+
+impl Judge {
+    /// A judge who has not looked at anything yet.
+    pub fn new(store: Arc<dyn VersusStore>, scout: Option<Scout>) -> Self {
+        Self { store, scout, looked_at: Mutex::default() }
+    }
+
+    /// Brings a session to where it should be, with everybody whom it concerns.
+    ///
+    /// # Errors
+    /// As the loop's; the session stays due then, or those whom it concerns are.
+    pub async fn attend(
+        &self,
+        id: &VersusId,
+        controller: &Controller,
+        invocation: &Invocation,
+    ) -> Result<(), control::Error> {
+        let reconcile = |publishers: Vec<PublisherKey>| async move {
+            let each = publishers.iter().map(|publisher| controller.reconcile(publisher, None, invocation));
+            join_all(each).await.into_iter().try_for_each(|done| done.map(drop))
+        };
+        let Some(versus) = self.store.versus(id).await? else { return Ok(()) };
+        if let Some(scout) = self.scout.as_ref().filter(|_| self.is_new(&versus)) {
+            let views = views(&*self.store, &versus).await?;
+            let until = versus.start_deadline(&controller.policy).min(invocation.deadline);
+            let look = async {
+                for news in scout.publishers(&versus, &views, until).await {
+                    if let Err(error) = controller.handle(&news, invocation).await {
+                        warn!(%error, versus = %id, "not taken in yet");
+                    }
+                }
+            };
+            let planned = reconcile(to_plan(&versus, &views, controller.clock.now()));
+            let (_, planned) = join(look, planned).await;
+            self.looked_at().insert(id.clone());
+            planned?;
+        }
+        let concerned = judge_now(&*self.store, id, controller.clock.now(), &controller.policy).await?;
+        reconcile(concerned).await
+    }
+
+    fn is_new(&self, versus: &Versus) -> bool {
+        versus.state == VersusState::Starting && !self.looked_at().contains(&versus.terms.id)
+    }
+
+    fn looked_at(&self) -> MutexGuard<'_, BTreeSet<VersusId>> {
+        self.looked_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// A request that was not granted.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +156,7 @@ pub async fn end_early(store: &dyn VersusStore, id: &VersusId, now: Timestamp) -
 /// # Errors
 /// [`StoreError`]; the session stays due then. A lost race is none: whoever won it has left the session as it should be, or
 /// due.
-pub async fn attend(
+pub async fn judge_now(
     store: &dyn VersusStore,
     id: &VersusId,
     now: Timestamp,
@@ -99,8 +165,7 @@ pub async fn attend(
     let Some(versus) = store.versus(id).await?.filter(|versus| !versus.is_over()) else {
         return Ok(Vec::new());
     };
-    let stages = versus.terms.stages.iter().map(|stage| store.views_on(stage));
-    let views = try_join_all(stages).await?.concat();
+    let views = views(store, &versus).await?;
     let after = versus.judged(&judge(&versus, &views, now, policy));
     if after.state != versus.state {
         match store.write_versus(&after).await {
@@ -113,6 +178,12 @@ pub async fn attend(
         }
     }
     Ok(to_plan(&after, &views, now))
+}
+
+/// Everybody on the stages of a session.
+async fn views(store: &dyn VersusStore, versus: &Versus) -> Result<Vec<View>, StoreError> {
+    let stages = versus.terms.stages.iter().map(|stage| store.views_on(stage));
+    Ok(try_join_all(stages).await?.concat())
 }
 
 /// Changes a session as `changed` says, or leaves it.

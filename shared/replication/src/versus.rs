@@ -20,7 +20,9 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::moment::later;
-use crate::{Destination, ParticipantFilter, ReconnectWindow, Rule, Source, StageArn, Status, VersusId};
+use crate::{
+    Destination, ParticipantFilter, Policy, ReconnectWindow, Rule, Source, StageArn, Status, VersusId,
+};
 
 pub mod judge;
 
@@ -148,6 +150,11 @@ impl Versus {
             VersusState::Running => Some(self.ends_at),
             VersusState::Ended | VersusState::Failed(_) => None,
         }
+    }
+
+    /// Until when all of it has to run, or it fails.
+    pub fn start_deadline(&self, policy: &Policy) -> Timestamp {
+        later(self.starts_at, policy.versus_start).min(self.ends_at)
     }
 
     /// The rules by which it acts: from each stage to all the others until its end. Whether it still does is not asked.

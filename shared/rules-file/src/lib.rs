@@ -64,6 +64,10 @@ pub fn parse(yaml: &str) -> Result<Vec<Rule>, Error> {
         if !seen.insert(rule.id.clone()) {
             return Err(Error::Twice { rule: rule.id.to_string() });
         }
+        if rule.id.is_of_versus() {
+            let (rule, allowed) = (rule.id.to_string(), "an id that does not begin with \"versus.\"");
+            return Err(Error::Field { value: rule.clone(), rule, field: "id", allowed: allowed.to_owned() });
+        }
         rule.validate()?;
         rules.push(rule);
     }
@@ -260,5 +264,13 @@ mod tests {
         let rule =
             format!("{{ id: r, source: {{ stage: \"{A}\" }}, destinations: [ {{ stage: \"{B}\" }} ] }}");
         assert!(matches!(parse(&format!("rules: [ {rule}, {rule} ]")), Err(Error::Twice { .. })));
+    }
+
+    #[test]
+    fn the_ids_of_versus_sessions_are_taken() {
+        let rule =
+            format!("{{ id: versus.r, source: {{ any: true }}, destinations: [ {{ stage: \"{B}\" }} ] }}");
+        let error = parse(&format!("rules: [ {rule} ]")).unwrap_err().to_string();
+        assert!(error.contains("rule versus.r: id") && error.contains("does not begin with"), "{error}");
     }
 }

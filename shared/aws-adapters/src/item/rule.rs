@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use replication::{Destination, ParticipantFilter, ReconnectWindow, Rule, Source, Status};
+use replication::{Destination, ParticipantFilter, ReconnectWindow, Rule, RuleId, Source, Status};
 use serde::{Deserialize, Serialize};
 
 use super::{ANY_STAGE, SCHEMA, Unreadable, check_schema, parse, parse_some, stage_pk};
@@ -62,6 +62,11 @@ impl From<&Rule> for RuleItem {
 }
 
 impl RuleItem {
+    /// Whether it belongs to a versus session, also if it cannot be read.
+    pub(crate) fn is_of_versus(&self) -> bool {
+        self.id.parse().is_ok_and(|id: RuleId| id.is_of_versus())
+    }
+
     pub(crate) fn at_revision(self, revision: u64) -> Self {
         Self { revision, ..self }
     }

@@ -19,13 +19,14 @@ pub struct Replaced {
 }
 
 impl DynamoStore {
-    /// Replaces all rules by these. A rule that differs from the one of the same id gets the next revision; one that does
+    /// Replaces all rules by these, but those of versus sessions, which end by themselves. A rule that differs from the one of the same id gets the next revision; one that does
     /// not is left alone. Rules for any stage take effect once the functions' selector cache is over.
     ///
     /// # Errors
     /// [`StoreError`]. With over 100 changes, the changes before the failed 100 have been made.
     pub async fn replace_rules(&self, rules: &[Rule]) -> Result<Replaced, StoreError> {
-        let before: Vec<RuleItem> = self.scan("RULE#").await?;
+        let mut before: Vec<RuleItem> = self.scan("RULE#").await?;
+        before.retain(|item| !item.is_of_versus());
         let mut replaced = Replaced::default();
         let mut writes = Vec::new();
         let mut kept = Vec::new();
@@ -43,19 +44,20 @@ impl DynamoStore {
             replaced.put += 1;
         }
         for gone in before.iter().filter(|item| !kept.contains(&(item.pk.clone(), item.sk.clone()))) {
-            let delete = Delete::builder()
-                .table_name(&self.table)
-                .key("pk", AttributeValue::S(gone.pk.clone()))
-                .key("sk", AttributeValue::S(gone.sk.clone()))
-                .build()
-                .map_err(|error| StoreError::Refused {
-                    table: self.table.clone(),
-                    message: error.to_string(),
-                })?;
-            writes.push(TransactWriteItem::builder().delete(delete).build());
+            writes.push(self.delete(gone)?);
             replaced.deleted += 1;
         }
         self.transact(writes).await?;
         Ok(replaced)
+    }
+
+    pub(super) fn delete(&self, rule: &RuleItem) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .key("pk", AttributeValue::S(rule.pk.clone()))
+            .key("sk", AttributeValue::S(rule.sk.clone()))
+            .build()
+            .map_err(|error| StoreError::Refused { table: self.table.clone(), message: error.to_string() })?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
     }
 }

@@ -5,7 +5,6 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::{Versus, VersusState};
-use crate::moment::later;
 use crate::{
     BlockedReason, Desired, Owner, ParticipantId, Phase, Policy, PublisherKey, Publishing, Replica,
     ReplicationKey, StageArn, Standing, View,
@@ -67,7 +66,7 @@ pub fn to_plan(versus: &Versus, views: &[View], now: Timestamp) -> Vec<Publisher
 }
 
 fn judge_start(versus: &Versus, views: &[View], now: Timestamp, policy: &Policy) -> Verdict {
-    let deadline = later(versus.starts_at, policy.versus_start).min(versus.ends_at);
+    let deadline = versus.start_deadline(policy);
     let mut first = None;
     for stage in &versus.terms.stages {
         let publishers = || views.iter().filter(|view| view.key.stage == *stage && is_meant(versus, view));
