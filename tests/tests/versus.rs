@@ -426,7 +426,7 @@ fn three_stages_with_two_publishers_each_take_no_longer_than_the_quota() {
 /// Dispatch is killed anywhere while it starts a session, or while it ends or unwinds one. The next one finishes.
 #[test]
 fn a_killed_dispatch_is_finished_by_the_next() {
-    for (hosts, killed_ms) in [1, 2].into_iter().flat_map(|hosts| (0..40).map(move |i| (hosts, i * 12))) {
+    for (hosts, killed_ms) in [1, 2].into_iter().flat_map(|hosts| (0..40).map(move |i| (hosts, i * 20))) {
         for at_end in [false, true] {
             let arena = Arena::new(2);
             let what = format!(
