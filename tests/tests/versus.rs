@@ -353,6 +353,29 @@ fn an_extended_session_lasts_longer_whether_or_not_its_change_was_planned() {
     }
 }
 
+/// The replicas still carry the old end: the session's own takes them along.
+#[test]
+fn an_earlier_end_is_on_time_although_nobody_planned_it() {
+    let arena = Arena::new(2);
+    arena.play(async {
+        arena.publish(0, "anna").await;
+        arena.publish(1, "ben").await;
+        arena.start(arena.terms(2, 3_600)).await;
+        arena.stream().await;
+        arena.at(100_000).await;
+        let end = arena.clock.now() + SignedDuration::from_secs(20);
+        versus::extend(&*arena.store, &id(), end, arena.clock.now()).await.unwrap();
+        let scene = async {
+            arena.until(end, -1).await;
+            assert_eq!(arena.running(), ["0 anna 1", "1 ben 0"]);
+            arena.until(end, 1_000).await;
+            assert_eq!(arena.running(), [""; 0]);
+            arena.assert_over().await;
+        };
+        join(scene, arena.dispatch()).await;
+    });
+}
+
 #[test]
 fn a_session_that_is_ended_early_is_gone_once_the_stream_says_so() {
     let arena = Arena::new(2);

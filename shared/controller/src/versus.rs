@@ -32,7 +32,7 @@ pub struct Judge {
     pub store: Arc<dyn VersusStore>,
     /// Looks at IVS; without it only those count who are known.
     pub scout: Option<Scout>,
-    /// Sessions whose stages were looked at.
+    /// Sessions whose stages this execution environment has looked at. Another one looks again, which does no harm.
     looked_at: Mutex<BTreeSet<VersusId>>,
 }
 
