@@ -17,13 +17,14 @@ use controller::{
 use futures::future::{Either, join, join_all, select};
 use ivs_sim::{Publish, Simulator};
 use jiff::{SignedDuration, Timestamp};
+use local::template::{Deployment, Template};
 use replication::versus::Failure;
 use replication::{
     BlockedReason, Destination, Moment, Observation, ParticipantFilter, Policy, PublisherKey,
     ReconnectWindow, ReplicationKey, Rule, Source, StageArn, Status, Versus, VersusId, VersusState,
     VersusTerms,
 };
-use stagelink_tests::in_process::InProcess;
+use stagelink_tests::in_process::{InProcess, Lie};
 use stagelink_tests::virtual_time::{JumpingClock, SimulatedIvs};
 
 /// How long a run of dispatch has: its timeout, less the margin.
@@ -37,6 +38,7 @@ struct Arena {
     clock: Arc<JumpingClock>,
     store: Arc<MemoryStore>,
     ivs: SimulatedIvs,
+    reads: Arc<InProcess>,
     stages: Vec<StageArn>,
     began: Timestamp,
 }
@@ -47,9 +49,10 @@ impl Arena {
         let simulator = Simulator::new(ivs_sim::Config::default(), clock.shown.clone());
         let stage = |i| simulator.create_stage(&format!("stage-{i}"), BTreeMap::new()).parse().unwrap();
         let stages = (0..stages).map(stage).collect();
+        let reads = InProcess::around(simulator.clone(), clock.shown.clone());
         let ivs = SimulatedIvs { simulator, clock: clock.clone(), way_ms: 15 };
         let began = clock.now();
-        Self { clock, store: Arc::default(), ivs, stages, began }
+        Self { clock, store: Arc::default(), ivs, reads, stages, began }
     }
 
     /// Plays for as long as the scene lasts, with a dispatch every minute.
@@ -78,7 +81,7 @@ impl Arena {
     fn dispatcher(&self) -> Dispatcher {
         let calls_left = CallsLeft::share(100, Turn::Queue);
         let controller = Controller { calls_left, ..self.controller(self.ivs.calls()) };
-        let reads = Reads::all_of(InProcess::around(self.ivs.simulator.clone(), self.clock.shown.clone()));
+        let reads = Reads::all_of(self.reads.clone());
         let pace = Arc::new(SteadyPace::new(self.clock.clone(), SteadyPace::SHARE));
         let scout = Scout { reads, pace, clock: self.clock.clone() };
         let versus = Judge::new(self.store.clone(), Some(scout));
@@ -258,6 +261,22 @@ fn two_hosts_meet_for_a_minute_to_the_second() {
     assert!(late.iter().all(|late| (0.0..0.1).contains(late)), "{late:?}");
 }
 
+/// Each run of dispatch is there for some seconds after the next one began.
+#[test]
+fn the_runs_of_dispatch_overlap_as_here() {
+    let template = local::stand::workspace().join("infra/template.yaml");
+    let deployment = Deployment {
+        region: "us-east-1".to_owned(),
+        account: "123456789012".to_owned(),
+        parameters: BTreeMap::new(),
+    };
+    let functions = Template::read(&template, &deployment).unwrap().functions;
+    let dispatch = functions.iter().find(|function| function.name == "dispatch").unwrap();
+    assert_eq!(dispatch.timeout, Duration::from_millis(u64::try_from(RUN_MS).unwrap() + 1_000));
+    let every: Vec<_> = dispatch.schedules.iter().map(|schedule| schedule.every).collect();
+    assert_eq!(every, [Duration::from_secs(60)]);
+}
+
 /// The end falls anywhere in the minute, also where one run of dispatch hands over to the next, and nobody is woken for it.
 #[test]
 fn an_end_is_on_time_anywhere_in_the_minute() {
@@ -273,6 +292,28 @@ fn an_end_is_on_time_anywhere_in_the_minute() {
         assert_eq!(arena.running(), [""; 0]);
         let late = arena.calls(STOPS).into_iter().map(|at| seconds(at, ends_at));
         assert!(late.clone().count() == 2 && late.clone().all(|late| late < 0.5), "{length} s: {late:?}");
+    }
+}
+
+/// A session is not held up by a look that fails: who comes from now on is known by the events.
+#[test]
+fn without_a_look_those_count_who_are_known() {
+    for lie in [Lie::Fails, Lie::Empty] {
+        let arena = Arena::new(2);
+        arena.reads.lie("ListParticipants", Some(lie));
+        arena.play(async {
+            arena.publish(0, "early").await;
+            arena.start(arena.terms(2, 60)).await;
+            let scene = async {
+                arena.at(500).await;
+                arena.publish(0, "anna").await;
+                arena.publish(1, "ben").await;
+                arena.at(5_000).await;
+                assert_eq!(arena.session().await.state, VersusState::Running, "{lie:?}");
+                assert_eq!(arena.running(), ["0 anna 1", "1 ben 0"]);
+            };
+            join(scene, arena.stream()).await;
+        });
     }
 }
 
