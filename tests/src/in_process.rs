@@ -13,6 +13,7 @@ use controller::sweep::port::{
     GetRecording, ListParticipantEvents, ListParticipants, ListStageSessions, ListStages, Page, Reads,
     RecordingCalls, SetRecording, SweepStore,
 };
+use controller::versus::Judge;
 use controller::{
     Calls, CallsLeft, Clock, Controller, Dispatcher, Error, GetParticipant, GetStage, Handled, Invocation,
     ListReplicas, MemoryStore, Patience, StartReplication, StopReplication, StoreError, Swept, Turn,
@@ -58,8 +59,13 @@ impl InProcess {
     /// A world with these rules.
     pub fn new(config: ivs_sim::Config) -> Arc<Self> {
         let time = Arc::new(VirtualClock::default());
+        Self::around(Simulator::new(config, time.clone()), time)
+    }
+
+    /// A world around an IVS that there is already.
+    pub fn around(simulator: Simulator, time: Arc<VirtualClock>) -> Arc<Self> {
         Arc::new(Self {
-            simulator: Simulator::new(config, time.clone()),
+            simulator,
             store: Arc::default(),
             time,
             lies: Mutex::default(),
@@ -155,7 +161,11 @@ impl InProcess {
         };
         let controller =
             Controller { calls_left: CallsLeft::share(100, Turn::Queue), ..self.controller(calls) };
-        let dispatcher = Dispatcher { controller, queue: self.store.clone() };
+        let dispatcher = Dispatcher {
+            controller,
+            queue: self.store.clone(),
+            versus: Judge::new(self.store.clone(), None),
+        };
         dispatcher.run(&self.invocation("dispatch", 10)).await.map(drop)
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use controller::versus::Judge;
 use controller::{
     Calls, CallsLeft, Clock, Controller, Dispatcher, Handled, Invocation, MemoryStore, Patience, Turn,
 };
@@ -62,7 +63,7 @@ impl Crowd {
 
     fn dispatcher(&self) -> Dispatcher {
         let controller = self.controller(Turn::Queue, Patience(Duration::ZERO), self.ivs.calls());
-        Dispatcher { controller, queue: self.store.clone() }
+        Dispatcher { controller, queue: self.store.clone(), versus: Judge::new(self.store.clone(), None) }
     }
 
     /// An invocation that has a minute.

@@ -5,11 +5,14 @@
 use std::collections::BTreeMap;
 
 use controller::sweep::port::SweepStore;
-use controller::{Activity, BudgetWrite, MemoryStore, Store, StoreError, Write};
+use controller::{
+    Activity, BudgetWrite, Due, DueClass, MemoryStore, Queue, Store, StoreError, VersusStore, Work, Write,
+};
+use replication::versus::Failure;
 use replication::{
     Blocked, BlockedReason, Braked, Budget, Desired, Destination, Evidence, GiveWay, LastError, Lease,
     Operation, Owner, ParticipantFilter, Phase, Publisher, PublisherKey, ReconnectWindow, Rejection, Replica,
-    ReplicationKey, Rule, RuleRef, Source, StageArn, Status, Tally, View,
+    ReplicationKey, Rule, RuleRef, Source, StageArn, Status, Tally, Versus, VersusState, VersusTerms, View,
 };
 use stagelink_tests::World;
 
@@ -78,6 +81,7 @@ fn replicas() -> Vec<Replica> {
         destination_session: Some("aBC1c2d3e4f".parse().unwrap()),
         attempts: 4,
         next_attempt: Some(at("2026-06-29T16:40:40.000000001Z")),
+        wanted_until: Some(at("2026-06-29T18:00:00.5Z")),
         lease: Some(Lease {
             holder: "request-1".to_owned(),
             since: at("2026-06-29T16:40:33.987654321Z"),
@@ -253,16 +257,144 @@ async fn gives_no_more_places_than_there_are<S: Store + SweepStore>(store: &S) {
     }
 }
 
+/// A session with every field, of stages that nothing else here is about.
+fn versus() -> Versus {
+    let terms = VersusTerms {
+        priority: 71,
+        preempt: true,
+        reconnect_window: ReconnectWindow::from_seconds(20).unwrap(),
+        participants: ParticipantFilter {
+            user_id: Some("host-*".parse().unwrap()),
+            attributes: BTreeMap::from([("role".to_owned(), "host".parse().unwrap())]),
+        },
+        attributes: BTreeMap::from([("via".to_owned(), "duel".to_owned())]),
+        ..VersusTerms::new("duel".parse().unwrap(), ["V1", "V2", "V3"].map(stage).to_vec(), 300)
+    };
+    Versus::new(terms, "2026-06-29T16:40:32.123456789Z".parse().unwrap())
+}
+
+/// What the port of versus sessions promises.
+async fn keeps_the_contract_of_versus(store: &(impl Store + VersusStore + Queue)) {
+    let duel = versus();
+    let id = &duel.terms.id;
+    let on_v2 = PublisherKey { stage: stage("V2"), ..publisher_key("p") };
+    let rules = async || {
+        let rules = store.load(&on_v2).await.unwrap().rules;
+        rules
+            .into_iter()
+            .map(|rule| (rule.id.to_string(), rule.revision, rule.expires_at))
+            .collect::<Vec<_>>()
+    };
+    let due = async || {
+        let all = store.due("2026-06-30T00:00:00Z".parse().unwrap(), 10).await.unwrap();
+        all.into_iter().filter(|due| due.class == DueClass::Versus).collect::<Vec<_>>()
+    };
+    assert_eq!((store.versus(id).await.unwrap(), store.all_versus().await.unwrap()), (None, vec![]));
+
+    // It is there with its rules, and due; and is created once.
+    store.write_versus(&duel).await.unwrap();
+    let read = store.versus(id).await.unwrap().unwrap();
+    assert_eq!(read, Versus { version: 1, ..duel.clone() });
+    assert_eq!(rules().await, [("versus.duel.2".to_owned(), 1, Some(duel.ends_at))]);
+    let expected = |at| Due { class: DueClass::Versus, priority: 71, at, work: Work::Versus(id.clone()) };
+    assert_eq!(due().await, [expected(duel.starts_at)]);
+    assert!(is_conflict(&store.write_versus(&duel).await));
+
+    // It changes with its rules, at the right version only.
+    let later = duel.ends_at + jiff::SignedDuration::from_secs(60);
+    let longer = Versus { state: VersusState::Running, ..read.ending_at(later, duel.starts_at).unwrap() };
+    store.write_versus(&longer).await.unwrap();
+    assert!(is_conflict(&store.write_versus(&longer).await));
+    assert_eq!(rules().await, [("versus.duel.2".to_owned(), 2, Some(later))]);
+    assert_eq!(due().await, [expected(later)]);
+
+    // Whatever it was missing, what is over is kept without rules, and is not due.
+    let key = ReplicationKey { source: stage("V1"), ..key("p", "V3") };
+    let failures = [Failure::NoPublisher(stage("V2")), Failure::Late(key.clone())];
+    let failures =
+        failures.into_iter().chain(BlockedReason::ALL.map(|why| Failure::Blocked(key.clone(), why)));
+    let states = failures.map(VersusState::Failed).chain([VersusState::Ended]);
+    let mut last = Versus { version: 2, ..longer };
+    for state in states {
+        let over = Versus { state, ..last.clone() };
+        store.write_versus(&over).await.unwrap();
+        last = Versus { version: over.version + 1, ..over };
+        assert_eq!(store.versus(id).await.unwrap().as_ref(), Some(&last));
+        assert_eq!((rules().await, due().await), (vec![], vec![]));
+    }
+    let other = Versus { terms: VersusTerms { id: "another".parse().unwrap(), ..duel.terms }, ..duel };
+    store.write_versus(&other).await.unwrap();
+    assert_eq!(store.all_versus().await.unwrap(), [Versus { version: 1, ..other.clone() }, last]);
+    store.write_versus(&Versus { version: 1, state: VersusState::Ended, ..other }).await.unwrap();
+
+    // Everybody of a stage, also who is known by replications only, and nobody else.
+    let anna = Publisher { key: on_v2.clone(), ..publisher() };
+    let of = |participant: &str, source: &str| ReplicationKey {
+        source: stage(source),
+        participant: participant.parse().unwrap(),
+        destination: stage("V3"),
+    };
+    let ben = Replica::new(of("ben", "V2"));
+    let replicas = vec![Replica::new(of("p", "V2")), ben.clone(), Replica::new(of("p", "V1"))];
+    store.write(&Write { publisher: Some(anna), replicas, ..Write::default() }).await.unwrap();
+    let views = store.views_on(&stage("V2")).await.unwrap();
+    let known: Vec<_> = views
+        .iter()
+        .map(|view| (view.key.participant.as_str(), view.publisher.is_some(), view.replicas.len()))
+        .collect();
+    assert_eq!(known, [("ben", false, 1), ("p", true, 1)]);
+    assert_eq!(views[0].replicas, [Replica { version: 1, ..ben }]);
+}
+
 #[tokio::test]
 async fn the_memory_store_keeps_the_contract() {
     keeps_the_contract(&MemoryStore::default()).await;
     gives_no_more_places_than_there_are(&MemoryStore::default()).await;
+    keeps_the_contract_of_versus(&MemoryStore::default()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_table_keeps_the_contract() {
     let world = World::start().await.unwrap();
     keeps_the_contract(&world.store).await;
+    keeps_the_contract_of_versus(&world.store).await;
+}
+
+/// The end of its rule is in the index, under the class that is stopped first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_replica_is_due_when_its_rule_expires() {
+    let world = World::start().await.unwrap();
+    let end: jiff::Timestamp = "2026-12-01T20:00:00.5Z".parse().unwrap();
+    let running = Replica {
+        phase: Phase::Active,
+        desired: Desired::Replicated,
+        owner: Owner::Stagelink,
+        wanted_until: Some(end),
+        ..Replica::new(key("p", "B"))
+    };
+    for store in [&world.store as &dyn QueuedStore, &MemoryStore::default()] {
+        store.write(&Write { replicas: vec![running.clone()], ..Write::default() }).await.unwrap();
+        let expected =
+            Due { class: DueClass::Release, priority: 0, at: end, work: Work::Publisher(publisher_key("p")) };
+        assert_eq!(store.due(end, 10).await.unwrap(), [expected]);
+        let before = end - jiff::SignedDuration::from_millis(1);
+        assert_eq!(store.due(before, 10).await.unwrap(), []);
+    }
+}
+
+trait QueuedStore: Store + Queue {}
+impl<T: Store + Queue> QueuedStore for T {}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replacing_the_rules_leaves_those_of_versus_sessions() {
+    let world = World::start().await.unwrap();
+    let on_v1 = PublisherKey { stage: stage("V1"), ..publisher_key("p") };
+    world.store.write_versus(&versus()).await.unwrap();
+    let replaced = world.store.replace_rules(&[rule("one", Source::Stage(stage("V1")))]).await.unwrap();
+    assert_eq!((replaced.put, replaced.deleted, replaced.unchanged), (1, 0, 0));
+    assert_eq!(world.store.load(&on_v1).await.unwrap().rules.len(), 2);
+    assert_eq!(world.store.replace_rules(&[]).await.unwrap().deleted, 1);
+    assert_eq!(world.store.load(&on_v1).await.unwrap().rules.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,6 +13,7 @@
 //! | how many replicas run | `STAGE#*` | `COUNT` |
 //! | budget | `BUDGET` | the IVS operation |
 //! | activity | `STAGE#<stage>` | `ACT#<time>#<participant>#<destination>`, with `*` for none |
+//! | versus session | `VERSUS#<id>` | `VERSUS` |
 //!
 //! Times are RFC 3339 text; `expires_at` is seconds since 1970, as DynamoDB's TTL wants it. `ACT#` sorts before everything
 //! the planner reads, so that one Query leaves history out.
@@ -26,6 +27,7 @@ mod publisher;
 mod replica;
 mod rule;
 mod stage;
+mod versus;
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -43,6 +45,7 @@ pub(crate) use publisher::PublisherItem;
 pub(crate) use replica::ReplicaItem;
 pub(crate) use rule::RuleItem;
 pub(crate) use stage::{ListingItem, StageItem};
+pub(crate) use versus::{VersusItem, versus_pk};
 
 /// The version of this wire form. Items of a later one are not read.
 pub(crate) const SCHEMA: u8 = 1;

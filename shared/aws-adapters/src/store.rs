@@ -19,6 +19,7 @@ mod publishers;
 mod queue;
 mod rules;
 mod selectors;
+mod versus;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,11 +1,13 @@
 //! Does what is due, in order, at the pace of the call budget.
 //!
 //! Order: by class (what costs money first), then by rule priority, then by how long it has been waiting. Each publisher is
-//! reconciled by the same loop that events use; so what is no longer wanted when its turn comes costs no call at all.
+//! reconciled by the same loop that events use; so what is no longer wanted when its turn comes costs no call at all. Versus
+//! sessions are judged ([`Judge::attend`]), and the publishers they are about are reconciled at once.
 //!
 //! # Guarantees
 //! * One that fails or hangs delays no other: publishers are reconciled side by side.
 //! * Stopped anywhere, nothing is lost: what is due is in the store.
+//! * What falls due before its deadline is done when it falls due, not later: it is known before, and waited for.
 //!
 //! # Caveats
 //! * It looks at the first [`PAGE`] of each class at a time; the order within a longer queue is by waiting time first.
@@ -16,21 +18,23 @@ use std::sync::Arc;
 use futures::future::{BoxFuture, Either, select};
 use futures::stream::{FuturesUnordered, StreamExt};
 use jiff::{SignedDuration, Timestamp};
-use replication::{Operation, PublisherKey};
+use replication::Operation;
 use tracing::warn;
 
-use crate::{Controller, Due, Error, Handled, Invocation, Queue, StoreError};
+use crate::versus::Judge;
+use crate::{Controller, Due, Error, Invocation, Queue, StoreError, Work};
 
 /// What is read of each class at a time.
 pub const PAGE: usize = 500;
 
-/// Publishers reconciled side by side.
+/// Publishers reconciled, or sessions judged, side by side.
 const SIDE_BY_SIDE: usize = 16;
 
 /// How often the queue is read while there is something in it.
 const READ_EVERY: SignedDuration = SignedDuration::from_secs(1);
 
-/// How long the same publisher is left alone after it was reconciled: the index may still show what is done.
+/// How long the same publisher is left alone after it was reconciled: the index may still show what is done. A session that
+/// starts is judged again after this time.
 const REST: SignedDuration = SignedDuration::from_millis(500);
 
 /// Does what is due.
@@ -39,19 +43,21 @@ pub struct Dispatcher {
     pub controller: Controller,
     /// What waits for its time.
     pub queue: Arc<dyn Queue>,
+    /// Judges versus sessions.
+    pub versus: Judge,
 }
 
 /// What one invocation came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Dispatched {
-    /// Publishers that were reconciled.
+    /// Publishers that were reconciled, and sessions that were judged.
     pub reconciled: usize,
     /// Of these, those that could not be finished; they stay due.
     pub unfinished: usize,
 }
 
-/// A publisher being reconciled.
-type Running<'a> = FuturesUnordered<BoxFuture<'a, (PublisherKey, Result<Handled, Error>)>>;
+/// Work being done.
+type Running<'a> = FuturesUnordered<BoxFuture<'a, (Work, Result<(), Error>)>>;
 
 impl Dispatcher {
     /// Works until nothing is due before the deadline, or the deadline comes.
@@ -60,7 +66,7 @@ impl Dispatcher {
     /// The queue cannot be read. What is under way is finished first.
     pub async fn run(&self, invocation: &Invocation) -> Result<Dispatched, StoreError> {
         let mut done = Dispatched::default();
-        let mut left_alone: BTreeMap<PublisherKey, Timestamp> = BTreeMap::new();
+        let mut left_alone: BTreeMap<Work, Timestamp> = BTreeMap::new();
         let mut running = Running::new();
         let mut under_way = BTreeSet::new();
         self.controller.calls_left.read(self.controller.store.budgets().await?);
@@ -79,9 +85,11 @@ impl Dispatcher {
             let mut wake = read_at + READ_EVERY;
             let mut waiting = Vec::new();
             for due in std::mem::take(&mut queue) {
-                let free = self.controller.calls_left.next_free(due.class.operation(), now);
-                let ready = due.at.max(free).max(left_alone.get(&due.publisher).copied().unwrap_or(due.at));
-                if under_way.contains(&due.publisher) {
+                let operation = due.class.operation();
+                let free =
+                    operation.map_or(now, |operation| self.controller.calls_left.next_free(operation, now));
+                let ready = due.at.max(free).max(left_alone.get(&due.work).copied().unwrap_or(due.at));
+                if under_way.contains(&due.work) {
                     continue;
                 }
                 if ready > now || running.len() >= SIDE_BY_SIDE || self.is_spoken_for(&due, &running, now) {
@@ -89,8 +97,8 @@ impl Dispatcher {
                     waiting.push(due);
                     continue;
                 }
-                under_way.insert(due.publisher.clone());
-                running.push(self.reconcile(due.publisher, invocation));
+                under_way.insert(due.work.clone());
+                running.push(self.start(due.work, invocation));
             }
             queue = waiting;
             if running.is_empty() && queue.is_empty() {
@@ -99,14 +107,14 @@ impl Dispatcher {
             let pause = self.controller.clock.sleep_until(wake.min(invocation.deadline));
             if running.is_empty() {
                 pause.await;
-            } else if let Either::Left((Some((publisher, result)), _)) = select(running.next(), pause).await {
-                done.count(&publisher, &result);
-                under_way.remove(&publisher);
-                left_alone.insert(publisher, self.controller.clock.now() + REST);
+            } else if let Either::Left((Some((work, result)), _)) = select(running.next(), pause).await {
+                done.count(&work, &result);
+                under_way.remove(&work);
+                left_alone.insert(work, self.controller.clock.now() + REST);
             }
         }
-        while let Some((publisher, result)) = running.next().await {
-            done.count(&publisher, &result);
+        while let Some((work, result)) = running.next().await {
+            done.count(&work, &result);
         }
         Ok(done)
     }
@@ -114,38 +122,46 @@ impl Dispatcher {
     /// Whether those under way may need all calls that are free.
     fn is_spoken_for(&self, due: &Due, running: &Running<'_>, now: Timestamp) -> bool {
         let mut allowance = self.controller.calls_left.allowance(now);
-        running.len() >= *allowance.left(due.class.operation()) && due.class.operation() != Operation::List
+        match due.class.operation() {
+            None | Some(Operation::List) => false,
+            Some(operation) => running.len() >= *allowance.left(operation),
+        }
     }
 
-    fn reconcile<'a>(
+    fn start<'a>(
         &'a self,
-        publisher: PublisherKey,
+        work: Work,
         invocation: &'a Invocation,
-    ) -> BoxFuture<'a, (PublisherKey, Result<Handled, Error>)> {
+    ) -> BoxFuture<'a, (Work, Result<(), Error>)> {
         Box::pin(async move {
-            let result = self.controller.reconcile(&publisher, None, invocation).await;
-            (publisher, result)
+            let result = match &work {
+                Work::Publisher(publisher) => {
+                    self.controller.reconcile(publisher, None, invocation).await.map(drop)
+                }
+                Work::Versus(id) => self.versus.attend(id, &self.controller, invocation).await,
+            };
+            (work, result)
         })
     }
 }
 
 impl Dispatched {
-    fn count(&mut self, publisher: &PublisherKey, result: &Result<Handled, Error>) {
+    fn count(&mut self, work: &Work, result: &Result<(), Error>) {
         self.reconciled += 1;
         if let Err(error) = result {
             self.unfinished += 1;
-            warn!(%publisher, %error, "stays due");
+            warn!(%work, %error, "stays due");
         }
     }
 }
 
-/// Each publisher once, in the order in which it is served: what is due already by class and priority, what is due later by time.
+/// Each publisher and session once, in the order in which it is served: what is due already by class and priority, what is due later by time.
 fn in_order(mut due: Vec<Due>, now: Timestamp) -> Vec<Due> {
     due.sort_by_key(|due| {
         let later = due.at > now;
         (later, later.then_some(due.at), due.class, std::cmp::Reverse(due.priority), due.at)
     });
     let mut seen = BTreeSet::new();
-    due.retain(|due| seen.insert(due.publisher.clone()));
+    due.retain(|due| seen.insert(due.work.clone()));
     due
 }

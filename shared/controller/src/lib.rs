@@ -1,7 +1,7 @@
 //! The ports to the world and the one loop of Stagelink: observe, plan, record the intent, execute, record the outcome.
 //!
 //! [`port`] says what the controller needs of IVS, of its store and of time. [`control`] is the loop, [`sweep`] looks for what
-//! events missed. [`memory`] holds the store that tests use.
+//! events missed, [`versus`] runs versus sessions. [`memory`] holds the store that tests use.
 
 pub mod activity;
 pub mod adopt;
@@ -13,6 +13,7 @@ pub mod operator;
 mod placement;
 pub mod port;
 pub mod sweep;
+pub mod versus;
 
 pub use activity::Activity;
 pub use adopt::AdoptError;
@@ -23,6 +24,7 @@ pub use memory::MemoryStore;
 pub use operator::Operator;
 pub use port::{
     Calls, Clock, Due, DueClass, GetParticipant, GetStage, ListReplicas, Queue, StartReplication,
-    StopReplication, Store, StoreError, Write,
+    StopReplication, Store, StoreError, Work, Write,
 };
 pub use sweep::{Sweep, Swept};
+pub use versus::port::VersusStore;

@@ -11,13 +11,14 @@ use replication::occupancy::PLACES;
 use replication::sweep::StageKnowledge;
 use replication::{
     Budget, Control, Directory, Match, Occupant, Operation, PlaceChange, PlaceKind, Publisher, PublisherKey,
-    Replica, ReplicationKey, Rule, StageArn, View,
+    Replica, ReplicationKey, Rule, StageArn, Versus, VersusId, View,
 };
 
 use crate::{Activity, Due, DueClass, Queue, Store, StoreError, Write};
 
 mod operator;
 mod sweep;
+mod versus;
 
 /// A store that lives as long as the process.
 #[derive(Debug, Default)]
@@ -35,6 +36,7 @@ struct State {
     budgets: BTreeMap<Operation, (Budget, Timestamp)>,
     stages: BTreeMap<StageArn, StageKnowledge>,
     directory: Arc<Directory>,
+    versus: BTreeMap<VersusId, Versus>,
     listed_at: Option<Timestamp>,
     control: Control,
     reads: usize,
@@ -49,9 +51,11 @@ impl MemoryStore {
         store
     }
 
-    /// Replaces all rules.
+    /// Replaces all rules but those of versus sessions.
     pub fn replace_rules(&self, rules: Vec<Rule>) {
-        self.lock().rules = rules;
+        let mut state = self.lock();
+        state.rules.retain(|rule| rule.id.is_of_versus());
+        state.rules.extend(rules);
     }
 
     /// Every replication.
@@ -157,13 +161,10 @@ impl MemoryStore {
 
 impl Queue for MemoryStore {
     fn due(&self, until: Timestamp, limit: usize) -> BoxFuture<'_, Result<Vec<Due>, StoreError>> {
-        let due = move |replica: &Replica| {
-            let at = replica.due().filter(|at| *at <= until)?;
-            let priority = replica.rule.as_ref().map_or(0, |rule| rule.priority);
-            Some(Due { class: DueClass::of(replica), priority, at, publisher: replica.key.publisher() })
-        };
         let all = move |state: &State| {
-            let mut all: Vec<_> = state.replicas.values().filter_map(due).collect();
+            let sessions = state.versus.values().filter_map(Due::of_versus);
+            let all = state.replicas.values().filter_map(Due::of).chain(sessions);
+            let mut all: Vec<_> = all.filter(|due| due.at <= until).collect();
             all.sort_by_key(|due| due.at);
             let of = |class| all.iter().filter(move |due| due.class == class).take(limit).cloned();
             DueClass::ALL.into_iter().flat_map(of).collect()

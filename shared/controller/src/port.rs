@@ -1,6 +1,7 @@
 //! What the controller needs of the world: one small trait per capability.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -9,7 +10,7 @@ use replication::budget::Book;
 use replication::sweep::{ListedStage, StageKnowledge};
 use replication::{
     CallError, Capabilities, Desired, Listed, Operation, Phase, PlaceChange, Publisher, PublisherKey,
-    Receipt, Replica, ReplicationKey, SessionId, StageArn, StartRequest, View, occupancy,
+    Receipt, Replica, ReplicationKey, SessionId, StageArn, StartRequest, Versus, VersusId, View, occupancy,
 };
 
 use crate::{Activity, BudgetWrite};
@@ -116,7 +117,7 @@ pub trait Queue: Send + Sync {
     fn due(&self, until: Timestamp, limit: usize) -> BoxFuture<'_, Result<Vec<Due>, StoreError>>;
 }
 
-/// One replication with something to do at a time.
+/// Something to do at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
     /// What kind of work it is.
@@ -125,14 +126,52 @@ pub struct Due {
     pub priority: u8,
     /// When it is due.
     pub at: Timestamp,
-    /// Whose replication it is.
-    pub publisher: PublisherKey,
+    /// Whom or what it is about.
+    pub work: Work,
+}
+
+impl Due {
+    /// What is due for a replication, if anything is.
+    pub fn of(replica: &Replica) -> Option<Self> {
+        Some(Self {
+            class: DueClass::of(replica),
+            priority: replica.rule.as_ref().map_or(0, |rule| rule.priority),
+            at: replica.due()?,
+            work: Work::Publisher(replica.key.publisher()),
+        })
+    }
+
+    /// What is due for a versus session, if anything is.
+    pub fn of_versus(versus: &Versus) -> Option<Self> {
+        let work = Work::Versus(versus.terms.id.clone());
+        Some(Self { class: DueClass::Versus, priority: versus.terms.priority, at: versus.due()?, work })
+    }
+}
+
+/// Whom or what due work is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Work {
+    /// The publisher's replications have to be brought to what the rules want.
+    Publisher(PublisherKey),
+    /// The session has to be judged.
+    Versus(VersusId),
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Publisher(publisher) => publisher.fmt(f),
+            Self::Versus(id) => write!(f, "versus session {id}"),
+        }
+    }
 }
 
 /// Kinds of work, in the order in which they are done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DueClass {
-    /// A replica has to be stopped: it costs money while it waits.
+    /// A versus session has to be judged: what follows from it is more urgent than anything else, and it costs no call.
+    Versus,
+    /// A replica has to be stopped, now or when its rule expires: it costs money while it waits.
     Release,
     /// IVS has to be asked whether a replica runs.
     Verify,
@@ -144,7 +183,7 @@ pub enum DueClass {
 
 impl DueClass {
     /// Every class.
-    pub const ALL: [Self; 4] = [Self::Release, Self::Verify, Self::Start, Self::Lease];
+    pub const ALL: [Self; 5] = [Self::Versus, Self::Release, Self::Verify, Self::Start, Self::Lease];
 
     /// What is due for a replication, if anything is.
     pub fn of(replica: &Replica) -> Self {
@@ -152,22 +191,25 @@ impl DueClass {
             _ if replica.lease.is_some() => Self::Lease,
             (Phase::Starting | Phase::Stopping, _) => Self::Verify,
             (_, Desired::Released) => Self::Release,
+            _ if replica.due() == replica.wanted_until => Self::Release,
             (_, Desired::Replicated) => Self::Start,
         }
     }
 
-    /// The operation it mostly needs.
-    pub fn operation(self) -> Operation {
+    /// The operation it mostly needs, if it needs one.
+    pub fn operation(self) -> Option<Operation> {
         match self {
-            Self::Release => Operation::Stop,
-            Self::Start => Operation::Start,
-            Self::Verify | Self::Lease => Operation::List,
+            Self::Versus => None,
+            Self::Release => Some(Operation::Stop),
+            Self::Start => Some(Operation::Start),
+            Self::Verify | Self::Lease => Some(Operation::List),
         }
     }
 
     /// The class as one word, as stored.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Versus => "versus",
             Self::Release => "release",
             Self::Verify => "verify",
             Self::Start => "start",

@@ -30,6 +30,7 @@ use witness::{Silence, Witness};
 pub mod pace;
 pub mod port;
 mod recording;
+pub mod scout;
 mod tags;
 mod witness;
 

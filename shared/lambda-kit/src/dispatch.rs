@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_adapters::Connection;
+use controller::sweep::pace::SteadyPace;
+use controller::sweep::scout::Scout;
+use controller::versus::Judge;
 use controller::{CallsLeft, Controller, Dispatcher, Patience, Turn};
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
@@ -18,19 +21,23 @@ pub struct DispatchFunction {
 }
 
 impl DispatchFunction {
-    /// A function on this table, with every call.
+    /// A function on this table, with every call, and the reads that tell who is on the stages of a versus session.
     pub fn new(config: &Config, connection: &Connection) -> Self {
         // Rules for any stage are read with every publisher: what is done late must not be done by old rules.
         let store = Arc::new(connection.store(&config.table).with_selector_cache(Duration::ZERO));
+        let clock = Arc::new(SystemClock);
         let controller = Controller {
             store: store.clone(),
-            clock: Arc::new(SystemClock),
+            clock: clock.clone(),
             calls: connection.ivs().for_dispatch(),
             policy: config.policy(),
             patience: Patience(Duration::ZERO),
             calls_left: CallsLeft::share(config.quota_share, Turn::Queue),
         };
-        Self { dispatcher: Dispatcher { controller, queue: store } }
+        let pace = SteadyPace::new(clock.clone(), SteadyPace::SHARE.min(config.quota_share));
+        let scout = Scout { reads: connection.ivs().for_sweeping(), pace: Arc::new(pace), clock };
+        let versus = Judge::new(store.clone(), Some(scout));
+        Self { dispatcher: Dispatcher { controller, queue: store, versus } }
     }
 
     /// Works until nothing is due before the function's time is over.

@@ -97,7 +97,8 @@ impl TableAddress {
         Ok(replicas.iter().map(row).collect())
     }
 
-    async fn store(&self) -> DynamoStore {
+    /// The table itself.
+    pub async fn store(&self) -> DynamoStore {
         let options = ConnectionOptions {
             region: Some(self.region.clone()),
             dynamodb_endpoint: Some(self.dynamodb.clone()),

@@ -101,6 +101,31 @@ impl StageArn {
     }
 }
 
+identifier!(
+    /// The id of a versus session, chosen by the customer. Short enough for the ids of its rules.
+    VersusId,
+    "versus session id",
+    "1-48 letters, digits, '-' or '_'",
+    |v| matches!(v.len(), 1..=48) && v.bytes().all(is_word)
+);
+
+/// How the ids of the rules of versus sessions begin.
+const OF_VERSUS: &str = "versus.";
+
+impl VersusId {
+    /// The id of the session's rule for its stage number `place`, from 1.
+    pub fn rule(&self, place: usize) -> RuleId {
+        RuleId(format!("{OF_VERSUS}{self}.{place}"))
+    }
+}
+
+impl RuleId {
+    /// Whether it belongs to a versus session, which alone makes and removes such rules.
+    pub fn is_of_versus(&self) -> bool {
+        self.0.starts_with(OF_VERSUS)
+    }
+}
+
 /// Somebody who publishes to a stage.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublisherKey {
@@ -185,6 +210,16 @@ mod tests {
             error.to_string(),
             "participant id \"a b\" is not valid: allowed is 1-64 letters, digits, '-' or '_'"
         );
+    }
+
+    #[test]
+    fn the_rules_of_the_longest_versus_session_have_ids() {
+        let versus: VersusId = "v".repeat(48).parse().unwrap();
+        let rule = versus.rule(6);
+        assert_eq!(rule.as_str().parse::<RuleId>(), Ok(rule.clone()));
+        assert!(rule.is_of_versus());
+        assert!(!"versus".parse::<RuleId>().unwrap().is_of_versus());
+        assert!("v.1".parse::<VersusId>().is_err() && "v".repeat(49).parse::<VersusId>().is_err());
     }
 
     #[test]

@@ -150,11 +150,12 @@ pub fn applied(view: &View, made: &Plan) -> View {
     after
 }
 
-/// Whether a view is at rest: nothing is under way and nothing is waiting to be done.
+/// Whether a view is at rest: nothing is under way and nothing is waiting to be done. A replica that runs until its rule
+/// expires is at rest.
 pub fn is_quiet(view: &View) -> bool {
     view.replicas.iter().all(|replica| {
         let moving = matches!(replica.phase, Phase::Pending | Phase::Starting | Phase::Stopping);
-        !moving && replica.due().is_none()
+        !moving && replica.unfinished().is_none()
     })
 }
 

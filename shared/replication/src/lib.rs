@@ -2,7 +2,8 @@
 //!
 //! Read in this order: [`id`] and [`moment`] (the vocabulary), [`rule`] and [`matching`] (what a customer wants), [`publisher`] and
 //! [`replica`] (what is known), [`observation`] (how knowledge grows), [`planner`] (what to do next), [`outcome`] (what a
-//! call's answer means) and [`invariant`] (what must always hold).
+//! call's answer means) and [`invariant`] (what must always hold). [`versus`] stands on top of it: rules that begin and end
+//! together.
 //!
 //! # Guarantees
 //! * Everything here is a total, synchronous function of values: no async, no clock, no environment, no randomness.
@@ -28,12 +29,13 @@ pub mod replica;
 pub mod report;
 pub mod rule;
 pub mod sweep;
+pub mod versus;
 pub mod view;
 
 pub use brake::{Braked, SecondWitness, StopReason, StopRequest, Tally};
 pub use budget::{Allowance, Book, Budget, Limit, Operation};
 pub use control::{Control, HandsOff, Mode, Pause};
-pub use id::{IdError, ParticipantId, PublisherKey, ReplicationKey, RuleId, SessionId, StageArn};
+pub use id::{IdError, ParticipantId, PublisherKey, ReplicationKey, RuleId, SessionId, StageArn, VersusId};
 pub use matching::{Directory, Match};
 pub use moment::{Evidence, Moment, Standing};
 pub use observation::Observation;
@@ -50,4 +52,5 @@ pub use rule::{
     Destination, ParticipantFilter, Pattern, ReconnectWindow, Rule, RuleConflict, RuleError, Source, Status,
     Tags, check_together,
 };
+pub use versus::{Versus, VersusError, VersusState, VersusTerms};
 pub use view::View;

@@ -327,6 +327,9 @@ impl Replica {
 
     /// Nothing is under way and nothing went wrong.
     pub(crate) fn settle(&mut self, phase: Phase) {
+        if phase == Phase::Stopped {
+            self.wanted_until = None;
+        }
         self.phase = phase;
         self.lease = None;
         self.attempts = 0;

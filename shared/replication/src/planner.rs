@@ -69,7 +69,8 @@ pub struct Plan {
     pub evictions: Vec<Eviction>,
     /// An action or a reason for none, for everything that was looked at.
     pub report: Report,
-    /// When to plan again although no event comes; nothing if there is no such time.
+    /// When to plan again although no event comes; nothing if there is no such time. The end of a rule under which a
+    /// replica runs is none: it may be hours away, and is in the store for whoever does what is due.
     pub wake_at: Option<Timestamp>,
 }
 

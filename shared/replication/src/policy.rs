@@ -32,6 +32,8 @@ pub struct Policy {
     pub brake_percent: u32,
     /// How many may be, whatever the share.
     pub brake_floor: usize,
+    /// How long a versus session may take until all its replications run.
+    pub versus_start: SignedDuration,
 }
 
 impl Default for Policy {
@@ -49,6 +51,7 @@ impl Default for Policy {
             mode: Mode::Enforce,
             brake_percent: 30,
             brake_floor: 20,
+            versus_start: SignedDuration::from_secs(15),
         }
     }
 }

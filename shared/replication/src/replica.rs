@@ -39,6 +39,8 @@ pub struct Replica {
     pub attempts: u32,
     /// Not before this time is the next call made.
     pub next_attempt: Option<Timestamp>,
+    /// When the rule that wants it expires; nothing if that has no end, or if nobody wants it.
+    pub wanted_until: Option<Timestamp>,
     /// Who is calling IVS for it right now, and until when that is believed.
     pub lease: Option<Lease>,
     /// Why the last call did not succeed.
@@ -66,6 +68,7 @@ impl Replica {
             destination_session: None,
             attempts: 0,
             next_attempt: None,
+            wanted_until: None,
             lease: None,
             last_error: None,
             gives_way: None,
@@ -89,8 +92,18 @@ impl Replica {
         self.phase == Phase::Active && self.braked.is_some_and(|braked| braked.confirmed_at.is_none())
     }
 
-    /// When there is something to do for it although no event comes; nothing if there is not.
+    /// When there is something to do for it although no event comes; nothing if there is not. While a call is under way,
+    /// its end comes first: what the rules want by then is asked after it.
     pub fn due(&self) -> Option<Timestamp> {
+        match (&self.lease, self.unfinished(), self.wanted_until) {
+            (None, Some(unfinished), Some(end)) => Some(unfinished.min(end)),
+            (_, unfinished, end) => unfinished.or(end),
+        }
+    }
+
+    /// When to go on with what is under way or waits; nothing if it is at rest. That it is wanted no longer than its rule
+    /// lasts is rest.
+    pub fn unfinished(&self) -> Option<Timestamp> {
         let retry = match &self.phase {
             Phase::Blocked(blocked) => blocked.until,
             _ => None,

@@ -226,16 +226,20 @@ proptest! {
         }
     }
 
-    /// Nothing is forgotten: what is not at rest has a time at which somebody must look again, and what is has none.
+    /// Nothing is forgotten: what is not at rest has a time at which somebody must look again, and what is has none but the
+    /// end of its rule, for which nobody waits.
     #[test]
     fn what_is_not_at_rest_is_due(view in arbitrary::view(), can in arbitrary::capabilities()) {
         let policy = Policy::default();
         let made = plan(&view, context(&policy, can));
+        let winners = winners(&view);
         for line in &made.report.lines {
+            let end = winners.get(&line.destination).and_then(|rule| rule.expires_at);
             let replica = after(&view, &made, &line.destination);
             let due = replica.as_ref().and_then(Replica::due);
             match line.decision {
-                Decision::Keep | Decision::Rest | Decision::Foreign | Decision::Brake => prop_assert_eq!(due, None, "{}", line.why),
+                Decision::Keep => prop_assert_eq!(due, end, "{}", line.why),
+                Decision::Rest | Decision::Foreign | Decision::Brake => prop_assert_eq!(due, None, "{}", line.why),
                 Decision::Wait | Decision::Hold => {
                     prop_assert!(due > Some(now()), "{:?} {} {:?}", line.decision, line.why, replica);
                     prop_assert!(made.wake_at <= due && made.wake_at > Some(now()));
@@ -247,9 +251,14 @@ proptest! {
                 Decision::Block(BlockedReason::DestinationFull) => {
                     prop_assert!(due == now().checked_add(policy.full_retry).ok(), "{:?}", replica);
                 }
-                Decision::Block(reason) => prop_assert_eq!(reason, BlockedReason::ParticipantSlotsFull),
+                Decision::Block(reason) => {
+                    prop_assert_eq!(reason, BlockedReason::ParticipantSlotsFull);
+                    prop_assert_eq!(due, end);
+                }
             }
         }
+        let waits = |line: &Line| matches!(line.decision, Decision::Wait | Decision::Hold);
+        prop_assert_eq!(made.wake_at.is_some(), made.report.lines.iter().any(waits));
     }
 
     /// What runs and is wanted is stopped only for a higher priority that may pre-empt, and never more than that needs.

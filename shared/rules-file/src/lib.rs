@@ -52,6 +52,14 @@ pub fn parse(yaml: &str) -> Result<Vec<Rule>, Error> {
         let line = entry.referenced.line();
         let located = |error| Error::Rule { line, error };
         let rule = entry.value.rule(i + 1).map_err(located)?;
+        if rule.id.is_of_versus() {
+            return Err(located(RuleError {
+                rule: rule.id.to_string(),
+                field: "id".to_owned(),
+                value: format!("{:?}", rule.id.as_str()),
+                allowed: "an id that does not begin with \"versus.\"".to_owned(),
+            }));
+        }
         rule.validate().map_err(located)?;
         if let Some(first) = lines.insert(rule.id.clone(), line) {
             return Err(located(RuleError {
@@ -332,5 +340,13 @@ mod tests {
             assert!(error.to_string().starts_with("rules file, line "), "{error}");
         }
         assert_eq!(parse("rules: []"), Ok(vec![]));
+    }
+
+    #[test]
+    fn the_ids_of_versus_sessions_are_taken() {
+        let rule =
+            format!("{{ id: versus.r, source: {{ any: true }}, destinations: [ {{ stage: \"{B}\" }} ] }}");
+        let error = parse(&format!("rules: [ {rule} ]")).unwrap_err().to_string();
+        assert!(error.contains("rule versus.r: id") && error.contains("does not begin with"), "{error}");
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct ReplicaItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     next_attempt: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    wanted_until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     lease: Option<LeaseItem>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<LastErrorItem>,
@@ -127,6 +129,7 @@ impl ReplicaItem {
             destination_session: replica.destination_session.as_ref().map(ToString::to_string),
             attempts: replica.attempts,
             next_attempt: replica.next_attempt.map(|at| at.to_string()),
+            wanted_until: replica.wanted_until.map(|at| at.to_string()),
             lease: replica.lease.as_ref().map(|lease| LeaseItem {
                 holder: lease.holder.clone(),
                 since: lease.since.to_string(),
@@ -180,6 +183,7 @@ impl ReplicaItem {
             destination_session: parse_some("destination_session", self.destination_session.as_ref())?,
             attempts: self.attempts,
             next_attempt: parse_some("next_attempt", self.next_attempt.as_ref())?,
+            wanted_until: parse_some("wanted_until", self.wanted_until.as_ref())?,
             lease: self.lease.as_ref().map(LeaseItem::read).transpose()?,
             last_error: self.last_error.as_ref().map(LastErrorItem::read).transpose()?,
             gives_way: self.gives_way.as_ref().map(GiveWayItem::read).transpose()?,

@@ -1,13 +1,13 @@
 //! The publishers in the table.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use controller::StoreError;
-use replication::{PublisherKey, StageArn};
+use replication::{PublisherKey, StageArn, View};
 
 use super::{DynamoStore, Item, decode, text};
-use crate::item::{FIRST_STATE_SK, PublisherItem, ReplicaItem, stage_pk};
+use crate::item::{FIRST_STATE_SK, PublisherItem, ReplicaItem, Unreadable, stage_pk};
 
 /// Sorts after every publisher and replica.
 const AFTER_REPLICAS: &str = "REP$";
@@ -30,6 +30,16 @@ impl DynamoStore {
         items.into_iter().map(key).collect()
     }
 
+    /// Everybody on `stage` with their replications, without the rules.
+    pub(super) async fn query_views(&self, stage: &StageArn) -> Result<Vec<View>, StoreError> {
+        let mut views: BTreeMap<PublisherKey, View> = BTreeMap::new();
+        for item in self.query_items(stage).await? {
+            let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
+            add(&mut views, item, &sk).map_err(|error| error.of(&pk, &sk))?;
+        }
+        Ok(views.into_values().collect())
+    }
+
     async fn query_items(&self, stage: &StageArn) -> Result<Vec<Item>, StoreError> {
         let query = self
             .client
@@ -40,6 +50,19 @@ impl DynamoStore {
             .expression_attribute_values(":last", AttributeValue::S(AFTER_REPLICAS.to_owned()));
         self.queried(query).await
     }
+}
+
+fn add(views: &mut BTreeMap<PublisherKey, View>, item: Item, sk: &str) -> Result<(), Unreadable> {
+    if sk.starts_with("PUB#") {
+        let publisher = decode::<PublisherItem>(item)?.read()?;
+        let key = publisher.key.clone();
+        views.entry(key.clone()).or_insert_with(|| View::empty(key)).publisher = Some(publisher);
+    } else if sk.starts_with("REP#") {
+        let replica = decode::<ReplicaItem>(item)?.read()?;
+        let key = replica.key.publisher();
+        views.entry(key.clone()).or_insert_with(|| View::empty(key)).put(replica);
+    }
+    Ok(())
 }
 
 fn key(item: Item) -> Result<PublisherKey, StoreError> {

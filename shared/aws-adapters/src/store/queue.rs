@@ -7,8 +7,8 @@ use futures::future::{BoxFuture, try_join_all};
 use jiff::Timestamp;
 use tracing::warn;
 
-use super::{DynamoStore, decode, read_error, text};
-use crate::item::ReplicaItem;
+use super::{DynamoStore, Item, decode, read_error, text};
+use crate::item::{ReplicaItem, Unreadable, VersusItem};
 
 /// The sparse index of items with something due.
 const DUE_WORK: &str = "due_work";
@@ -41,16 +41,18 @@ impl DynamoStore {
         for item in page.items.unwrap_or_default() {
             let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
             // One that cannot be read must not keep the others waiting.
-            match decode::<ReplicaItem>(item).and_then(|item| item.read()) {
-                Ok(replica) => found.extend(replica.due().map(|at| Due {
-                    class,
-                    priority: replica.rule.as_ref().map_or(0, |rule| rule.priority),
-                    at,
-                    publisher: replica.key.publisher(),
-                })),
+            match due(class, item) {
+                Ok(due) => found.extend(due),
                 Err(error) => warn!(error = %error.of(&pk, &sk), "due work left out"),
             }
         }
         Ok(found)
     }
+}
+
+fn due(class: DueClass, item: Item) -> Result<Option<Due>, Unreadable> {
+    Ok(match class {
+        DueClass::Versus => Due::of_versus(&decode::<VersusItem>(item)?.read()?),
+        _ => Due::of(&decode::<ReplicaItem>(item)?.read()?),
+    })
 }

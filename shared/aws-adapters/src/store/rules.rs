@@ -19,13 +19,14 @@ pub struct Replaced {
 }
 
 impl DynamoStore {
-    /// Replaces all rules by these. A rule that differs from the one of the same id gets the next revision; one that does
+    /// Replaces all rules by these, but those of versus sessions, which end by themselves. A rule that differs from the one of the same id gets the next revision; one that does
     /// not is left alone. Rules for any stage take effect once the functions' selector cache is over.
     ///
     /// # Errors
     /// [`StoreError`]. With over 100 changes, the changes before the failed 100 have been made.
     pub async fn replace_rules(&self, rules: &[Rule]) -> Result<Replaced, StoreError> {
-        let before: Vec<RuleItem> = self.scan("RULE#").await?;
+        let mut before: Vec<RuleItem> = self.scan("RULE#").await?;
+        before.retain(|item| !item.is_of_versus());
         let mut replaced = Replaced::default();
         let mut writes = Vec::new();
         let mut kept = Vec::new();
@@ -43,11 +44,14 @@ impl DynamoStore {
             replaced.put += 1;
         }
         for gone in before.iter().filter(|item| !kept.contains(&(item.pk.clone(), item.sk.clone()))) {
-            let delete = self.delete(&gone.pk, &gone.sk)?;
-            writes.push(TransactWriteItem::builder().delete(delete).build());
+            writes.push(self.delete_rule(gone)?);
             replaced.deleted += 1;
         }
         self.transact(writes).await?;
         Ok(replaced)
+    }
+
+    pub(super) fn delete_rule(&self, rule: &RuleItem) -> Result<TransactWriteItem, StoreError> {
+        Ok(TransactWriteItem::builder().delete(self.delete(&rule.pk, &rule.sk)?).build())
     }
 }

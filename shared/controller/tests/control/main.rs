@@ -6,6 +6,7 @@ mod cases;
 mod crashes;
 mod races;
 mod safety;
+mod timed;
 mod world;
 
 use std::sync::Arc;

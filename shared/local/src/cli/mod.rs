@@ -6,6 +6,7 @@ mod demo;
 mod replay;
 mod rules;
 mod up;
+mod versus;
 
 use std::{error::Error, io, process::ExitCode, time::Duration};
 
@@ -32,6 +33,8 @@ enum Command {
     Up(up::Options),
     /// Replaces the rules in the table of a running stand
     Rules(rules::Options),
+    /// Starts, extends, ends and lists versus sessions in the table of a running stand
+    Versus(versus::Options),
     /// Puts EventBridge envelopes from files on the bus, and tells what each caused
     Replay(replay::Options),
 }
@@ -134,6 +137,7 @@ pub async fn run() -> ExitCode {
         Command::Demo(options) => options.run().await,
         Command::Up(options) => options.run().await,
         Command::Rules(options) => options.run().await,
+        Command::Versus(options) => options.run().await,
         Command::Replay(options) => options.run().await,
     };
     match outcome {

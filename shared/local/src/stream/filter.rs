@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn work_that_waits_wakes_dispatch() {
         let filter = Filter::new(&source("dispatch")).unwrap();
-        for class in ["release", "start", "verify"] {
+        for class in ["release", "start", "verify", "versus"] {
             assert!(filter.lets_through(&replica_becomes(Some(class))), "{class}");
             let inserted = change(STAGE, REPLICA, None, Some(replica(Some(class))));
             assert!(filter.lets_through(&inserted), "{class}");

@@ -166,7 +166,13 @@ mod tests {
     fn our_functions_have_their_settings_from_globals_unless_they_say_otherwise() {
         for function in ours().functions {
             let by_itself = ["dispatch", "reconcile", "rule-changed"].contains(&function.name.as_str());
-            assert_eq!(function.timeout, Duration::from_secs(if by_itself { 60 } else { 15 }));
+            let timeout = match function.name.as_str() {
+                // A minute, and until the next run is there.
+                "dispatch" => 75,
+                _ if by_itself => 60,
+                _ => 15,
+            };
+            assert_eq!(function.timeout, Duration::from_secs(timeout));
             assert_eq!(function.memory_size, 256);
             assert_eq!(function.environment["TABLE_NAME"], "stagelink");
             assert_eq!(function.environment["LOG_LEVEL"], "info");
@@ -175,7 +181,7 @@ mod tests {
             let retries = if function.schedules.is_empty() { 2 } else { 0 };
             assert_eq!(function.maximum_retry_attempts, retries, "{}", function.name);
             let reserved = match function.name.as_str() {
-                "dispatch" => Some(2),
+                "dispatch" => Some(3),
                 "reconcile" => Some(1),
                 _ => None,
             };

@@ -20,7 +20,9 @@ impl Planning<'_> {
         let wanted_it = known.rule.as_ref().map(|rule| &rule.id);
         let rule = self.view.rules.iter().find(|rule| Some(&rule.id) == wanted_it);
         let end = rule.and_then(|rule| rule.expires_at);
-        if end.is_some_and(|end| end <= self.context.now) {
+        // A rule that is over may be gone already, and with it what it said; the replica knows its end.
+        let ends = [end, known.wanted_until];
+        if ends.into_iter().flatten().any(|end| end <= self.context.now) {
             StopReason::Expired
         } else {
             StopReason::Unwanted

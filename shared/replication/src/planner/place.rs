@@ -120,8 +120,8 @@ impl<'a> Planning<'a> {
             if after.will_be_tried_soon() {
                 self.free_slots = self.free_slots.saturating_sub(1);
             }
+            self.wake(after.due().unwrap_or(at));
             self.change(&known, after);
-            self.wake(at);
             return self.line(want.line(Decision::Wait, format!("{why}; tried again at {at}")));
         }
         if self.free_slots == 0 {

@@ -88,17 +88,19 @@ impl<'a> Planning<'a> {
         after.gives_way = None;
         after.rule = Some(want.rule_ref());
         after.braked = None;
-        if known.due().is_some() {
+        after.wanted_until = want.until();
+        if known.unfinished().is_some() {
             after.settle(Phase::Active);
         }
         self.change(known, after);
-        self.line(want.line(Decision::Keep, "it runs".to_owned()));
+        let until = want.until().map_or(String::new(), |end| format!(" until {end}"));
+        self.line(want.line(Decision::Keep, format!("it runs{until}")));
     }
 
     /// It runs, and is not ours to touch.
     pub(super) fn leave(&mut self, known: &Replica, want: Option<&Want<'_>>) {
-        let mut after = running(known);
-        if known.due().is_some() {
+        let mut after = Replica { wanted_until: None, ..running(known) };
+        if known.unfinished().is_some() {
             after.settle(Phase::Active);
         }
         self.change(known, after);
@@ -126,8 +128,9 @@ impl<'a> Planning<'a> {
         after.settle(Phase::Active);
         after.desired = Desired::Released;
         after.next_attempt = Some(release_at);
+        after.wanted_until = want.until();
+        self.wake(after.due().unwrap_or(release_at));
         self.change(known, after);
-        self.wake(release_at);
         self.line(
             want.line(Decision::Hold, format!("the participant may come back; released at {release_at}")),
         );
@@ -139,7 +142,7 @@ impl<'a> Planning<'a> {
             return self.keep_hands_off(known, want, &format!("{hands_off}; would be stopped: {why}"));
         }
         if let Some(at) = known.next_attempt.filter(|at| known.attempts > 0 && now < *at) {
-            self.change(known, Replica { lease: None, ..known.clone() });
+            self.change(known, Replica { lease: None, wanted_until: None, ..known.clone() });
             self.wake(at);
             return self.line(line(known, want, Decision::Wait, &format!("{why}; tried again at {at}")));
         }
@@ -153,6 +156,7 @@ impl<'a> Planning<'a> {
             let after = Replica {
                 desired: Desired::Released,
                 next_attempt: Some(due),
+                wanted_until: None,
                 lease: None,
                 braked,
                 ..running(known)
@@ -170,6 +174,7 @@ impl<'a> Planning<'a> {
             desired: Desired::Released,
             attempts: known.attempts + 1,
             next_attempt: None,
+            wanted_until: None,
             lease: Some(self.lease()),
             braked,
             ..running(known)
@@ -180,8 +185,9 @@ impl<'a> Planning<'a> {
     }
 
     pub(super) fn rest(&mut self, known: &Replica, want: Option<&Want<'_>>, why: &str) {
-        let mut after = Replica { desired: Desired::Released, owner: Owner::Nobody, ..known.clone() };
-        if known.phase != Phase::Stopped || known.due().is_some() {
+        let (desired, owner) = (Desired::Released, Owner::Nobody);
+        let mut after = Replica { desired, owner, wanted_until: None, ..known.clone() };
+        if known.phase != Phase::Stopped || known.unfinished().is_some() {
             after.settle(Phase::Stopped);
         }
         self.change(known, after);
@@ -196,17 +202,19 @@ impl<'a> Planning<'a> {
             other => self.worth_asking_at(known).min(other.unwrap_or(Timestamp::MAX)),
         };
         let owner = if known.is_unrecorded_start() { Owner::Stagelink } else { known.owner };
+        let asked = Replica { wanted_until: want.and_then(Want::until), ..known.clone() };
         if self.context.now < due {
-            self.change(known, Replica { owner, next_attempt: Some(due), lease: None, ..known.clone() });
-            self.wake(due);
+            let after = Replica { owner, next_attempt: Some(due), lease: None, ..asked };
+            self.wake(after.due().unwrap_or(due));
+            self.change(known, after);
             return self.line(line(known, want, Decision::Wait, &format!("in doubt; asked of IVS at {due}")));
         }
         if !self.may(Operation::List) && self.doubtful.is_empty() {
-            self.change(known, Replica { next_attempt: Some(due), ..known.clone() });
+            self.change(known, Replica { next_attempt: Some(due), ..asked });
             let why = "in doubt; left to a function that may ask IVS";
             return self.line(line(known, want, Decision::Defer, why));
         }
-        self.change(known, Replica { owner, next_attempt: None, lease: Some(self.lease()), ..known.clone() });
+        self.change(known, Replica { owner, next_attempt: None, lease: Some(self.lease()), ..asked });
         self.doubtful.push(known.key.clone());
         self.line(line(known, want, Decision::Verify, "in doubt"));
     }

@@ -40,8 +40,14 @@ impl Want<'_> {
             rule: Some(self.rule_ref()),
             reconnect_window: self.rule.reconnect_window,
             attributes: self.rule.attributes.clone(),
+            wanted_until: self.until(),
             ..replica
         }
+    }
+
+    /// Until when the rule wants it; nothing if it has no end.
+    pub(super) fn until(&self) -> Option<Timestamp> {
+        self.rule.expires_at
     }
 }
 

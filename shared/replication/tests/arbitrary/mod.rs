@@ -175,7 +175,9 @@ fn a_replica(destination: &'static str) -> impl Strategy<Value = Replica> {
     let gives_way = (0..=100_u8, timestamp()).prop_map(|(priority, until)| GiveWay { priority, until });
     let gives_way = option::weighted(0.1, gives_way);
     let braked = option::weighted(0.3, braked());
-    let times = (option::of(timestamp()), option::of(lease()), option::of(last_error()), gives_way, braked);
+    let end = option::weighted(0.2, timestamp());
+    let times =
+        (option::of(timestamp()), option::of(lease()), option::of(last_error()), gives_way, braked, end);
     let seconds = sample::select(vec![0, 5, 30, 300]);
     let behind = option::of(sample::select(vec!["rule-0", "rule-1"]));
     let behind = behind
@@ -187,7 +189,7 @@ fn a_replica(destination: &'static str) -> impl Strategy<Value = Replica> {
             desired,
             rule,
             evidence,
-            (next_attempt, lease, last_error, gives_way, braked),
+            (next_attempt, lease, last_error, gives_way, braked, wanted_until),
             attempts,
             seconds,
         )| {
@@ -201,6 +203,7 @@ fn a_replica(destination: &'static str) -> impl Strategy<Value = Replica> {
                 evidence,
                 attempts,
                 next_attempt,
+                wanted_until,
                 lease,
                 last_error,
                 braked,

@@ -11,4 +11,5 @@ mod publish;
 mod safety;
 mod scene;
 mod tags;
+mod timed;
 mod unpublish;
