@@ -148,6 +148,9 @@ fn what_will_not_pass_by_itself_fails_it_at_once() {
         let wait = Verdict::Wait(after(15));
         assert_eq!(judge(blocked(running("B", "ben", "A"), reason, Some(after(1)))), at_once, "{reason}");
 
+        // Nobody asked IVS: the plan itself found it so.
+        assert_eq!(judge(blocked(running("B", "ben", "A"), reason, None)), at_once, "{reason} as planned");
+
         // What was refused before the session began, or to another rule, is asked again.
         let before = blocked(running("B", "ben", "A"), reason, Some(time("00:00:59")));
         let stale = reason != ParticipantSlotsFull;

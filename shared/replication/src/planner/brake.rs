@@ -31,7 +31,7 @@ impl Planning<'_> {
 
     /// Nothing may be stopped now: it stays as it is, and nothing is due.
     pub(super) fn keep_hands_off(&mut self, known: &Replica, want: Option<&Want<'_>>, would: &str) {
-        self.change(known, Replica { next_attempt: None, lease: None, ..running(known) });
+        self.change(known, Replica { next_attempt: None, wanted_until: None, lease: None, ..running(known) });
         self.line(line(known, want, Decision::Hold, would));
     }
 
@@ -68,8 +68,14 @@ impl Planning<'_> {
         braked: Braked,
     ) {
         let desired = Desired::Released;
-        let after =
-            Replica { desired, braked: Some(braked), next_attempt: None, lease: None, ..running(known) };
+        let after = Replica {
+            desired,
+            braked: Some(braked),
+            next_attempt: None,
+            wanted_until: None,
+            lease: None,
+            ..running(known)
+        };
         self.change(known, after);
         let stops = self.context.allowance.recent_stops;
         let since = match known.braked {

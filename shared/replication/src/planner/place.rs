@@ -104,6 +104,9 @@ impl<'a> Planning<'a> {
         let known = self.view.replicas.iter().find(|replica| replica.key == asked.key).cloned();
         let known = known.unwrap_or_else(|| Replica::new(asked.key.clone()));
         let hands_off = self.hands_off();
+        // Hands off, nothing has an end either: nobody would have anything to do then.
+        let wanted_until = asked.wanted_until.filter(|_| hands_off.is_none());
+        let asked = Replica { wanted_until, ..asked };
         let wait = self.wait_before_start(&known).filter(|_| hands_off.is_none());
         if let Some((at, why)) = wait.filter(|(at, _)| now < *at) {
             let mut after = Replica { next_attempt: None, lease: None, ..asked };

@@ -148,7 +148,7 @@ impl Lack<'_> {
     fn will_stay(&self, versus: &Versus) -> bool {
         let Some(replica) = self.replica.filter(|replica| is_of(versus, replica)) else { return false };
         let Phase::Blocked(blocked) = &replica.phase else { return false };
-        let refused = replica.last_error.as_ref().is_some_and(|error| error.at >= versus.starts_at);
+        let refused = replica.last_error.as_ref().is_none_or(|error| error.at >= versus.starts_at);
         match blocked.reason {
             // Who pre-empts waits until the slot is given up.
             BlockedReason::ParticipantSlotsFull => !versus.terms.preempt,
