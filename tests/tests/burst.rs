@@ -17,6 +17,7 @@ use replication::{
     StageArn, Status,
 };
 use serde_json::json;
+use stagelink_tests::distant_store::DistantStore;
 use stagelink_tests::virtual_time::{JumpingClock, SimulatedIvs};
 
 const FULL_SHARE: u32 = 100;
@@ -24,7 +25,7 @@ const FULL_SHARE: u32 = 100;
 /// A world in which `publishers` publish, each on a stage of its own, with one rule each into a destination of its own.
 struct Crowd {
     clock: Arc<JumpingClock>,
-    store: Arc<MemoryStore>,
+    store: Arc<DistantStore>,
     ivs: SimulatedIvs,
     began: Timestamp,
     destinations: Vec<StageArn>,
@@ -32,7 +33,13 @@ struct Crowd {
 }
 
 impl Crowd {
+    /// With a table that answers at once.
     fn publish(publishers: usize) -> Self {
+        Self::publish_far_away(publishers, 0)
+    }
+
+    /// With a table that is so many milliseconds away.
+    fn publish_far_away(publishers: usize, way_ms: i64) -> Self {
         let clock = Arc::new(JumpingClock::default());
         let limits = ivs_sim::Limits { stages: 10_000, publishers: 10_000, ..ivs_sim::Limits::default() };
         let config = ivs_sim::Config { limits, ..ivs_sim::Config::default() };
@@ -40,9 +47,8 @@ impl Crowd {
         let ivs = SimulatedIvs { simulator, clock: clock.clone(), way_ms: 15 };
         let pairs: Vec<_> =
             (0..publishers).map(|i| ["source", "destination"].map(|name| ivs.stage(name, i))).collect();
-        let store = Arc::new(MemoryStore::with_rules(
-            pairs.iter().enumerate().map(|(i, pair)| rule(i, pair)).collect(),
-        ));
+        let rules = pairs.iter().enumerate().map(|(i, pair)| rule(i, pair)).collect();
+        let store = Arc::new(DistantStore::new(MemoryStore::with_rules(rules), clock.clone(), way_ms));
         let began = clock.now();
         let news = pairs.iter().map(|[source, _]| ivs.publish(source, began)).collect();
         let destinations = pairs.into_iter().map(|[_, destination]| destination).collect();
@@ -179,10 +185,13 @@ fn a_thousand_starts_drain_at_the_pace_of_the_quota_and_none_is_lost() {
     assert!(most_in_a_second(&crowd.starts()) <= 5);
 }
 
+/// How far away the table is where executors compete for it, in ms: a transaction takes 6 ms.
+const WAY_MS: i64 = 3;
+
 #[test]
-fn many_executors_together_keep_within_the_budget() {
-    for executors in [2, 5, 20] {
-        let crowd = Crowd::publish(60);
+fn many_executors_together_keep_within_the_budget_and_nobody_starves() {
+    for executors in [1, 2, 5, 20, 100, 200] {
+        let crowd = Crowd::publish_far_away(60, WAY_MS);
         crowd.clock.clone().run(async {
             crowd.deliver().await;
             crowd.drain(executors).await;
@@ -190,7 +199,37 @@ fn many_executors_together_keep_within_the_budget() {
         assert_eq!(crowd.ivs.simulator.replicas().len(), 60, "{executors} executors");
         assert!(most_in_a_second(&crowd.starts()) <= 5, "{executors} executors");
         assert_eq!(crowd.throttled(), 0, "{executors} executors");
+        assert_eq!(crowd.starts().len(), 60, "{executors} executors: every call once");
+        let (took, lost) = (crowd.took(), crowd.store.conflicts());
+        println!(
+            "60 starts by {executors} executors: {took:.2} s, {lost} lost races; the quota alone takes 11 s"
+        );
+        assert!(took <= 1.1 * 11.0 * 1.02, "{executors} executors took {took} s");
     }
+}
+
+/// Every event is a Lambda of its own, which has read no budget. None gives up; what there is no call for is left due.
+#[test]
+fn two_hundred_events_at_once_dispute_one_budget_and_none_is_given_back() {
+    let crowd = Crowd::publish_far_away(200, WAY_MS);
+    crowd.clock.clone().run(async {
+        let began = crowd.clock.now();
+        crowd.deliver().await;
+        let waited = crowd.clock.now().duration_since(began);
+        let (started, lost) = (crowd.starts().len(), crowd.store.conflicts());
+        println!(
+            "200 events at once: {started} started, {lost} lost races, the last answer after {waited:#}"
+        );
+        assert!((5..=10).contains(&started), "{started} started at once");
+        assert!(lost <= 200 * 5, "{lost} lost races");
+        assert!(waited <= SignedDuration::from_secs(1), "{waited:#}");
+        let due = crowd.store.table.replicas().iter().filter(|replica| replica.due().is_some()).count();
+        assert_eq!(due, 200 - started, "the others are due");
+        crowd.drain(2).await;
+    });
+    assert_eq!(crowd.ivs.simulator.replicas().len(), 200);
+    assert!(most_in_a_second(&crowd.starts()) <= 5);
+    assert!(crowd.took() <= 1.05 * 40.0, "{} s", crowd.took());
 }
 
 #[test]

@@ -15,8 +15,8 @@ use jiff::{SignedDuration, Timestamp};
 use replication::invariant::applied;
 use replication::policy::fnv1a;
 use replication::{
-    BlockedReason, CallError, Context, Desired, Lease, Moment, Observation, Operation, Outcome, Phase, Plan,
-    Policy, PublisherKey, Refusal, Replica, Report, Step, View, plan,
+    Allowance, BlockedReason, CallError, Context, Desired, Lease, Moment, Observation, Operation, Outcome,
+    Phase, Plan, Policy, PublisherKey, Refusal, Replica, Report, Step, View, plan,
 };
 use tracing::{debug, info, warn};
 
@@ -24,6 +24,10 @@ use crate::{Activity, Calls, CallsLeft, Clock, Store, StoreError, Write};
 
 /// How often a lost race is run again before the event is given back.
 const MAX_CONFLICTS: u32 = 20;
+
+/// From how many lost races on it asks for no call any more, and leaves the work due: as many calls as the budget has went to
+/// others meanwhile, and without them there is less to lose a race for.
+const MODEST_AFTER: u32 = 8;
 
 /// Reacts to news, whatever brought it.
 pub struct Controller {
@@ -119,7 +123,7 @@ impl Controller {
         let mut conflicts = 0;
         let mut polls = 0;
         loop {
-            match self.round(publisher, news, invocation, until).await? {
+            match self.round(publisher, news, invocation, until, conflicts).await? {
                 Round::Done(handled) => return Ok(handled),
                 Round::Conflict => {
                     conflicts += 1;
@@ -127,6 +131,9 @@ impl Controller {
                         return Err(Error::Contended { publisher: publisher.clone() });
                     }
                     debug!(conflicts, "lost a race, planning again");
+                    let now = self.clock.now();
+                    let aside = step_aside(conflicts, stamp(&invocation.id, publisher, now));
+                    self.clock.sleep_until(now.checked_add(aside).unwrap_or(now)).await;
                     if self.calls_left.limit.is_some() {
                         self.calls_left.read(self.store.budgets().await?);
                     }
@@ -155,6 +162,7 @@ impl Controller {
         news: Option<&Observation>,
         invocation: &Invocation,
         until: Timestamp,
+        conflicts: u32,
     ) -> Result<Round, Error> {
         let mut stored = self.store.load(publisher).await?;
         if stored.is_unconcerned() {
@@ -166,11 +174,13 @@ impl Controller {
         }
         loop {
             let now = self.clock.now();
+            let modest = conflicts >= MODEST_AFTER;
+            let allowance = if modest { Allowance::NONE } else { self.calls_left.allowance(now) };
             let context = Context {
                 now,
                 policy: &self.policy,
                 can: self.calls.capabilities(),
-                allowance: self.calls_left.allowance(now),
+                allowance,
                 holder: &invocation.id,
             };
             let plan = plan(&view, context);
@@ -349,6 +359,13 @@ impl Controller {
             }
         }
     }
+}
+
+/// How long who lost so many races lets others go first, drawn evenly from 0 ms to 10 ms, and to twice that with every further
+/// race, up to 160 ms: of those who lost together, each comes back alone.
+fn step_aside(conflicts: u32, draw: u64) -> SignedDuration {
+    let longest_us = 5_000_u64 << conflicts.min(5);
+    SignedDuration::from_micros(i64::try_from(draw % longest_us).unwrap_or(0))
 }
 
 /// A version for budgets that nobody else writes: FNV-1a of who calls for whom and when.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use futures::future::{BoxFuture, Either, select};
 use futures::stream::{FuturesUnordered, StreamExt};
 use jiff::{SignedDuration, Timestamp};
-use replication::{Operation, PublisherKey};
+use replication::{Allowance, Operation, PublisherKey};
 use tracing::warn;
 
 use crate::{Controller, Due, Error, Handled, Invocation, Queue, StoreError};
@@ -32,6 +32,10 @@ const READ_EVERY: SignedDuration = SignedDuration::from_secs(1);
 
 /// How long the same publisher is left alone after it was reconciled: the index may still show what is done.
 const REST: SignedDuration = SignedDuration::from_millis(500);
+
+/// How soon it is looked again whether what is ready may go, while those under way may need all calls that are free. The end
+/// of one of them is another occasion.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_millis(20);
 
 /// Does what is due.
 pub struct Dispatcher {
@@ -78,14 +82,15 @@ impl Dispatcher {
             left_alone.retain(|_, until| now < *until);
             let mut wake = read_at + READ_EVERY;
             let mut waiting = Vec::new();
+            let allowance = self.controller.calls_left.allowance(now);
             for due in std::mem::take(&mut queue) {
                 let free = self.controller.calls_left.next_free(due.class.operation(), now);
                 let ready = due.at.max(free).max(left_alone.get(&due.publisher).copied().unwrap_or(due.at));
                 if under_way.contains(&due.publisher) {
                     continue;
                 }
-                if ready > now || running.len() >= SIDE_BY_SIDE || self.is_spoken_for(&due, &running, now) {
-                    wake = wake.min(ready.max(now + SignedDuration::from_millis(1)));
+                if ready > now || running.len() >= SIDE_BY_SIDE || is_spoken_for(&due, &running, allowance) {
+                    wake = wake.min(if ready > now { ready } else { now + LOOK_AGAIN });
                     waiting.push(due);
                     continue;
                 }
@@ -111,12 +116,6 @@ impl Dispatcher {
         Ok(done)
     }
 
-    /// Whether those under way may need all calls that are free.
-    fn is_spoken_for(&self, due: &Due, running: &Running<'_>, now: Timestamp) -> bool {
-        let mut allowance = self.controller.calls_left.allowance(now);
-        running.len() >= *allowance.left(due.class.operation()) && due.class.operation() != Operation::List
-    }
-
     fn reconcile<'a>(
         &'a self,
         publisher: PublisherKey,
@@ -134,9 +133,15 @@ impl Dispatched {
         self.reconciled += 1;
         if let Err(error) = result {
             self.unfinished += 1;
-            warn!(%publisher, %error, "stays due");
+            warn!(%publisher, %error, "stays due")
         }
     }
+}
+
+/// Whether those under way may need all calls that are free.
+fn is_spoken_for(due: &Due, running: &Running<'_>, mut allowance: Allowance) -> bool {
+    let operation = due.class.operation();
+    running.len() >= *allowance.left(operation) && operation != Operation::List
 }
 
 /// Each publisher once, in the order in which it is served: what is due already by class and priority, what is due later by time.

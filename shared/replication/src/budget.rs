@@ -76,6 +76,8 @@ pub struct Allowance {
 }
 
 impl Allowance {
+    /// No call at all.
+    pub const NONE: Self = Self { start: 0, stop: 0, list: 0 };
     /// As many as one likes.
     pub const UNLIMITED: Self = Self { start: usize::MAX, stop: usize::MAX, list: usize::MAX };
 

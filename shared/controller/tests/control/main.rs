@@ -3,6 +3,7 @@
 
 mod cases;
 mod crashes;
+mod disputed;
 mod races;
 mod world;
 
