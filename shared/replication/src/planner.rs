@@ -10,7 +10,7 @@ mod settle;
 mod truth;
 mod wants;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
@@ -96,6 +96,7 @@ pub fn plan(view: &View, context: Context<'_>) -> Plan {
         view,
         context,
         publishing,
+        wanted: vec![false; view.replicas.len()],
         free_slots: 0,
         doubtful: Vec::new(),
         plan: Plan {
@@ -105,15 +106,16 @@ pub fn plan(view: &View, context: Context<'_>) -> Plan {
             wake_at: None,
         },
     };
-    let wanted: BTreeSet<_> = wants.iter().map(|want| want.destination).collect();
     let mut starters = Vec::new();
     for want in &wants {
         if let Some(starter) = planning.settle_wanted(want) {
             starters.push((want, starter));
         }
     }
-    for replica in view.replicas.iter().filter(|replica| !wanted.contains(&replica.key.destination)) {
-        planning.settle_unwanted(replica);
+    for (i, replica) in view.replicas.iter().enumerate() {
+        if !planning.wanted[i] {
+            planning.settle_unwanted(replica);
+        }
     }
     planning.place(starters);
     planning.finish()
@@ -124,6 +126,8 @@ struct Planning<'a> {
     view: &'a View,
     context: Context<'a>,
     publishing: Publishing,
+    /// Which of the view's replications a rule wants.
+    wanted: Vec<bool>,
     free_slots: usize,
     doubtful: Vec<ReplicationKey>,
     plan: Plan,
@@ -151,8 +155,7 @@ impl Planning<'_> {
     }
 
     fn change(&mut self, before: &Replica, after: Replica) {
-        let stored = self.view.replicas.iter().any(|replica| replica.key == before.key);
-        if !stored || *before != after {
+        if *before != after {
             self.plan.changes.push(after);
         }
     }

@@ -1,6 +1,6 @@
 //! All that is known around one publisher: what the planner looks at.
 
-use crate::{Publisher, PublisherKey, Replica, Rule};
+use crate::{Publisher, PublisherKey, Replica, Rule, StageArn};
 
 /// One publisher with the rules that may speak of it and its replications.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,16 @@ impl View {
     /// Whether there is neither a rule nor anything to look after: such an event deserves no write.
     pub fn is_unconcerned(&self) -> bool {
         self.rules.is_empty() && self.replicas.is_empty() && self.publisher.is_none()
+    }
+
+    /// The replication into a stage, if there is one.
+    pub fn replica(&self, destination: &StageArn) -> Option<&Replica> {
+        self.position(destination).map(|i| &self.replicas[i])
+    }
+
+    /// Where in `replicas` the replication into a stage is, if there is one.
+    pub(crate) fn position(&self, destination: &StageArn) -> Option<usize> {
+        self.replicas.binary_search_by(|replica| replica.key.destination.cmp(destination)).ok()
     }
 
     /// Puts `replica` in the place of the one with the same key, or adds it.

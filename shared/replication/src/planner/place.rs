@@ -1,7 +1,5 @@
 //! Who gets a slot: what has to be started, against what IVS allows a participant.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
 use super::wants::Want;
@@ -12,13 +10,14 @@ use crate::{Blocked, BlockedReason, Decision, Operation, Phase, Publishing, Repl
 impl Planning<'_> {
     /// Gives the free slots to those that have to be started, highest priority first.
     pub(super) fn place(&mut self, starters: Vec<(&Want<'_>, Replica)>) {
-        let starting: BTreeSet<_> = starters.iter().map(|(_, replica)| &replica.key).collect();
-        let changed = |replica: &Replica| {
-            let change = self.plan.changes.iter().find(|change| change.key == replica.key);
-            change.unwrap_or(replica).holds_slot()
+        let holding = self.plan.changes.iter().filter(|change| change.holds_slot()).count();
+        let elsewhere = |replica: &Replica| {
+            let is_it = |other: &Replica| other.key.destination == replica.key.destination;
+            self.plan.changes.iter().any(is_it) || starters.iter().any(|(_, starter)| is_it(starter))
         };
-        let held =
-            self.view.replicas.iter().filter(|r| !starting.contains(&r.key)).filter(|r| changed(r)).count();
+        // Few hold a slot, however many there are; so each of these may be looked for.
+        let unchanged = self.view.replicas.iter().filter(|r| r.holds_slot() && !elsewhere(r)).count();
+        let held = holding + unchanged;
         self.free_slots = self.context.policy.slots_per_participant.saturating_sub(held);
         for (want, replica) in starters {
             self.start(want, replica);
@@ -27,9 +26,9 @@ impl Planning<'_> {
 
     fn start(&mut self, want: &Want<'_>, asked: Replica) {
         let (now, policy) = (self.context.now, self.context.policy);
-        let known = self.view.replicas.iter().find(|replica| replica.key == asked.key).cloned();
-        let known = known.unwrap_or_else(|| Replica::new(asked.key.clone()));
-        let wait = self.wait_before_start(&known);
+        let new = Replica::new(asked.key.clone());
+        let known = self.view.replica(&asked.key.destination).unwrap_or(&new);
+        let wait = self.wait_before_start(known);
         if let Some((at, why)) = wait.filter(|(at, _)| now < *at) {
             let mut after = Replica { next_attempt: None, lease: None, ..asked };
             if !matches!(after.phase, Phase::Blocked(_)) {
@@ -39,14 +38,14 @@ impl Planning<'_> {
             if after.will_be_tried_soon() {
                 self.free_slots = self.free_slots.saturating_sub(1);
             }
-            self.change(&known, after);
+            self.change(known, after);
             self.wake(at);
             return self.line(want.line(Decision::Wait, format!("{why}; tried again at {at}")));
         }
         if self.free_slots == 0 {
             let reason = BlockedReason::ParticipantSlotsFull;
             let phase = Phase::Blocked(Blocked { reason, until: None });
-            self.change(&known, Replica { phase, next_attempt: None, lease: None, ..asked });
+            self.change(known, Replica { phase, next_attempt: None, lease: None, ..asked });
             let slots = policy.slots_per_participant;
             let why = format!("all {slots} concurrent replications of the participant are taken");
             return self.line(want.line(Decision::Block(reason), why));
@@ -55,7 +54,7 @@ impl Planning<'_> {
         if !self.may(Operation::Start) {
             let due = known.next_attempt.filter(|_| known.phase == Phase::Pending).unwrap_or(now);
             let phase = Phase::Pending;
-            self.change(&known, Replica { phase, next_attempt: Some(due), lease: None, ..asked });
+            self.change(known, Replica { phase, next_attempt: Some(due), lease: None, ..asked });
             return self.line(want.line(Decision::Defer, format!("to be started since {due}")));
         }
         let after = Replica {
@@ -68,7 +67,7 @@ impl Planning<'_> {
         };
         let Replica { key, reconnect_window, attributes, .. } = after.clone();
         self.call(Step::Start(StartRequest { key, reconnect_window, attributes }));
-        self.change(&known, after);
+        self.change(known, after);
         let why = match self.publishing {
             Publishing::Uncertain => "it may publish; the answer will tell",
             _ => "it publishes",

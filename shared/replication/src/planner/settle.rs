@@ -13,19 +13,20 @@ use crate::{
 impl Planning<'_> {
     /// Decides on a replication that a rule wants. One that has to be started is given back: it must be placed.
     pub(super) fn settle_wanted(&mut self, want: &Want<'_>) -> Option<Replica> {
-        let key = ReplicationKey {
-            source: self.view.key.stage.clone(),
-            participant: self.view.key.participant.clone(),
-            destination: want.destination.clone(),
-        };
-        let known = self.view.replicas.iter().find(|replica| replica.key == key);
-        let Some(known) = known else {
+        let Some(i) = self.view.position(want.destination) else {
             if matches!(self.publishing, Publishing::Yes | Publishing::Uncertain) {
+                let key = ReplicationKey {
+                    source: self.view.key.stage.clone(),
+                    participant: self.view.key.participant.clone(),
+                    destination: want.destination.clone(),
+                };
                 return Some(want.asked_of(Replica::new(key)));
             }
             self.line(want.line(Decision::Rest, "the participant does not publish".to_owned()));
             return None;
         };
+        self.wanted[i] = true;
+        let known = &self.view.replicas[i];
         if self.waits_for_lease(known, Some(want)) {
             return None;
         }
