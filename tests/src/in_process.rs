@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use controller::sweep::Sweep;
-use controller::sweep::pace::SteadyPace;
+use controller::sweep::pace::SharedPace;
 use controller::sweep::port::{
     GetStage, ListParticipantEvents, ListParticipants, ListStageSessions, ListStages, Page, Reads,
 };
@@ -93,7 +93,7 @@ impl InProcess {
             store: self.store.clone(),
             controller: self.controller(Calls::default()),
             reads: Reads::all_of(self.clone()),
-            pace: Arc::new(SteadyPace::new(self.clone(), SteadyPace::SHARE)),
+            pace: Arc::new(SharedPace::new(self.store.clone(), self.clone(), 100)),
             clock: self.clone(),
             policy: SweepPolicy::default(),
         }

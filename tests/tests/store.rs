@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use controller::{Activity, BudgetWrite, MemoryStore, Store, StoreError, Write};
+use replication::budget::Lane;
 use replication::{
     Blocked, BlockedReason, Budget, Desired, Destination, Evidence, LastError, Lease, Operation, Owner,
     ParticipantFilter, Phase, Publisher, PublisherKey, ReconnectWindow, Rejection, Replica, ReplicationKey,
@@ -176,6 +177,7 @@ async fn keeps_the_contract(store: &dyn Store) {
             after: Budget {
                 grants: vec![at("2026-06-29T16:40:33.000000001Z"), now],
                 strain: 7,
+                lane: Some(Lane { holder: u64::MAX, calls: 2, until: at("2026-06-29T16:40:43.000000001Z") }),
                 version,
                 ..Budget::default()
             },

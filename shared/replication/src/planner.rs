@@ -141,6 +141,7 @@ impl Planning<'_> {
             Operation::Start => can.start,
             Operation::Stop => can.stop,
             Operation::List => can.verify,
+            _ => false,
         };
         given && *self.context.allowance.left(operation) > 0
     }

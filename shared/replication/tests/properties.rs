@@ -63,7 +63,7 @@ proptest! {
         (start, stop, list) in (0..4_usize, 0..4_usize, 0..2_usize),
     ) {
         let policy = Policy::default();
-        let allowance = Allowance { start, stop, list };
+        let allowance = Allowance { start, stop, list, ..Allowance::NONE };
         let context = Context { allowance, ..context(&policy, build::ALL_CALLS) };
         let made = plan(&view, context);
         let count = |of: Operation| made.steps.iter().filter(|step| Operation::of(step) == of).count();

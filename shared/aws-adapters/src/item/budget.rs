@@ -1,6 +1,7 @@
 //! A call budget.
 
 use controller::BudgetWrite;
+use replication::budget::Lane;
 use replication::{Budget, Operation};
 use serde::{Deserialize, Serialize};
 
@@ -20,9 +21,19 @@ pub(crate) struct BudgetItem {
     strained_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reserved_until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lane: Option<LaneItem>,
     /// A fixed number of digits, so that text order is time order in conditions.
     busy_until: String,
     version: u64,
+}
+
+/// Calls that are set aside for a sweep; a map inside of the budget's item.
+#[derive(Debug, Serialize, Deserialize)]
+struct LaneItem {
+    holder: u64,
+    calls: usize,
+    until: String,
 }
 
 impl From<&BudgetWrite> for BudgetItem {
@@ -35,6 +46,11 @@ impl From<&BudgetWrite> for BudgetItem {
             strain_percent: write.after.strain,
             strained_at: write.after.strained_at.map(|at| at.to_string()),
             reserved_until: write.after.reserved_until.map(|at| at.to_string()),
+            lane: write.after.lane.map(|lane| LaneItem {
+                holder: lane.holder,
+                calls: lane.calls,
+                until: lane.until.to_string(),
+            }),
             busy_until: format!("{:.9}", write.busy_until),
             version: write.after.version,
         }
@@ -52,8 +68,15 @@ impl BudgetItem {
             strain: self.strain_percent,
             strained_at: parse_some("strained_at", self.strained_at.as_ref())?,
             reserved_until: parse_some("reserved_until", self.reserved_until.as_ref())?,
+            lane: self.lane.as_ref().map(LaneItem::read).transpose()?,
             version: self.version,
         };
         Ok(Some((operation, budget)))
+    }
+}
+
+impl LaneItem {
+    fn read(&self) -> Result<Lane, Unreadable> {
+        Ok(Lane { holder: self.holder, calls: self.calls, until: parse("lane.until", &self.until)? })
     }
 }
