@@ -18,7 +18,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "NAME")]
     scene: Option<Scene>,
     /// Hosts that publish at the same moment in the burst
-    #[arg(long, value_name = "NUMBER", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=900))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=900))]
     publishers: u16,
 }
 
@@ -29,8 +29,6 @@ impl Options {
     pub(super) async fn run(self) -> Outcome {
         let mut options = self.stand.options();
         options.tick.get_or_insert(TICK);
-        // Nobody else calls this IVS.
-        options.environment.insert("QUOTA_SHARE_PERCENT".to_owned(), "100".to_owned());
         let programme = Programme {
             scenes: self.scene.map_or_else(|| Scene::value_variants().to_vec(), |scene| vec![scene]),
             publishers: self.publishers.into(),

@@ -50,7 +50,7 @@ async fn lossy(
     let all: Vec<Replication> = hosts.iter().map(|host| host.replicated_into(mirror)).collect();
     let replicated = play.count_to(HOSTS, &all, SWEPT).await?;
     play.all_are("Active", &all, SWEPT).await?;
-    play.disperse(&hosts)?;
+    play.disperse(&hosts).await?;
     play.count_to(0, &all, SWEPT).await?;
     play.all_are(AT_THE_END, &all, SWEPT).await?;
     Ok((all, replicated))
