@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use controller::sweep::Sweep;
-use controller::sweep::pace::SteadyPace;
+use controller::sweep::pace::SharedPace;
 use controller::sweep::port::{
     GetRecording, ListParticipantEvents, ListParticipants, ListStageSessions, ListStages, Page, Reads,
     RecordingCalls, SetRecording, SweepStore,
@@ -142,7 +142,7 @@ impl InProcess {
             controller: self.controller(Calls::default()),
             reads: Reads::all_of(self.clone()),
             recordings: RecordingCalls::both_of(self.clone()),
-            pace: Arc::new(SteadyPace::new(self.clone(), SteadyPace::SHARE)),
+            pace: Arc::new(SharedPace::new(self.store.clone(), self.clone(), 100)),
             clock: self.clone(),
             policy: SweepPolicy::default(),
         }

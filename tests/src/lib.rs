@@ -3,6 +3,7 @@
 //! [`World`] is the whole system in one process, with every request on the wire recorded; [`wire`] is the recorder.
 
 pub mod canned;
+pub mod distant_store;
 pub mod in_process;
 pub mod virtual_time;
 pub mod wire;

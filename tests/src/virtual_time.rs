@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 pub struct JumpingClock {
     /// The same time, as the simulator wants it.
     pub shown: Arc<VirtualClock>,
-    sleepers: Mutex<Vec<(Timestamp, Waker)>>,
+    sleepers: Mutex<BTreeMap<Timestamp, Vec<Waker>>>,
 }
 
 impl JumpingClock {
@@ -46,17 +46,13 @@ impl JumpingClock {
     }
 
     fn jump(&self) {
-        let mut sleepers = self.sleepers();
-        let first =
-            sleepers.iter().map(|(at, _)| *at).min().unwrap_or_else(|| panic!("everybody waits for ever"));
-        self.shown.set(self.now().max(first));
-        let (due, still): (Vec<_>, Vec<_>) = sleepers.drain(..).partition(|(at, _)| *at <= first);
-        *sleepers = still;
-        drop(sleepers);
-        due.into_iter().for_each(|(_, waker)| waker.wake());
+        let first = self.sleepers().pop_first();
+        let (at, wakers) = first.unwrap_or_else(|| panic!("everybody waits for ever"));
+        self.shown.set(self.now().max(at));
+        wakers.into_iter().for_each(Waker::wake);
     }
 
-    fn sleepers(&self) -> MutexGuard<'_, Vec<(Timestamp, Waker)>> {
+    fn sleepers(&self) -> MutexGuard<'_, BTreeMap<Timestamp, Vec<Waker>>> {
         self.sleepers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -79,7 +75,7 @@ impl Clock for JumpingClock {
             if self.now() >= at {
                 return Poll::Ready(());
             }
-            self.sleepers().push((at, context.waker().clone()));
+            self.sleepers().entry(at).or_default().push(context.waker().clone());
             Poll::Pending
         })
         .boxed()

@@ -18,6 +18,7 @@ use replication::{
     StageArn, Status,
 };
 use serde_json::json;
+use stagelink_tests::distant_store::DistantStore;
 use stagelink_tests::virtual_time::{JumpingClock, SimulatedIvs};
 
 const FULL_SHARE: u32 = 100;
@@ -25,7 +26,7 @@ const FULL_SHARE: u32 = 100;
 /// A world in which `publishers` publish, each on a stage of its own, with one rule each into a destination of its own.
 struct Crowd {
     clock: Arc<JumpingClock>,
-    store: Arc<MemoryStore>,
+    store: Arc<DistantStore>,
     ivs: SimulatedIvs,
     began: Timestamp,
     destinations: Vec<StageArn>,
@@ -33,7 +34,13 @@ struct Crowd {
 }
 
 impl Crowd {
+    /// With a table that answers at once.
     fn publish(publishers: usize) -> Self {
+        Self::publish_far_away(publishers, 0)
+    }
+
+    /// With a table that is so many milliseconds away.
+    fn publish_far_away(publishers: usize, way_ms: i64) -> Self {
         let clock = Arc::new(JumpingClock::default());
         let limits = ivs_sim::Limits { stages: 10_000, publishers: 10_000, ..ivs_sim::Limits::default() };
         let config = ivs_sim::Config { limits, ..ivs_sim::Config::default() };
@@ -41,9 +48,8 @@ impl Crowd {
         let ivs = SimulatedIvs { simulator, clock: clock.clone(), way_ms: 15 };
         let pairs: Vec<_> =
             (0..publishers).map(|i| ["source", "destination"].map(|name| ivs.stage(name, i))).collect();
-        let store = Arc::new(MemoryStore::with_rules(
-            pairs.iter().enumerate().map(|(i, pair)| rule(i, pair)).collect(),
-        ));
+        let rules = pairs.iter().enumerate().map(|(i, pair)| rule(i, pair)).collect();
+        let store = Arc::new(DistantStore::new(MemoryStore::with_rules(rules), clock.clone(), way_ms));
         let began = clock.now();
         let news = pairs.iter().map(|[source, _]| ivs.publish(source, began)).collect();
         let destinations = pairs.into_iter().map(|[_, destination]| destination).collect();
@@ -63,7 +69,11 @@ impl Crowd {
 
     fn dispatcher(&self) -> Dispatcher {
         let controller = self.controller(Turn::Queue, Patience(Duration::ZERO), self.ivs.calls());
-        Dispatcher { controller, queue: self.store.clone(), versus: Judge::new(self.store.clone(), None) }
+        Dispatcher {
+            controller,
+            queue: self.store.clone(),
+            versus: Judge::new(Arc::new(MemoryStore::default()), None),
+        }
     }
 
     /// An invocation that has a minute.
@@ -180,10 +190,13 @@ fn a_thousand_starts_drain_at_the_pace_of_the_quota_and_none_is_lost() {
     assert!(most_in_a_second(&crowd.starts()) <= 5);
 }
 
+/// How far away the table is where executors compete for it, in ms: a transaction takes 6 ms.
+const WAY_MS: i64 = 3;
+
 #[test]
-fn many_executors_together_keep_within_the_budget() {
-    for executors in [2, 5, 20] {
-        let crowd = Crowd::publish(60);
+fn many_executors_together_keep_within_the_budget_and_nobody_starves() {
+    for executors in [1, 2, 5, 20, 100, 200] {
+        let crowd = Crowd::publish_far_away(60, WAY_MS);
         crowd.clock.clone().run(async {
             crowd.deliver().await;
             crowd.drain(executors).await;
@@ -191,6 +204,12 @@ fn many_executors_together_keep_within_the_budget() {
         assert_eq!(crowd.ivs.simulator.replicas().len(), 60, "{executors} executors");
         assert!(most_in_a_second(&crowd.starts()) <= 5, "{executors} executors");
         assert_eq!(crowd.throttled(), 0, "{executors} executors");
+        assert_eq!(crowd.starts().len(), 60, "{executors} executors: every call once");
+        let (took, lost) = (crowd.took(), crowd.store.conflicts());
+        println!(
+            "60 starts by {executors} executors: {took:.2} s, {lost} lost races; the quota alone takes 11 s"
+        );
+        assert!(took <= 1.1 * 11.0 * 1.02, "{executors} executors took {took} s");
     }
 }
 
@@ -203,7 +222,7 @@ fn questions_of_many_keep_within_the_budget() {
         let rule = rule(i, &[news.publisher().stage, destination.clone()]);
         Rule { participants: ParticipantFilter { user_id: None, attributes: filter.clone() }, ..rule }
     });
-    crowd.store.replace_rules(rules.collect());
+    crowd.store.table.replace_rules(rules.collect());
     crowd.clock.clone().run(crowd.deliver());
 
     let ledger = crowd.ivs.simulator.ledger();
@@ -213,6 +232,30 @@ fn questions_of_many_keep_within_the_budget() {
     assert_eq!(each.len(), asked.len(), "nobody twice");
     assert!((25..=60).contains(&asked.len()), "{}: the others are left to the sweep", asked.len());
     assert!(most_in_a_second(&asked) <= 5 && asked.iter().all(|entry| entry.status == 200));
+}
+
+/// Every event is a Lambda of its own, which has read no budget. None gives up; what there is no call for is left due.
+#[test]
+fn two_hundred_events_at_once_dispute_one_budget_and_none_is_given_back() {
+    let crowd = Crowd::publish_far_away(200, WAY_MS);
+    crowd.clock.clone().run(async {
+        let began = crowd.clock.now();
+        crowd.deliver().await;
+        let waited = crowd.clock.now().duration_since(began);
+        let (started, lost) = (crowd.starts().len(), crowd.store.conflicts());
+        println!(
+            "200 events at once: {started} started, {lost} lost races, the last answer after {waited:#}"
+        );
+        assert!((5..=10).contains(&started), "{started} started at once");
+        assert!(lost <= 200 * 5, "{lost} lost races");
+        assert!(waited <= SignedDuration::from_secs(1), "{waited:#}");
+        let due = crowd.store.table.replicas().iter().filter(|replica| replica.due().is_some()).count();
+        assert_eq!(due, 200 - started, "the others are due");
+        crowd.drain(2).await;
+    });
+    assert_eq!(crowd.ivs.simulator.replicas().len(), 200);
+    assert!(most_in_a_second(&crowd.starts()) <= 5);
+    assert!(crowd.took() <= 1.05 * 40.0, "{} s", crowd.took());
 }
 
 #[test]

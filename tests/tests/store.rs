@@ -8,6 +8,7 @@ use controller::sweep::port::SweepStore;
 use controller::{
     Activity, BudgetWrite, Due, DueClass, MemoryStore, Queue, Store, StoreError, VersusStore, Work, Write,
 };
+use replication::budget::Lane;
 use replication::versus::Failure;
 use replication::{
     Blocked, BlockedReason, Braked, Budget, Desired, Destination, Evidence, GiveWay, LastError, Lease,
@@ -191,6 +192,7 @@ async fn keeps_the_contract(store: &dyn Store) {
                 grants: vec![at("2026-06-29T16:40:33.000000001Z"), now],
                 strain: 7,
                 tally: if version == 13 { tally.clone() } else { Tally::default() },
+                lane: Some(Lane { holder: u64::MAX, calls: 2, until: at("2026-06-29T16:40:43.000000001Z") }),
                 version,
                 ..Budget::default()
             },

@@ -18,8 +18,9 @@ use jiff::{SignedDuration, Timestamp};
 use replication::invariant::applied;
 use replication::policy::fnv1a;
 use replication::{
-    BlockedReason, CallError, Context, Crowd, Desired, Lease, Moment, Observation, Operation, Outcome, Phase,
-    Plan, Policy, PublisherKey, Refusal, Replica, Report, SecondWitness, StageArn, Step, View, plan,
+    Allowance, BlockedReason, CallError, Context, Crowd, Desired, Lease, Moment, Observation, Operation,
+    Outcome, Phase, Plan, Policy, PublisherKey, Refusal, Replica, Report, SecondWitness, StageArn, Step,
+    View, plan,
 };
 use tracing::{debug, info, warn};
 
@@ -29,6 +30,10 @@ use asking::Answers;
 
 /// How often a lost race is run again before the event is given back.
 pub(crate) const MAX_CONFLICTS: u32 = 20;
+
+/// From how many lost races on it asks for no call any more, and leaves the work due: as many calls as the budget has went to
+/// others meanwhile, and without them there is less to lose a race for.
+const MODEST_AFTER: u32 = 8;
 
 /// Reacts to news, whatever brought it.
 pub struct Controller {
@@ -144,19 +149,23 @@ impl Controller {
         invocation: &Invocation,
     ) -> Result<Handled, Error> {
         let until = self.wait_until(invocation);
-        let mut carried = Carried { answers: Answers::default(), witness, full: BTreeMap::new() };
-        let mut conflicts = 0;
+        let mut carried =
+            Carried { conflicts: 0, answers: Answers::default(), witness, full: BTreeMap::new() };
         let mut polls = 0;
         loop {
             match self.round(publisher, news, &mut carried, invocation, until).await? {
                 Round::Done(handled) => return Ok(handled),
                 Round::Full(crowds) => carried.full.extend(crowds),
                 Round::Conflict => {
-                    conflicts += 1;
+                    carried.conflicts += 1;
+                    let conflicts = carried.conflicts;
                     if conflicts > MAX_CONFLICTS {
                         return Err(Error::Contended { publisher: publisher.clone() });
                     }
                     debug!(conflicts, "lost a race, planning again");
+                    let now = self.clock.now();
+                    let aside = step_aside(conflicts, stamp(&invocation.id, publisher, now));
+                    self.clock.sleep_until(now.checked_add(aside).unwrap_or(now)).await;
                     if self.calls_left.limit.is_some() {
                         self.calls_left.read(self.store.budgets().await?);
                     }
@@ -204,11 +213,13 @@ impl Controller {
         let mut learnt = carried.answers.fold_into(&mut view, &self.policy);
         loop {
             let now = self.clock.now();
+            let modest = carried.conflicts >= MODEST_AFTER;
+            let allowance = if modest { Allowance::NONE } else { self.calls_left.allowance(now) };
             let context = Context {
                 now,
                 policy: &self.policy,
                 can: carried.answers.left(self.calls.capabilities()),
-                allowance: self.calls_left.allowance(now),
+                allowance,
                 holder: &invocation.id,
                 witness: carried.witness,
             };
@@ -412,6 +423,13 @@ impl Controller {
     }
 }
 
+/// How long who lost so many races lets others go first, drawn evenly from 0 ms to 10 ms, and to twice that with every further
+/// race, up to 160 ms: of those who lost together, each comes back alone.
+fn step_aside(conflicts: u32, draw: u64) -> SignedDuration {
+    let longest_us = 5_000_u64 << conflicts.min(5);
+    SignedDuration::from_micros(i64::try_from(draw % longest_us).unwrap_or(0))
+}
+
 /// A version for budgets that nobody else writes: FNV-1a of who calls for whom and when.
 fn stamp(holder: &str, publisher: &PublisherKey, now: Timestamp) -> u64 {
     let (stage, participant) = (publisher.stage.as_str(), publisher.participant.as_str());
@@ -421,6 +439,8 @@ fn stamp(holder: &str, publisher: &PublisherKey, now: Timestamp) -> u64 {
 
 /// What goes along from round to round.
 struct Carried<'a> {
+    /// Races that were lost.
+    conflicts: u32,
     /// What was answered: nothing is asked twice.
     answers: Answers,
     /// What a sweep says from readings of its own.

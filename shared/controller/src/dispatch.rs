@@ -18,7 +18,7 @@ use std::sync::Arc;
 use futures::future::{BoxFuture, Either, select};
 use futures::stream::{FuturesUnordered, StreamExt};
 use jiff::{SignedDuration, Timestamp};
-use replication::Operation;
+use replication::{Allowance, Operation};
 use tracing::warn;
 
 use crate::versus::Judge;
@@ -36,6 +36,10 @@ const READ_EVERY: SignedDuration = SignedDuration::from_secs(1);
 /// How long the same publisher is left alone after it was reconciled: the index may still show what is done. A session that
 /// starts is judged again after this time.
 const REST: SignedDuration = SignedDuration::from_millis(500);
+
+/// How soon it is looked again whether what is ready may go, while those under way may need all calls that are free. The end
+/// of one of them is another occasion.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_millis(20);
 
 /// Does what is due.
 pub struct Dispatcher {
@@ -84,6 +88,7 @@ impl Dispatcher {
             left_alone.retain(|_, until| now < *until);
             let mut wake = read_at + READ_EVERY;
             let mut waiting = Vec::new();
+            let allowance = self.controller.calls_left.allowance(now);
             for due in std::mem::take(&mut queue) {
                 let operation = due.class.operation();
                 let free =
@@ -92,8 +97,8 @@ impl Dispatcher {
                 if under_way.contains(&due.work) {
                     continue;
                 }
-                if ready > now || running.len() >= SIDE_BY_SIDE || self.is_spoken_for(&due, &running, now) {
-                    wake = wake.min(ready.max(now + SignedDuration::from_millis(1)));
+                if ready > now || running.len() >= SIDE_BY_SIDE || is_spoken_for(&due, &running, allowance) {
+                    wake = wake.min(if ready > now { ready } else { now + LOOK_AGAIN });
                     waiting.push(due);
                     continue;
                 }
@@ -117,15 +122,6 @@ impl Dispatcher {
             done.count(&work, &result);
         }
         Ok(done)
-    }
-
-    /// Whether those under way may need all calls that are free.
-    fn is_spoken_for(&self, due: &Due, running: &Running<'_>, now: Timestamp) -> bool {
-        let mut allowance = self.controller.calls_left.allowance(now);
-        match due.class.operation() {
-            None | Some(Operation::List) => false,
-            Some(operation) => running.len() >= *allowance.left(operation),
-        }
     }
 
     fn start<'a>(
@@ -152,6 +148,14 @@ impl Dispatched {
             self.unfinished += 1;
             warn!(%work, %error, "stays due");
         }
+    }
+}
+
+/// Whether those under way may need all calls that are free.
+fn is_spoken_for(due: &Due, running: &Running<'_>, mut allowance: Allowance) -> bool {
+    match due.class.operation() {
+        None | Some(Operation::List) => false,
+        Some(operation) => running.len() >= *allowance.left(operation),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_adapters::Connection;
 use controller::sweep::Sweep;
-use controller::sweep::pace::SteadyPace;
+use controller::sweep::pace::SharedPace;
 use controller::{Calls, CallsLeft, Controller, Patience};
 use lambda_runtime::{Context, LambdaEvent};
 use replication::sweep::SweepPolicy;
@@ -37,12 +37,13 @@ impl ReconcileFunction {
             patience: Patience(Duration::ZERO),
             calls_left: CallsLeft::default(),
         };
+        let pace = SharedPace::new(store.clone(), clock.clone(), config.quota_share);
         let sweep = Sweep {
             store,
             controller,
             reads: connection.ivs().for_sweeping(),
             recordings: connection.ivs().for_recording(),
-            pace: Arc::new(SteadyPace::new(clock.clone(), SteadyPace::SHARE.min(config.quota_share))),
+            pace: Arc::new(pace),
             clock,
             policy: SweepPolicy::default(),
         };

@@ -25,15 +25,36 @@ pub enum Operation {
     Stop,
     /// ListParticipantReplicas.
     List,
+    /// ListStages.
+    ListStages,
     /// GetStage.
     GetStage,
+    /// UpdateStage.
+    UpdateStage,
+    /// ListStageSessions.
+    ListStageSessions,
+    /// ListParticipants.
+    ListParticipants,
     /// GetParticipant.
     GetParticipant,
+    /// ListParticipantEvents.
+    ListParticipantEvents,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 5] = [Self::Start, Self::Stop, Self::List, Self::GetStage, Self::GetParticipant];
+    pub const ALL: [Self; 10] = [
+        Self::Start,
+        Self::Stop,
+        Self::List,
+        Self::ListStages,
+        Self::GetStage,
+        Self::UpdateStage,
+        Self::ListStageSessions,
+        Self::ListParticipants,
+        Self::GetParticipant,
+        Self::ListParticipantEvents,
+    ];
 
     /// IVS's name for it.
     pub fn name(self) -> &'static str {
@@ -41,8 +62,13 @@ impl Operation {
             Self::Start => "StartParticipantReplication",
             Self::Stop => "StopParticipantReplication",
             Self::List => "ListParticipantReplicas",
+            Self::ListStages => "ListStages",
             Self::GetStage => "GetStage",
+            Self::UpdateStage => "UpdateStage",
+            Self::ListStageSessions => "ListStageSessions",
+            Self::ListParticipants => "ListParticipants",
             Self::GetParticipant => "GetParticipant",
+            Self::ListParticipantEvents => "ListParticipantEvents",
         }
     }
 
@@ -96,11 +122,16 @@ pub struct Allowance {
     pub get_stage: usize,
     /// GetParticipant.
     pub get_participant: usize,
+    /// Each of the other operations, which no plan calls.
+    pub others: usize,
     /// Stops of the last minute that count for the brake, whoever made them.
     pub recent_stops: usize,
 }
 
 impl Allowance {
+    /// No call at all.
+    pub const NONE: Self =
+        Self { start: 0, stop: 0, list: 0, get_stage: 0, get_participant: 0, others: 0, recent_stops: 0 };
     /// As many as one likes.
     pub const UNLIMITED: Self = Self {
         start: usize::MAX,
@@ -108,6 +139,7 @@ impl Allowance {
         list: usize::MAX,
         get_stage: usize::MAX,
         get_participant: usize::MAX,
+        others: usize::MAX,
         recent_stops: 0,
     };
 
@@ -119,6 +151,11 @@ impl Allowance {
             Operation::List => &mut self.list,
             Operation::GetStage => &mut self.get_stage,
             Operation::GetParticipant => &mut self.get_participant,
+            Operation::ListStages
+            | Operation::UpdateStage
+            | Operation::ListStageSessions
+            | Operation::ListParticipants
+            | Operation::ListParticipantEvents => &mut self.others,
         }
     }
 
@@ -159,11 +196,28 @@ impl Limit {
         }
     }
 
+    /// The part of it that a sweep may have: half, in whole calls, and at least one.
+    pub fn for_sweeping(self) -> Self {
+        Self { calls: (self.calls / 2).max(1), ..self }
+    }
+
     /// The same calls over a window that is `strain` percent longer.
     fn under(self, strain: u32) -> Self {
         let percent = i32::try_from(100 + strain).unwrap_or(i32::MAX);
         Self { window: self.window.saturating_mul(percent) / 100, ..self }
     }
+}
+
+/// A part of a budget that is set aside for one sweep for a while: the sweep keeps to it by itself, without a write for each of
+/// its calls, and everybody else has that much less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lane {
+    /// Whose it is.
+    pub holder: u64,
+    /// How many calls of each window it takes.
+    pub calls: usize,
+    /// The sweep makes its last call before this time. What was set aside is free again a window later.
+    pub until: Timestamp,
 }
 
 /// The grants of one operation.
@@ -180,6 +234,8 @@ pub struct Budget {
     pub tally: Tally,
     /// Until when newcomers leave free calls to those who have been waiting longer.
     pub reserved_until: Option<Timestamp>,
+    /// Calls that are set aside for a sweep.
+    pub lane: Option<Lane>,
     /// The stored version this was read at; 0 if it is not stored yet.
     pub version: u64,
 }
@@ -194,9 +250,33 @@ impl Budget {
     pub fn next_free(&self, now: Timestamp, limit: Limit) -> Timestamp {
         let limit = limit.under(self.strain_at(now));
         let last = self.grants.last().copied().unwrap_or(Timestamp::MIN);
-        let before_window = self.grants.len().checked_sub(limit.calls).map(|i| self.grants[i]);
+        let lane = self.lane.filter(|lane| now < later(lane.until, limit.window));
+        let (calls, now) = match lane {
+            Some(lane) if lane.calls < limit.calls => (limit.calls - lane.calls, now),
+            Some(lane) => (limit.calls, later(lane.until, limit.window)),
+            None => (limit.calls, now),
+        };
+        let before_window = self.grants.len().checked_sub(calls).map(|i| self.grants[i]);
         let window_over = before_window.and_then(|grant| grant.checked_add(limit.window).ok());
         now.max(last).max(window_over.unwrap_or(Timestamp::MIN))
+    }
+
+    /// Sets `lane` aside at `now`: gives the time from which its holder may call, when the calls that others have made leave room
+    /// for it. Another's lane has to be over first; then it gives nothing, and the time at which to try again.
+    ///
+    /// # Errors
+    /// The time at which the lane that is there is free.
+    pub fn set_aside(&mut self, lane: Lane, now: Timestamp, limit: Limit) -> Result<Timestamp, Timestamp> {
+        let window = limit.under(self.strain_at(now)).window;
+        let free =
+            self.lane.filter(|other| other.holder != lane.holder).map(|other| later(other.until, window));
+        if let Some(free) = free.filter(|free| now < *free) {
+            return Err(free);
+        }
+        let others = Self { lane: None, ..self.clone() };
+        let left = limit.calls.saturating_sub(lane.calls) + 1;
+        self.lane = Some(lane);
+        Ok(others.next_free(now, Limit { calls: left, ..limit }))
     }
 
     /// How many calls may be made at `now`.
@@ -211,7 +291,9 @@ impl Budget {
         let last = self.grants.last().copied().unwrap_or(Timestamp::MIN);
         let window = limit.under(self.strain).window;
         let strained = self.strained_at.map(|at| later(at, Self::RELIEF.saturating_mul(3)));
+        let lane_over = self.lane.map(|lane| later(lane.until, window));
         later(last, window)
+            .max(lane_over.unwrap_or(Timestamp::MIN))
             .max(strained.unwrap_or(Timestamp::MIN))
             .max(self.reserved_until.unwrap_or(Timestamp::MIN))
             .max(self.tally.counts_until())
@@ -350,5 +432,53 @@ mod tests {
         assert_eq!(budget.busy_until(limit), at(2_000));
         budget.throttled(at(0));
         assert_eq!(budget.busy_until(limit), at(30_000));
+    }
+
+    fn lane(holder: u64, calls: usize, until: Timestamp) -> Lane {
+        Lane { holder, calls, until }
+    }
+
+    #[test]
+    fn what_is_set_aside_is_not_for_others_until_a_window_after_its_end() {
+        let (mut budget, limit) = (Budget::default(), Limit::share(5, 80));
+        assert_eq!(budget.set_aside(lane(1, 2, at(5_000)), at(0), limit), Ok(at(0)));
+        assert_eq!(budget.free(at(0), limit), 2);
+        assert_eq!(budget.free(at(6_019), limit), 2, "the last call of the lane may be just over");
+        assert_eq!(budget.free(at(6_020), limit), 4);
+        assert_eq!(budget.busy_until(limit), at(6_020));
+    }
+
+    #[test]
+    fn who_takes_a_lane_waits_for_the_calls_that_others_have_made() {
+        let (mut budget, limit) = (Budget::default(), Limit::share(5, 80));
+        for _ in 0..4 {
+            budget.grant(at(0), at(0), limit).unwrap();
+        }
+        assert_eq!(budget.set_aside(lane(1, 2, at(5_000)), at(100), limit), Ok(at(1_020)));
+        let mut rested = Budget::default();
+        rested.grant(at(0), at(0), limit).unwrap();
+        assert_eq!(
+            rested.set_aside(lane(1, 2, at(5_000)), at(100), limit),
+            Ok(at(100)),
+            "there is room for both"
+        );
+    }
+
+    #[test]
+    fn one_lane_at_a_time() {
+        let (mut budget, limit) = (Budget::default(), Limit::share(5, 80));
+        budget.set_aside(lane(1, 2, at(5_000)), at(0), limit).unwrap();
+        assert_eq!(budget.set_aside(lane(2, 2, at(9_000)), at(1_000), limit), Err(at(6_020)));
+        assert!(budget.set_aside(lane(1, 2, at(9_000)), at(1_000), limit).is_ok(), "its holder may go on");
+        assert!(budget.set_aside(lane(2, 2, at(15_000)), at(10_020), limit).is_ok());
+    }
+
+    #[test]
+    fn a_lane_of_the_whole_budget_leaves_nothing_until_it_is_over() {
+        let (mut budget, limit) = (Budget::default(), Limit::share(5, 20));
+        assert_eq!((limit.calls, limit.for_sweeping().calls), (1, 1));
+        budget.set_aside(lane(1, 1, at(1_000)), at(0), limit).unwrap();
+        assert_eq!(budget.free(at(500), limit), 0);
+        assert_eq!(budget.next_free(at(500), limit), at(2_020));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// A value that is not the identifier it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,12 +16,12 @@ pub struct IdError {
     pub allowed: &'static str,
 }
 
-/// Declares a validated string newtype.
+/// Declares a validated string newtype. Its text is shared, for a plan names the same stages and rules many times.
 macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident, $what:literal, $allowed:literal, $check:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The identifier as text.
@@ -35,7 +36,7 @@ macro_rules! identifier {
             fn try_from(value: String) -> Result<Self, IdError> {
                 let check: fn(&str) -> bool = $check;
                 if check(&value) {
-                    return Ok(Self(value));
+                    return Ok(Self(value.into()));
                 }
                 Err(IdError { what: $what, value: value.chars().take(200).collect(), allowed: $allowed })
             }
@@ -115,7 +116,7 @@ const OF_VERSUS: &str = "versus.";
 impl VersusId {
     /// The id of the session's rule for its stage number `place`, from 1.
     pub fn rule(&self, place: usize) -> RuleId {
-        RuleId(format!("{OF_VERSUS}{self}.{place}"))
+        RuleId(format!("{OF_VERSUS}{self}.{place}").into())
     }
 }
 

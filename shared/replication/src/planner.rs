@@ -12,7 +12,7 @@ mod truth;
 mod undecided;
 mod wants;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
@@ -111,6 +111,7 @@ pub fn plan(view: &View, context: Context<'_>) -> Plan {
         view,
         context,
         publishing,
+        wanted: vec![false; view.replicas.len()],
         free_slots: 0,
         doubtful: Vec::new(),
         plan: Plan {
@@ -122,7 +123,6 @@ pub fn plan(view: &View, context: Context<'_>) -> Plan {
             wake_at: None,
         },
     };
-    let wanted: BTreeSet<_> = wants.iter().map(|want| want.destination).collect();
     let (mut runners, mut starters) = (Vec::new(), Vec::new());
     for want in &wants {
         match planning.settle_wanted(want) {
@@ -131,7 +131,10 @@ pub fn plan(view: &View, context: Context<'_>) -> Plan {
             Settled::Done => {}
         }
     }
-    for replica in view.replicas.iter().filter(|replica| !wanted.contains(&replica.key.destination)) {
+    for (i, replica) in view.replicas.iter().enumerate() {
+        if planning.wanted[i] {
+            continue;
+        }
         match undecided(view, replica, context.now) {
             Some((want, why)) => planning.settle_undecided(replica, &want, why),
             None => planning.settle_unwanted(replica),
@@ -146,6 +149,8 @@ struct Planning<'a> {
     view: &'a View,
     context: Context<'a>,
     publishing: Publishing,
+    /// Which of the view's replications a rule wants.
+    wanted: Vec<bool>,
     free_slots: usize,
     doubtful: Vec<ReplicationKey>,
     plan: Plan,
@@ -166,6 +171,11 @@ impl<'a> Planning<'a> {
             Operation::List => can.verify,
             Operation::GetStage => can.get_stage,
             Operation::GetParticipant => can.get_participant,
+            Operation::ListStages
+            | Operation::UpdateStage
+            | Operation::ListStageSessions
+            | Operation::ListParticipants
+            | Operation::ListParticipantEvents => false,
         };
         given && *self.context.allowance.left(operation) > 0
     }
@@ -180,8 +190,7 @@ impl<'a> Planning<'a> {
     }
 
     fn change(&mut self, before: &Replica, after: Replica) {
-        let stored = self.view.replicas.iter().any(|replica| replica.key == before.key);
-        if !stored || *before != after {
+        if *before != after {
             self.plan.changes.push(after);
         }
     }

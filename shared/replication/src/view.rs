@@ -51,6 +51,16 @@ impl View {
         !known && !self.rules.iter().any(covers)
     }
 
+    /// The replication into a stage, if there is one.
+    pub fn replica(&self, destination: &StageArn) -> Option<&Replica> {
+        self.position(destination).map(|i| &self.replicas[i])
+    }
+
+    /// Where in `replicas` the replication into a stage is, if there is one.
+    pub(crate) fn position(&self, destination: &StageArn) -> Option<usize> {
+        self.replicas.binary_search_by(|replica| replica.key.destination.cmp(destination)).ok()
+    }
+
     /// Puts `replica` in the place of the one with the same key, or adds it.
     pub fn put(&mut self, replica: Replica) {
         match self.replicas.binary_search_by(|other| other.key.cmp(&replica.key)) {

@@ -102,7 +102,7 @@ proptest! {
         (start, stop, list) in (0..4_usize, 0..4_usize, 0..2_usize),
     ) {
         let policy = Policy::default();
-        let asks = Allowance { get_stage: list, get_participant: list, ..Allowance::UNLIMITED };
+        let asks = Allowance { get_stage: list, get_participant: list, ..Allowance::NONE };
         let allowance = Allowance { start, stop, list, ..asks };
         let context = Context { allowance, ..context(&policy, build::ALL_CALLS) };
         let made = plan(&view, context);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use controller::BudgetWrite;
+use replication::budget::Lane;
 use replication::{Budget, Operation, Tally};
 use serde::{Deserialize, Serialize};
 
@@ -25,9 +26,19 @@ pub(crate) struct BudgetItem {
     /// Stops that count for the brake, by the beginning of the ten seconds in which they were made.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     recent_stops: BTreeMap<String, u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lane: Option<LaneItem>,
     /// A fixed number of digits, so that text order is time order in conditions.
     busy_until: String,
     version: u64,
+}
+
+/// Calls that are set aside for a sweep; a map inside of the budget's item.
+#[derive(Debug, Serialize, Deserialize)]
+struct LaneItem {
+    holder: u64,
+    calls: usize,
+    until: String,
 }
 
 impl From<&BudgetWrite> for BudgetItem {
@@ -41,6 +52,11 @@ impl From<&BudgetWrite> for BudgetItem {
             strained_at: write.after.strained_at.map(|at| at.to_string()),
             reserved_until: write.after.reserved_until.map(|at| at.to_string()),
             recent_stops: write.after.tally.stops.iter().map(|(at, n)| (at.to_string(), *n)).collect(),
+            lane: write.after.lane.map(|lane| LaneItem {
+                holder: lane.holder,
+                calls: lane.calls,
+                until: lane.until.to_string(),
+            }),
             busy_until: format!("{:.9}", write.busy_until),
             version: write.after.version,
         }
@@ -60,8 +76,15 @@ impl BudgetItem {
             strained_at: parse_some("strained_at", self.strained_at.as_ref())?,
             reserved_until: parse_some("reserved_until", self.reserved_until.as_ref())?,
             tally: Tally { stops: stops.collect::<Result<_, Unreadable>>()? },
+            lane: self.lane.as_ref().map(LaneItem::read).transpose()?,
             version: self.version,
         };
         Ok(Some((operation, budget)))
+    }
+}
+
+impl LaneItem {
+    fn read(&self) -> Result<Lane, Unreadable> {
+        Ok(Lane { holder: self.holder, calls: self.calls, until: parse("lane.until", &self.until)? })
     }
 }

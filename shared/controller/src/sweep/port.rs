@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use replication::sweep::{
     Inventory, ListedEvent, ListedParticipant, ListedSession, ListedStage, Recording, StageKnowledge,
 };
-use replication::{CallError, ParticipantId, Receipt, SessionId, StageArn, Tags};
+use replication::{CallError, Operation, ParticipantId, Receipt, SessionId, StageArn, Tags};
 
 use crate::{GetParticipant, GetStage, ListReplicas, StoreError};
 
@@ -137,34 +137,13 @@ impl RecordingCalls {
     }
 }
 
-/// A call with a quota of its own: 5 calls per second each (IVS service quotas). All but the last are reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Read {
-    /// ListStages.
-    Stages,
-    /// GetStage.
-    Stage,
-    /// ListStageSessions.
-    Sessions,
-    /// ListParticipants.
-    Participants,
-    /// ListParticipantEvents.
-    Events,
-    /// ListParticipantReplicas.
-    Replicas,
-    /// GetParticipant.
-    Participant,
-    /// UpdateStage.
-    Update,
-}
-
 /// Leave to call IVS, so that the sweep keeps to its share of each quota.
 pub trait Pace: Send + Sync {
-    /// Waits until the next call may be made. False, at once, if that is not before `until`.
-    fn take(&self, read: Read, until: Timestamp) -> BoxFuture<'_, bool>;
+    /// Waits until the next call may be made. False if that is not before `until`, or nobody can tell.
+    fn take(&self, read: Operation, until: Timestamp) -> BoxFuture<'_, bool>;
 
     /// IVS throttled a call although it was allowed.
-    fn throttled(&self, read: Read);
+    fn throttled(&self, read: Operation) -> BoxFuture<'_, ()>;
 
     /// How many calls of one operation there is leave for in `span`.
     fn calls_in(&self, span: jiff::SignedDuration) -> usize;

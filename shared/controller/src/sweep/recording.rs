@@ -10,11 +10,11 @@
 //!   second later, is overwritten.
 
 use replication::sweep::{RecordingCheck, RecordingDue, Roster, StageKnowledge, recordings_due};
-use replication::{HandsOff, Receipt, Refusal};
+use replication::{HandsOff, Operation, Receipt, Refusal};
 use tracing::{info, warn};
 
 use super::Sweeping;
-use super::port::{Read, SetRecording};
+use super::port::SetRecording;
 use super::witness::Silence;
 use crate::{Activity, Sweep, Write};
 
@@ -59,7 +59,7 @@ impl<'a> Sweeping<'a> {
         let RecordingDue { stage, record_replicas, .. } = due;
         let sweep = self.sweep;
         let recording =
-            self.witness.call(Read::Stage, sweep.recordings.get.get_recording(&stage.stage)).await?;
+            self.witness.call(Operation::GetStage, sweep.recordings.get.get_recording(&stage.stage)).await?;
         if recording.is_in_line(*record_replicas) {
             return Ok(true);
         }
@@ -67,13 +67,13 @@ impl<'a> Sweeping<'a> {
             info!(stage = %stage.stage, record_replicas, "left as it is: nothing may be changed");
             return Ok(false);
         };
-        self.witness.leave(Read::Update, self.until).await?;
+        self.witness.leave(Operation::UpdateStage, self.until).await?;
         let intent = format!("intent: record_replicas from {} to {record_replicas}", recording.replicas);
         if !self.write_down(due, intent, None).await {
             return Ok(false);
         }
         let call = set.set_record_replicas(&stage.stage, &recording, *record_replicas);
-        let answer = self.witness.answer(Read::Update, call).await;
+        let answer = self.witness.answer(Operation::UpdateStage, call).await;
         let (outcome, request_id) = match &answer {
             Ok(Receipt { request_id }) => ("ok".to_owned(), request_id.clone()),
             Err(Silence::Failed(error)) => (error.to_string(), error.request_id.clone()),

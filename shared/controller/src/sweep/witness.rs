@@ -11,11 +11,11 @@ use replication::sweep::{
     Inventory, ListedEvent, ListedParticipant, ListedSession, ListedStage, Look, SweepPolicy, Target,
 };
 use replication::{
-    CallError, Listed, Moment, Observation, ParticipantId, PublisherKey, Refusal, Rejection, ReplicationKey,
-    SessionId, StageArn,
+    CallError, Listed, Moment, Observation, Operation, ParticipantId, PublisherKey, Refusal, Rejection,
+    ReplicationKey, SessionId, StageArn,
 };
 
-use super::port::{Pace, Page, Read, Reads};
+use super::port::{Pace, Page, Reads};
 use crate::Clock;
 
 /// Pages of one list. 100 lines of history each: a participant of 24 h does not come near.
@@ -81,7 +81,7 @@ impl<'a> Witness<'a> {
         let mut token = None;
         loop {
             let reads = self.reads;
-            let page = self.call(Read::Stages, reads.stages.list_stages(token.take())).await;
+            let page = self.call(Operation::ListStages, reads.stages.list_stages(token.take())).await;
             match page {
                 Ok(page) => {
                     stages.extend(page.rows);
@@ -186,7 +186,7 @@ impl<'a> Witness<'a> {
             return Ok(answer.clone());
         }
         let reads = self.reads;
-        let answer = self.call(Read::Stage, reads.stage.get_stage(stage)).await;
+        let answer = self.call(Operation::GetStage, reads.stage.get_stage(stage)).await;
         let took = Moment::between(self.sent_at, self.clock.now());
         let listed = match answer {
             Ok(listed) => Some(listed),
@@ -206,8 +206,8 @@ impl<'a> Witness<'a> {
     ) -> Result<Observation, Silence> {
         let reads = self.reads;
         let ask = reads.participant.get_participant(publisher, session);
-        self.leave(Read::Participant, until).await?;
-        let attributes = self.answer(Read::Participant, ask).await?;
+        self.leave(Operation::GetParticipant, until).await?;
+        let attributes = self.answer(Operation::GetParticipant, ask).await?;
         let at = Moment::between(self.sent_at, self.clock.now());
         Ok(Observation::Attributes { key: publisher.clone(), attributes, at })
     }
@@ -219,13 +219,16 @@ impl<'a> Witness<'a> {
     ) -> Result<(Vec<ListedParticipant>, Moment), Silence> {
         let reads = self.reads;
         let list = |token| reads.participants.list_participants(stage, session, token);
-        self.pages(Read::Participants, list).await
+        self.pages(Operation::ListParticipants, list).await
     }
 
     async fn sessions(&mut self, stage: &StageArn) -> Result<Vec<ListedSession>, Silence> {
         let reads = self.reads;
         // The newest 100 are enough: who publishes does so for at most 24 h.
-        Ok(self.call(Read::Sessions, reads.sessions.list_stage_sessions(stage, None)).await?.rows)
+        Ok(self
+            .call(Operation::ListStageSessions, reads.sessions.list_stage_sessions(stage, None))
+            .await?
+            .rows)
     }
 
     async fn events(
@@ -236,7 +239,7 @@ impl<'a> Witness<'a> {
     ) -> Result<(Vec<ListedEvent>, Moment), Silence> {
         let reads = self.reads;
         let list = |token| reads.events.list_participant_events(stage, session, participant, token);
-        self.pages(Read::Events, list).await
+        self.pages(Operation::ListParticipantEvents, list).await
     }
 
     async fn replications(&mut self, publisher: &PublisherKey) -> Result<(Vec<Listed>, Moment), Silence> {
@@ -244,7 +247,7 @@ impl<'a> Witness<'a> {
             return Ok(listed.clone());
         }
         let reads = self.reads;
-        let listed = self.call(Read::Replicas, reads.replicas.list_participant_replicas(publisher)).await?;
+        let listed = self.call(Operation::List, reads.replicas.list_participant_replicas(publisher)).await?;
         let answer = (listed, Moment::between(self.sent_at, self.clock.now()));
         self.listed.insert(publisher.clone(), answer.clone());
         Ok(answer)
@@ -253,7 +256,7 @@ impl<'a> Witness<'a> {
     /// All pages of a list. One that breaks off, or has no end, is no answer.
     async fn pages<T, F>(
         &mut self,
-        read: Read,
+        read: Operation,
         list: impl Fn(Option<String>) -> F,
     ) -> Result<(Vec<T>, Moment), Silence>
     where
@@ -283,7 +286,7 @@ impl<'a> Witness<'a> {
     /// One call, once there is leave for it.
     pub(super) async fn call<T>(
         &mut self,
-        read: Read,
+        read: Operation,
         call: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, Silence> {
         self.leave(read, self.until).await?;
@@ -291,23 +294,26 @@ impl<'a> Witness<'a> {
     }
 
     /// Waits until there is leave for one call, no longer than `until`.
-    pub(super) async fn leave(&mut self, read: Read, until: Timestamp) -> Result<(), Silence> {
+    pub(super) async fn leave(&mut self, read: Operation, until: Timestamp) -> Result<(), Silence> {
         if self.pace.take(read, until.min(self.until)).await { Ok(()) } else { Err(Silence::OutOfTime) }
     }
 
     /// The answer to a call for which there is leave.
     pub(super) async fn answer<T>(
         &mut self,
-        read: Read,
+        read: Operation,
         call: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, Silence> {
         self.calls += 1;
         self.sent_at = self.clock.now();
-        call.await.map_err(|error| {
-            if matches!(error.refusal, Refusal::Throttled { .. }) {
-                self.pace.throttled(read);
+        match call.await {
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                if matches!(error.refusal, Refusal::Throttled { .. }) {
+                    self.pace.throttled(read).await;
+                }
+                Err(Silence::Failed(error))
             }
-            Silence::Failed(error)
-        })
+        }
     }
 }

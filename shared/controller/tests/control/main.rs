@@ -4,6 +4,7 @@
 mod asking;
 mod cases;
 mod crashes;
+mod disputed;
 mod races;
 mod safety;
 mod timed;

@@ -27,7 +27,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Plays VS mode and an overflow, and checks that everything was as it must be
+    /// Plays scenes, from VS mode to a burst, and checks that everything was as it must be
     Demo(demo::Options),
     /// Runs the stand until Ctrl-C
     Up(up::Options),

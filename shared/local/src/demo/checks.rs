@@ -1,6 +1,6 @@
 //! What must be so when the demo is over, as a function of what was seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::table::ReplicationRow;
 
@@ -13,6 +13,8 @@ pub(super) struct Expected {
     pub(super) label: String,
     /// Whether it had to be started; otherwise it had to be left alone.
     pub(super) started: bool,
+    /// The crowd it is one of, if it is told of together with others.
+    pub(super) crowd: Option<&'static str>,
 }
 
 /// What was seen when all was over.
@@ -34,6 +36,7 @@ pub(super) struct Call {
     pub(super) operation: String,
     pub(super) key: String,
     pub(super) status: u16,
+    pub(super) throttled: bool,
 }
 
 /// Something that had to be so, and whether it was.
@@ -60,7 +63,10 @@ pub(super) const AT_THE_END: &str = "Stopped";
 
 /// Everything that had to be so.
 pub(super) fn judge(expected: &[Expected], evidence: &Evidence) -> Vec<Check> {
-    let mut checks: Vec<Check> = expected.iter().map(|expected| starts(expected, evidence)).collect();
+    let alone = expected.iter().filter(|expected| expected.crowd.is_none());
+    let mut checks: Vec<Check> = alone.map(|expected| starts(expected, evidence)).collect();
+    let crowds: BTreeSet<&str> = expected.iter().filter_map(|expected| expected.crowd).collect();
+    checks.extend(crowds.into_iter().map(|crowd| crowd_starts(crowd, expected, evidence)));
     checks.push(no_other_mutating_calls(expected, evidence));
     checks.push(none_left(expected, evidence));
     checks.push(table_agrees(expected, evidence));
@@ -81,6 +87,19 @@ fn starts(expected: &Expected, evidence: &Evidence) -> Check {
         let found = || format!("the ledger has {} calls, {statuses:?}", statuses.len());
         Check::new(statuses.is_empty(), format!("{label} was never called for"), found)
     }
+}
+
+/// Of many, each was started once. What IVS throttled had no effect, and is tried again.
+fn crowd_starts(crowd: &str, expected: &[Expected], evidence: &Evidence) -> Check {
+    let mut statuses = BTreeMap::<&str, Vec<u16>>::new();
+    for call in evidence.calls.iter().filter(|call| call.operation == START && !call.throttled) {
+        statuses.entry(&call.key).or_default().push(call.status);
+    }
+    let members: Vec<_> = expected.iter().filter(|expected| expected.crowd == Some(crowd)).collect();
+    let wrong = members.iter().filter(|member| statuses.get(member.key.as_str()) != Some(&vec![200]));
+    let wrong: Vec<&str> = wrong.map(|member| member.label.as_str()).collect();
+    let wanted = format!("{crowd}: each of {} replicas was started exactly once", members.len());
+    Check::new(wrong.is_empty(), wanted, || format!("not {}", wrong.join(", ")))
 }
 
 /// A replication may be stopped once: IVS ends it by itself when its window is over, and either may come first.
@@ -135,13 +154,17 @@ mod tests {
     use super::*;
 
     fn expected() -> Vec<Expected> {
-        let expected =
-            |key: &str, started| Expected { key: key.to_owned(), label: format!("<{key}>"), started };
+        let expected = |key: &str, started| Expected {
+            key: key.to_owned(),
+            label: format!("<{key}>"),
+            started,
+            crowd: None,
+        };
         vec![expected("a p b", true), expected("a p c", false)]
     }
 
     fn call(operation: &str, key: &str, status: u16) -> Call {
-        Call { operation: operation.to_owned(), key: key.to_owned(), status }
+        Call { operation: operation.to_owned(), key: key.to_owned(), status, throttled: false }
     }
 
     fn row(key: &str, phase: &str) -> ReplicationRow {
@@ -194,6 +217,29 @@ mod tests {
             failed(|evidence| evidence.calls.push(call(START, "a p c", 402))),
             ["<a p c> was never called for: the ledger has 1 calls, [402]"]
         );
+    }
+
+    #[test]
+    fn a_crowd_is_judged_as_one_and_a_throttled_start_does_not_count() {
+        let crowd = |key: &str| Expected {
+            key: key.to_owned(),
+            label: format!("<{key}>"),
+            started: true,
+            crowd: Some("burst"),
+        };
+        let expected = [crowd("a p b"), crowd("a q b")];
+        let evidence = |statuses: &[(&str, u16, bool)]| Evidence {
+            calls: statuses
+                .iter()
+                .map(|(key, status, throttled)| Call { throttled: *throttled, ..call(START, key, *status) })
+                .collect(),
+            ..Evidence::default()
+        };
+        let judged = |statuses: &[(&str, u16, bool)]| crowd_starts("burst", &expected, &evidence(statuses));
+        assert!(judged(&[("a p b", 400, true), ("a p b", 200, false), ("a q b", 200, false)]).passed);
+        let twice = judged(&[("a p b", 200, false), ("a p b", 409, false), ("a q b", 200, false)]);
+        assert_eq!(twice.text, "burst: each of 2 replicas was started exactly once: not <a p b>");
+        assert!(!judged(&[("a p b", 200, false)]).passed);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use self::{
     checks::{AT_THE_END, Call, Check, Evidence, judge},
     play::{PATIENCE, Play, SceneError, active},
-    scenes::{Outcome, overflow, versus},
+    scenes::Outcome,
     timeline::Timeline,
 };
 use crate::{
@@ -20,12 +20,23 @@ use crate::{
     table::{ReplicationRow, TableError},
 };
 
-/// Plays all scenes and prints them. Returns whether everything was as it must be.
-pub async fn play(stand: &Stand) -> bool {
+pub use self::scenes::Scene;
+
+/// What is played.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Programme {
+    /// The scenes, in this order.
+    pub scenes: Vec<Scene>,
+    /// How many hosts publish at the same moment in the burst.
+    pub publishers: usize,
+}
+
+/// Plays the scenes and prints them. Returns whether everything was as it must be.
+pub async fn play(stand: &Stand, programme: &Programme) -> bool {
     let timeline = Timeline::begin();
     let play = Play { stand, timeline: &timeline };
     let mut outcome = Outcome::default();
-    let result = scenes(&play, &mut outcome).await;
+    let result = scenes(&play, programme, &mut outcome).await;
 
     timeline.headline("Checks");
     let mut all = outcome.checks;
@@ -48,9 +59,10 @@ pub async fn play(stand: &Stand) -> bool {
     failed == 0
 }
 
-async fn scenes(play: &Play<'_>, outcome: &mut Outcome) -> Result<(), SceneError> {
-    outcome.add(versus::play(play).await?);
-    outcome.add(overflow::play(play).await?);
+async fn scenes(play: &Play<'_>, programme: &Programme, outcome: &mut Outcome) -> Result<(), SceneError> {
+    for scene in &programme.scenes {
+        outcome.add(scene.play(play, programme.publishers).await?);
+    }
     Ok(())
 }
 
@@ -60,7 +72,12 @@ async fn evidence(stand: &Stand) -> Result<Evidence, TableError> {
     let calls = stand.simulator().ledger().into_iter();
     Ok(Evidence {
         calls: calls
-            .map(|entry| Call { operation: entry.operation, key: entry.key, status: entry.status })
+            .map(|entry| Call {
+                throttled: entry.error.as_deref() == Some("ThrottlingException"),
+                operation: entry.operation,
+                key: entry.key,
+                status: entry.status,
+            })
             .collect(),
         active: active(stand),
         table: settled_table(stand).await?,

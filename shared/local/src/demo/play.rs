@@ -1,11 +1,11 @@
 //! What scenes are played with: stages, hosts, and eyes on IVS and the table.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
-use ivs_sim::{ApiError, Publish};
+use ivs_sim::{ApiError, Faults, Publish};
 
 use super::{checks::Expected, timeline::Timeline};
 use crate::{
@@ -73,6 +73,28 @@ pub(crate) enum SceneError {
 /// How long anything that has to happen at once may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
+/// Until when something has to have happened.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline {
+    at: Instant,
+    patience: Duration,
+}
+
+impl Deadline {
+    pub(super) fn after(patience: Duration) -> Self {
+        Self { at: Instant::now() + patience, patience }
+    }
+
+    /// Waits until it is time to look again.
+    pub(super) async fn wait(&self, wanted: &str) -> Result<(), SceneError> {
+        if Instant::now() > self.at {
+            return Err(SceneError::InVain { wanted: wanted.to_owned(), seconds: self.patience.as_secs() });
+        }
+        tokio::time::sleep(LOOK).await;
+        Ok(())
+    }
+}
+
 /// How often IVS is looked at; the precision of all latencies.
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -85,8 +107,12 @@ impl Play<'_> {
     /// Puts a rules file into the table, as `cargo local rules` does.
     pub(super) async fn rules(&self, yaml: &str) -> Result<(), SceneError> {
         let replaced = self.stand.replace_rules(yaml).await?;
-        let noun = if replaced.put == 1 { "rule is" } else { "rules are" };
-        self.timeline.happened(&format!("{} {noun} in force", replaced.put));
+        let (count, done) = match replaced.put {
+            0 => (replaced.deleted, "gone"),
+            put => (put, "in force"),
+        };
+        let noun = if count == 1 { "rule is" } else { "rules are" };
+        self.timeline.happened(&format!("{count} {noun} {done}"));
         Ok(())
     }
 
@@ -124,7 +150,7 @@ impl Play<'_> {
         count: usize,
     ) -> Result<Vec<Replication>, SceneError> {
         let mut appeared: Vec<Replication> = Vec::new();
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Deadline::after(PATIENCE);
         while appeared.len() < count {
             let active = self.active();
             let new = of.iter().filter(|replication| {
@@ -136,7 +162,7 @@ impl Play<'_> {
                 self.timeline.measured(&text, host.since.elapsed(), "after publishing");
                 appeared.push(replication);
             }
-            wait(deadline, &format!("{} of {} replicas of {}", count, of.len(), host.name)).await?;
+            deadline.wait(&format!("{} of {} replicas of {}", count, of.len(), host.name)).await?;
         }
         Ok(appeared)
     }
@@ -149,7 +175,7 @@ impl Play<'_> {
         patience: Duration,
     ) -> Result<(), SceneError> {
         let mut left: Vec<&Replication> = of.iter().collect();
-        let deadline = Instant::now() + patience;
+        let deadline = Deadline::after(patience);
         while !left.is_empty() {
             let active = self.active();
             left.retain(|replication| {
@@ -160,9 +186,116 @@ impl Play<'_> {
                 }
                 here
             });
-            wait(deadline, &format!("the end of {} replicas of {}", left.len(), host.name)).await?;
+            deadline.wait(&format!("the end of {} replicas of {}", left.len(), host.name)).await?;
         }
         Ok(())
+    }
+
+    /// Lets many hosts begin to publish, one to each of these stages, at the same moment.
+    pub(super) fn crowd<'s>(
+        &self,
+        name: &str,
+        stages: impl IntoIterator<Item = &'s Stage>,
+    ) -> Result<Vec<Host>, SceneError> {
+        let numbered = stages.into_iter().enumerate();
+        let crowd: Result<Vec<Host>, SceneError> =
+            numbered.map(|(i, stage)| self.enter(&format!("{name}-{}", i + 1), stage, None)).collect();
+        let crowd = crowd?;
+        self.timeline.happened(&format!("{} hosts publish", crowd.len()));
+        Ok(crowd)
+    }
+
+    /// Lets all of them leave, some at a time: a person's machine runs a few functions at once, where Lambda runs hundreds.
+    pub(super) async fn disperse(&self, crowd: &[Host]) -> Result<(), SceneError> {
+        self.timeline.happened(&format!("all {} leave", crowd.len()));
+        for group in crowd.chunks(4) {
+            for host in group {
+                let left = self.stand.simulator().leave(&host.stage.arn, &host.participant);
+                left.map_err(|source| refused(&host.name, source))?;
+            }
+            tokio::time::sleep(Duration::from_millis(400)).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until so many of these replications are active as there have to be, and shows how many are. Gives the time it took.
+    pub(super) async fn count_to(
+        &self,
+        wanted: usize,
+        of: &[Replication],
+        patience: Duration,
+    ) -> Result<Duration, SceneError> {
+        let (began, deadline) = (Instant::now(), Deadline::after(patience));
+        let keys: BTreeSet<&str> = of.iter().map(|replication| replication.key.as_str()).collect();
+        let progress = self.timeline.progress(of.len(), "replicated");
+        loop {
+            let count = self.active().iter().filter(|key| keys.contains(key.as_str())).count();
+            progress.show(count);
+            if count == wanted {
+                return Ok(began.elapsed());
+            }
+            deadline.wait(&format!("{wanted} of {} replicas; there are {count}", of.len())).await?;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until the table has each of these replications in this phase.
+    pub(super) async fn all_are(
+        &self,
+        phase: &str,
+        of: &[Replication],
+        patience: Duration,
+    ) -> Result<(), SceneError> {
+        let deadline = Deadline::after(patience);
+        loop {
+            let mut rows = self.stand.table().replications().await?;
+            rows.retain(|row| row.phase == phase && of.iter().any(|replication| replication.key == row.key));
+            if rows.len() == of.len() {
+                return Ok(());
+            }
+            deadline.wait(&format!("{} of {} are {phase} in the table", rows.len(), of.len())).await?;
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    }
+
+    /// Waits until a replication is active, and tells how long that took.
+    pub(super) async fn is_there(&self, replication: &Replication) -> Result<(), SceneError> {
+        self.turns_out(replication, true).await
+    }
+
+    /// Waits until a replication is not active any more, and tells how long that took.
+    pub(super) async fn is_gone(&self, replication: &Replication) -> Result<(), SceneError> {
+        self.turns_out(replication, false).await
+    }
+
+    async fn turns_out(&self, replication: &Replication, active: bool) -> Result<(), SceneError> {
+        let (began, deadline) = (Instant::now(), Deadline::after(PATIENCE * 2));
+        let how = if active { "appears in" } else { "is gone from" };
+        let text = format!("{} {how} {}", replication.host, replication.destination);
+        while self.is_active(replication) != active {
+            deadline.wait(&text).await?;
+        }
+        self.timeline.measured(&text, began.elapsed(), "after the change");
+        Ok(())
+    }
+
+    /// From now on, this goes wrong between IVS and its clients.
+    pub(super) fn faults(&self, faults: Faults) {
+        let set = self.stand.simulator().set_faults(faults);
+        debug_assert!(set.is_ok(), "{set:?}");
+    }
+
+    /// How many events of this name were handed to `participant-published` so far.
+    pub(super) fn deliveries(&self, event_name: &str) -> usize {
+        let recent = self.stand.deliveries().recent();
+        let of_name = recent.iter().filter(|delivery| delivery.event_name.as_deref() == Some(event_name));
+        of_name.filter(|delivery| delivery.function == "participant-published").count()
+    }
+
+    /// How many Start calls IVS has received so far.
+    pub(super) fn starts(&self) -> usize {
+        let ledger = self.stand.simulator().ledger();
+        ledger.iter().filter(|entry| entry.operation == "StartParticipantReplication").count()
     }
 
     pub(super) fn is_active(&self, replication: &Replication) -> bool {
@@ -176,7 +309,7 @@ impl Play<'_> {
         wanted: impl Fn(&[ReplicationRow]) -> bool,
         text: &str,
     ) -> Result<Vec<ReplicationRow>, SceneError> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Deadline::after(PATIENCE);
         loop {
             let mut rows = self.stand.table().replications().await?;
             rows.retain(|row| of.iter().any(|replication| replication.key == row.key));
@@ -184,22 +317,27 @@ impl Play<'_> {
                 return Ok(rows);
             }
             let found: Vec<&str> = rows.iter().map(|row| row.phase.as_str()).collect();
-            wait(deadline, &format!("{text}; the table has {found:?}")).await?;
+            deadline.wait(&format!("{text}; the table has {found:?}")).await?;
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
     fn publish_as(&self, name: &str, stage: &Stage, participant: Option<String>) -> Result<Host, SceneError> {
+        let again = if participant.is_some() { " again" } else { "" };
+        let host = self.enter(name, stage, participant)?;
+        self.timeline.happened(&format!("{name} publishes{again} to {}", stage.name));
+        Ok(host)
+    }
+
+    fn enter(&self, name: &str, stage: &Stage, participant: Option<String>) -> Result<Host, SceneError> {
         let publish = Publish {
             stage_arn: stage.arn.clone(),
-            participant_id: participant.clone(),
+            participant_id: participant,
             user_id: Some(name.to_owned()),
             ..Publish::default()
         };
         let since = Instant::now();
         let published = self.stand.simulator().publish(publish).map_err(|source| refused(name, source))?;
-        let again = if participant.is_some() { " again" } else { "" };
-        self.timeline.happened(&format!("{name} publishes{again} to {}", stage.name));
         Ok(Host { name: name.to_owned(), stage: stage.clone(), participant: published.participant_id, since })
     }
 
@@ -222,7 +360,12 @@ impl Host {
 
 impl Replication {
     pub(super) fn expected(&self, started: bool) -> Expected {
-        Expected { key: self.key.clone(), label: self.label.clone(), started }
+        Expected { key: self.key.clone(), label: self.label.clone(), started, crowd: None }
+    }
+
+    /// One of many that are judged together, under this name.
+    pub(super) fn expected_in(&self, crowd: &'static str) -> Expected {
+        Expected { crowd: Some(crowd), ..self.expected(true) }
     }
 }
 
@@ -231,14 +374,6 @@ pub(super) fn active(stand: &Stand) -> Vec<String> {
     let keys = stand.simulator().replicas().into_iter();
     keys.map(|key| format!("{} {} {}", key.source_stage_arn, key.participant_id, key.destination_stage_arn))
         .collect()
-}
-
-async fn wait(deadline: Instant, wanted: &str) -> Result<(), SceneError> {
-    if Instant::now() > deadline {
-        return Err(SceneError::InVain { wanted: wanted.to_owned(), seconds: PATIENCE.as_secs() });
-    }
-    tokio::time::sleep(LOOK).await;
-    Ok(())
 }
 
 fn refused(participant: &str, source: ApiError) -> SceneError {

@@ -101,13 +101,13 @@ impl<'a> Planning<'a> {
 
     fn start(&mut self, want: &Want<'_>, asked: Replica) {
         let (now, policy) = (self.context.now, self.context.policy);
-        let known = self.view.replicas.iter().find(|replica| replica.key == asked.key).cloned();
-        let known = known.unwrap_or_else(|| Replica::new(asked.key.clone()));
+        let new = Replica::new(asked.key.clone());
+        let known = self.view.replica(&asked.key.destination).unwrap_or(&new);
         let hands_off = self.hands_off();
         // Hands off, nothing has an end either: nobody would have anything to do then.
         let wanted_until = asked.wanted_until.filter(|_| hands_off.is_none());
         let asked = Replica { wanted_until, ..asked };
-        let wait = self.wait_before_start(&known).filter(|_| hands_off.is_none());
+        let wait = self.wait_before_start(known).filter(|_| hands_off.is_none());
         if let Some((at, why)) = wait.filter(|(at, _)| now < *at) {
             let mut after = Replica { next_attempt: None, lease: None, ..asked };
             match after.phase {
@@ -124,32 +124,32 @@ impl<'a> Planning<'a> {
                 self.free_slots = self.free_slots.saturating_sub(1);
             }
             self.wake(after.due().unwrap_or(at));
-            self.change(&known, after);
+            self.change(known, after);
             return self.line(want.line(Decision::Wait, format!("{why}; tried again at {at}")));
         }
         if self.free_slots == 0 {
             let reason = BlockedReason::ParticipantSlotsFull;
             let phase = Phase::Blocked(Blocked { reason, until: None });
-            self.change(&known, Replica { phase, next_attempt: None, lease: None, ..asked });
+            self.change(known, Replica { phase, next_attempt: None, lease: None, ..asked });
             let slots = policy.slots_per_participant;
             let why = format!("all {slots} concurrent replications of the participant are taken");
             return self.line(want.line(Decision::Block(reason), why));
         }
-        if hands_off.is_none() && self.finds_destination_full(&known) {
-            return self.wait_for_place(want, &known, asked);
+        if hands_off.is_none() && self.finds_destination_full(known) {
+            return self.wait_for_place(want, known, asked);
         }
         self.free_slots -= 1;
         if let Some(hands_off) = hands_off {
             let reason = hands_off.blocked();
             let phase = Phase::Blocked(Blocked { reason, until: None });
-            self.change(&known, Replica { phase, next_attempt: None, lease: None, ..asked });
+            self.change(known, Replica { phase, next_attempt: None, lease: None, ..asked });
             let why = format!("{hands_off}; would be started: {}", self.why_start());
             return self.line(want.line(Decision::Block(reason), why));
         }
         if !self.may(Operation::Start) {
             let due = known.next_attempt.filter(|_| known.phase == Phase::Pending).unwrap_or(now);
             let phase = Phase::Pending;
-            self.change(&known, Replica { phase, next_attempt: Some(due), lease: None, ..asked });
+            self.change(known, Replica { phase, next_attempt: Some(due), lease: None, ..asked });
             return self.line(want.line(Decision::Defer, format!("to be started since {due}")));
         }
         let after = Replica {
@@ -163,7 +163,7 @@ impl<'a> Planning<'a> {
         };
         let Replica { key, reconnect_window, attributes, .. } = after.clone();
         self.call(Step::Start(StartRequest { key, reconnect_window, attributes }));
-        self.change(&known, after);
+        self.change(known, after);
         self.line(want.line(Decision::Start, self.why_start().to_owned()));
     }
 

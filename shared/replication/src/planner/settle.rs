@@ -25,19 +25,20 @@ pub(super) enum Settled<'a> {
 impl<'a> Planning<'a> {
     /// Decides on a replication that a rule wants, as far as it does not depend on the others.
     pub(super) fn settle_wanted(&mut self, want: &Want<'_>) -> Settled<'a> {
-        let key = ReplicationKey {
-            source: self.view.key.stage.clone(),
-            participant: self.view.key.participant.clone(),
-            destination: want.destination.clone(),
-        };
-        let known = self.view.replicas.iter().find(|replica| replica.key == key);
-        let Some(known) = known else {
+        let Some(i) = self.view.position(want.destination) else {
             if matches!(self.publishing, Publishing::Yes | Publishing::Uncertain) {
+                let key = ReplicationKey {
+                    source: self.view.key.stage.clone(),
+                    participant: self.view.key.participant.clone(),
+                    destination: want.destination.clone(),
+                };
                 return Settled::ToStart(Box::new(want.asked_of(Replica::new(key))));
             }
             self.line(want.line(Decision::Rest, "the participant does not publish".to_owned()));
             return Settled::Done;
         };
+        self.wanted[i] = true;
+        let known = &self.view.replicas[i];
         if self.waits_for_lease(known, Some(want)) {
             return Settled::Done;
         }
