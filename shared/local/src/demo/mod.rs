@@ -72,12 +72,7 @@ async fn evidence(stand: &Stand) -> Result<Evidence, TableError> {
     let calls = stand.simulator().ledger().into_iter();
     Ok(Evidence {
         calls: calls
-            .map(|entry| Call {
-                throttled: entry.error.as_deref() == Some("ThrottlingException"),
-                operation: entry.operation,
-                key: entry.key,
-                status: entry.status,
-            })
+            .map(|entry| Call { operation: entry.operation, key: entry.key, status: entry.status })
             .collect(),
         active: active(stand),
         table: settled_table(stand).await?,
