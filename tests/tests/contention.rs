@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use aws_adapters::DynamoStore;
+use controller::versus::Judge;
 use controller::{
     Calls, CallsLeft, Clock, Controller, Dispatcher, Handled, Invocation, Patience, StartReplication, Store,
     StoreError, Turn, Write,
@@ -18,7 +19,7 @@ use lambda_kit::SystemClock;
 use replication::budget::Book;
 use replication::{
     CallError, Destination, Limit, Moment, Observation, ParticipantFilter, Policy, PublisherKey, Receipt,
-    ReconnectWindow, ReplicationKey, Rule, Source, StageArn, StartRequest, Status, View,
+    ReconnectWindow, Replica, ReplicationKey, Rule, Source, StageArn, StartRequest, Status, View,
 };
 use stagelink_tests::World;
 
@@ -41,6 +42,14 @@ impl Store for Arena {
 
     fn budgets(&self) -> BoxFuture<'_, Result<Book, StoreError>> {
         self.table.budgets()
+    }
+
+    fn replicas_to<'a>(
+        &'a self,
+        destination: &'a StageArn,
+        phase: &'static str,
+    ) -> BoxFuture<'a, Result<Vec<Replica>, StoreError>> {
+        self.table.replicas_to(destination, phase)
     }
 
     fn write<'a>(&'a self, write: &'a Write) -> BoxFuture<'a, Result<(), StoreError>> {
@@ -72,7 +81,7 @@ fn executor(arena: &Arc<Arena>, turn: Turn) -> Controller {
     Controller {
         store: arena.clone(),
         clock: Arc::new(SystemClock),
-        calls: Calls { start: Some(arena.clone()), stop: None, list: None },
+        calls: Calls { start: Some(arena.clone()), ..Calls::default() },
         policy: Policy::default(),
         patience: Patience(Duration::ZERO),
         calls_left,
@@ -143,7 +152,9 @@ async fn sixty_executors_grant_no_call_too_many_and_lose_none() {
 
     let dispatchers = (0..4).map(|i| {
         let controller = executor(&arena, Turn::Queue);
-        let dispatcher = Dispatcher { controller, queue: Arc::new(table.clone()) };
+        let queue = Arc::new(table.clone());
+        let versus = Judge::new(queue.clone(), None);
+        let dispatcher = Dispatcher { controller, queue, versus };
         tokio::spawn(async move { dispatcher.run(&invocation(format!("dispatch-{i}"))).await })
     });
     for run in futures::future::join_all(dispatchers.collect::<Vec<_>>()).await {

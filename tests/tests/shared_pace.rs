@@ -10,7 +10,7 @@ use controller::sweep::port::Pace;
 use controller::{CallsLeft, Clock, MemoryStore, Store, StoreError, Turn, Write};
 use futures::future::{join, join3};
 use jiff::{SignedDuration, Timestamp};
-use replication::{Operation, Step};
+use replication::Operation;
 use stagelink_tests::distant_store::DistantStore;
 use stagelink_tests::virtual_time::JumpingClock;
 
@@ -54,7 +54,7 @@ impl World {
                 self.clock.sleep_until(left.next_free(Operation::List, now)).await;
                 continue;
             }
-            let budgets = left.spend(&[Step::Verify(Vec::new())], now, stamp);
+            let budgets = left.spend(&[Operation::List], now, stamp);
             match self.store.write(&Write { budgets: budgets.clone(), ..Write::default() }).await {
                 Ok(()) => {
                     left.written(&budgets);

@@ -136,8 +136,9 @@ impl World {
         let context = Context {
             now: now(),
             policy: &self.policy,
-            can: Capabilities { start: true, stop: true, verify: true },
+            can: Capabilities { start: true, stop: true, verify: true, ..Capabilities::default() },
             allowance: Allowance::UNLIMITED,
+            witness: None,
             holder: HOLDER,
         };
         plan(view, context)
