@@ -6,7 +6,7 @@ use controller::{CallsLeft, Controller, Handled, Store, StoreError, Turn, Write}
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use replication::budget::Book;
-use replication::{Phase, PublisherKey, View};
+use replication::{Phase, PublisherKey, Replica, StageArn, View};
 
 use crate::deliver;
 use crate::world::{World, rule};
@@ -21,6 +21,14 @@ impl Store for Disputed {
 
     fn budgets(&self) -> BoxFuture<'_, Result<Book, StoreError>> {
         self.0.store.budgets()
+    }
+
+    fn replicas_to<'a>(
+        &'a self,
+        destination: &'a StageArn,
+        phase: &'static str,
+    ) -> BoxFuture<'a, Result<Vec<Replica>, StoreError>> {
+        self.0.store.replicas_to(destination, phase)
     }
 
     fn write<'a>(&'a self, write: &'a Write) -> BoxFuture<'a, Result<(), StoreError>> {
