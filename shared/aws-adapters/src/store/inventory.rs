@@ -18,8 +18,8 @@ use super::failure::read_error;
 use super::operator::take_control;
 use super::{DynamoStore, Item, decode, text};
 use crate::item::{
-    ANY_STAGE, CountItem, DestinationItem, ListingItem, OccupancyItem, PublisherItem, ReplicaItem, RuleItem,
-    StageItem, Unreadable,
+    ANY_STAGE, ControlItem, CountItem, DestinationItem, ListingItem, OccupancyItem, PublisherItem,
+    ReplicaItem, RuleItem, StageItem, Unreadable,
 };
 
 impl DynamoStore {
@@ -33,7 +33,7 @@ impl DynamoStore {
         let mut inventory = Inventory::default();
         for item in self.scanned(scan).await? {
             let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
-            if pk == ANY_STAGE && !sk.starts_with("RULE#") && sk != ListingItem::SK {
+            if pk == ANY_STAGE && (sk == ControlItem::SK || sk == CountItem::SK) {
                 take_control(&mut inventory.control, item)?;
                 continue;
             }

@@ -108,7 +108,7 @@ impl SharedPace {
             let rest = self.limit.window.saturating_mul(2);
             return taken.until.checked_add(rest).unwrap_or(taken.until).max(now);
         }
-        taken.own.next_free(now, self.limit.for_sweeping())
+        taken.own.next_free(now.max(taken.from), self.limit.for_sweeping())
     }
 
     fn is_undivided(&self) -> bool {
@@ -121,10 +121,12 @@ impl SharedPace {
             let mut budget = self.store.budgets().await?.remove(&read).unwrap_or_default();
             let now = self.clock.now();
             let span = self.span(read, now);
+            let end = now.checked_add(span).unwrap_or(now);
             let lane = Lane {
                 holder: self.holder,
                 calls: self.limit.for_sweeping().calls,
-                until: now.checked_add(span).unwrap_or(now).min(until),
+                // Who asks for a call at once or not at all has it set aside as others do.
+                until: if now < until { end.min(until) } else { end },
             };
             let expected = budget.version;
             let from = match budget.set_aside(lane, now, self.limit) {
