@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use controller::Clock;
 use ivs_sim::{Config, Publish};
 use replication::{
-    BlockedReason, Destination, ParticipantFilter, Phase, ReconnectWindow, Replica, Rule, Source, StageArn,
-    Status,
+    BlockedReason, Destination, Moment, Observation, ParticipantFilter, Phase, PublisherKey, ReconnectWindow,
+    Replica, Rule, Source, StageArn, Status,
 };
 use stagelink_tests::in_process::InProcess;
 
@@ -151,6 +152,27 @@ async fn a_higher_priority_that_may_not_pre_empt_is_first_in_line() {
     wall.leave(&runs);
     wall.minutes(2).await;
     assert_eq!((wall.running("star"), wall.waiting().len(), wall.refused()), (true, 2, 0));
+}
+
+/// Ten wait for their start after a rule came late, at any priority; who begins to publish then goes first.
+#[tokio::test]
+async fn a_live_start_goes_before_backfill() {
+    let wall = Wall::new();
+    wall.publish_all(10);
+    wall.minutes(2).await;
+    wall.world.rules(vec![wall.rule(Source::Any, 90, false)]);
+    wall.world.sweep().await.unwrap();
+    wall.publish(&wall.third, "live");
+    let key = PublisherKey { stage: wall.third.clone(), participant: "live".parse().unwrap() };
+    let (session, at) = ("st-1".parse().unwrap(), Moment::exact(wall.world.now()));
+    let news = Observation::Published { key, session, user_id: String::new(), at };
+    let function = wall.world.event_function(false, false);
+    function.handle(&news, &wall.world.invocation("event", 10)).await.unwrap();
+    wall.world.dispatch().await.unwrap();
+    let ledger = wall.world.simulator.ledger();
+    let first = ledger.iter().find(|entry| entry.operation == "StartParticipantReplication").unwrap();
+    assert!(first.key.contains(" live "), "{first:?}");
+    assert_eq!(wall.world.running().len(), 11);
 }
 
 /// Who publishes on the wall itself is known once it matters; until then IVS refuses what is too much.

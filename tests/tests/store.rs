@@ -81,6 +81,7 @@ fn replicas() -> Vec<Replica> {
         },
         destination_session: Some("aBC1c2d3e4f".parse().unwrap()),
         attempts: 4,
+        backfill: true,
         next_attempt: Some(at("2026-06-29T16:40:40.000000001Z")),
         wanted_until: Some(at("2026-06-29T18:00:00.5Z")),
         lease: Some(Lease {

@@ -175,15 +175,18 @@ pub enum DueClass {
     Release,
     /// IVS has to be asked whether a replica runs.
     Verify,
-    /// A replica has to be started.
+    /// A replica has to be started, of somebody who has just begun to publish.
     Start,
+    /// A replica has to be started, of somebody who has been publishing since long: after a rule changed, or after an end.
+    Backfill,
     /// Somebody's lease ends: if it is still there then, its call has no outcome.
     Lease,
 }
 
 impl DueClass {
     /// Every class.
-    pub const ALL: [Self; 5] = [Self::Versus, Self::Release, Self::Verify, Self::Start, Self::Lease];
+    pub const ALL: [Self; 6] =
+        [Self::Versus, Self::Release, Self::Verify, Self::Start, Self::Backfill, Self::Lease];
 
     /// What is due for a replication, if anything is.
     pub fn of(replica: &Replica) -> Self {
@@ -191,7 +194,9 @@ impl DueClass {
             _ if replica.lease.is_some() => Self::Lease,
             (Phase::Starting | Phase::Stopping, _) => Self::Verify,
             (_, Desired::Released) => Self::Release,
+            (Phase::Active, _) if replica.gives_way.is_some() => Self::Release,
             _ if replica.due() == replica.wanted_until => Self::Release,
+            (_, Desired::Replicated) if replica.backfill => Self::Backfill,
             (_, Desired::Replicated) => Self::Start,
         }
     }
@@ -201,7 +206,7 @@ impl DueClass {
         match self {
             Self::Versus => None,
             Self::Release => Some(Operation::Stop),
-            Self::Start => Some(Operation::Start),
+            Self::Start | Self::Backfill => Some(Operation::Start),
             Self::Verify | Self::Lease => Some(Operation::List),
         }
     }
@@ -213,6 +218,7 @@ impl DueClass {
             Self::Release => "release",
             Self::Verify => "verify",
             Self::Start => "start",
+            Self::Backfill => "backfill",
             Self::Lease => "lease",
         }
     }

@@ -15,6 +15,8 @@ pub struct Policy {
     pub release_grace: SignedDuration,
     /// How long the end of a wanted replica waits for the news that its publisher left, before it is started again.
     pub restart_grace: SignedDuration,
+    /// How long after somebody began to publish a start is live. Later it is backfill, and those who begin now go first.
+    pub live_for: SignedDuration,
     /// First wait after a failed call; doubles with every further one.
     pub backoff_base: SignedDuration,
     /// Longest wait after a failed call.
@@ -44,6 +46,7 @@ impl Default for Policy {
             lease: SignedDuration::from_secs(8),
             release_grace: SignedDuration::from_secs(1),
             restart_grace: SignedDuration::from_secs(2),
+            live_for: SignedDuration::from_secs(60),
             backoff_base: SignedDuration::from_millis(400),
             backoff_cap: SignedDuration::from_secs(60),
             stage_gone_retry: SignedDuration::from_hours(1),

@@ -41,6 +41,8 @@ pub struct Replica {
     pub next_attempt: Option<Timestamp>,
     /// When the rule that wants it expires; nothing if that has no end, or if nobody wants it.
     pub wanted_until: Option<Timestamp>,
+    /// Whether its start makes up for what is over since long, and lets those go first who have just begun to publish.
+    pub backfill: bool,
     /// Who is calling IVS for it right now, and until when that is believed.
     pub lease: Option<Lease>,
     /// Why the last call did not succeed.
@@ -68,6 +70,7 @@ impl Replica {
             destination_session: None,
             attempts: 0,
             next_attempt: None,
+            backfill: false,
             wanted_until: None,
             lease: None,
             last_error: None,

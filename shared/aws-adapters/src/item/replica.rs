@@ -41,6 +41,8 @@ pub(crate) struct ReplicaItem {
     next_attempt: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     wanted_until: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    backfill: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     lease: Option<LeaseItem>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,6 +131,7 @@ impl ReplicaItem {
             destination_session: replica.destination_session.as_ref().map(ToString::to_string),
             attempts: replica.attempts,
             next_attempt: replica.next_attempt.map(|at| at.to_string()),
+            backfill: replica.backfill,
             wanted_until: replica.wanted_until.map(|at| at.to_string()),
             lease: replica.lease.as_ref().map(|lease| LeaseItem {
                 holder: lease.holder.clone(),
@@ -183,6 +186,7 @@ impl ReplicaItem {
             destination_session: parse_some("destination_session", self.destination_session.as_ref())?,
             attempts: self.attempts,
             next_attempt: parse_some("next_attempt", self.next_attempt.as_ref())?,
+            backfill: self.backfill,
             wanted_until: parse_some("wanted_until", self.wanted_until.as_ref())?,
             lease: self.lease.as_ref().map(LeaseItem::read).transpose()?,
             last_error: self.last_error.as_ref().map(LastErrorItem::read).transpose()?,

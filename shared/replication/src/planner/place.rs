@@ -10,7 +10,8 @@ use crate::brake::StopReason;
 use crate::moment::later;
 use crate::occupancy::PLACES;
 use crate::{
-    Blocked, BlockedReason, Decision, Eviction, Operation, Owner, Phase, Publishing, Replica, ReplicationKey,
+    Blocked, BlockedReason, Context, Decision, Eviction, Operation, Owner, Phase, Publishing, Replica,
+    ReplicationKey,
 };
 
 /// A replication that runs as a rule wants it.
@@ -82,9 +83,9 @@ impl<'a> Planning<'a> {
     /// Whether nothing but a slot is missing for it to be started, now or soon.
     fn would_start(&self, asked: &Replica) -> bool {
         let waits = self.wait_before_start(asked).is_some_and(|(at, _)| self.context.now < at);
-        self.hands_off().is_none()
-            && !(waits && !asked.will_be_tried_soon())
+        (!waits || asked.will_be_tried_soon())
             && !self.finds_destination_full(asked)
+            && self.hands_off().is_none()
     }
 
     /// The priority that a running replica has to give way to at its destination.
@@ -147,9 +148,10 @@ impl<'a> Planning<'a> {
             return self.line(want.line(Decision::Block(reason), why));
         }
         if !self.may(Operation::Start) {
-            let due = known.next_attempt.filter(|_| known.phase == Phase::Pending).unwrap_or(now);
-            let phase = Phase::Pending;
-            self.change(known, Replica { phase, next_attempt: Some(due), lease: None, ..asked });
+            let since = known.next_attempt.filter(|_| known.phase == Phase::Pending);
+            let backfill = if since.is_some() { known.backfill } else { self.is_backfill(want) };
+            let (phase, due) = (Phase::Pending, since.unwrap_or(now));
+            self.change(known, Replica { phase, next_attempt: Some(due), backfill, lease: None, ..asked });
             return self.line(want.line(Decision::Defer, format!("to be started since {due}")));
         }
         let after = Replica {
@@ -159,6 +161,7 @@ impl<'a> Planning<'a> {
             lease: Some(self.lease()),
             last_error: None,
             gives_way: None,
+            backfill: false,
             ..asked
         };
         let Replica { key, reconnect_window, attributes, .. } = after.clone();
@@ -172,6 +175,13 @@ impl<'a> Planning<'a> {
             Publishing::Uncertain => "it may publish; the answer will tell",
             _ => "it publishes",
         }
+    }
+
+    /// Whether its publisher has been publishing for so long that others may go first. A versus session cannot wait.
+    fn is_backfill(&self, want: &Want<'_>) -> bool {
+        let Context { now, policy, .. } = self.context;
+        let since = self.view.publisher.as_ref().and_then(|publisher| publisher.evidence.on);
+        !want.is_of_versus() && since.is_some_and(|since| later(since.latest(), policy.live_for) < now)
     }
 
     /// The destination has no place left. If the rule may pre-empt, the weakest there has to give way.

@@ -24,6 +24,10 @@ impl Want<'_> {
         self.rule.priority
     }
 
+    pub(super) fn is_of_versus(&self) -> bool {
+        self.rule.id.is_of_versus()
+    }
+
     /// Whether it takes the slot of a lower priority.
     pub(super) fn preempts(&self) -> bool {
         self.rule.preempt

@@ -1,8 +1,10 @@
 //! Who gets a slot, and a place at the destination, when there are not enough.
 
-use replication::{BlockedReason, Decision, Owner, Phase, Plan, Rejection, ReplicationKey, Rule, Step};
+use replication::{
+    BlockedReason, Capabilities, Decision, Owner, Phase, Plan, Rejection, ReplicationKey, Rule, Step,
+};
 
-use crate::build::{rule, to};
+use crate::build::{ALL_CALLS, rule, to};
 use crate::scene::{Scene, decided, decisions, rejected};
 
 const SLOTS_FULL: Decision = Decision::Block(BlockedReason::ParticipantSlotsFull);
@@ -112,6 +114,26 @@ fn at_a_full_destination_the_weakest_gives_way_to_a_rule_that_may_pre_empt() {
     assert_eq!(made.evictions.len(), 1);
     assert_eq!(decided(&made, DESTINATION_FULL), 2);
     scene.golden("weakest_gives_way");
+}
+
+/// After a change of rules, those who have just begun to publish go first.
+#[test]
+fn a_start_that_comes_late_is_backfill() {
+    let no_calls = Capabilities::default();
+    let mut scene = Scene::new(vec![rule("main", &["B"])]);
+    let made = scene.only(no_calls).published("00:00:05.000000").at("00:00:05.4").plan();
+    assert_eq!((decided(&made, Decision::Defer), scene.replica("B").backfill), (1, false));
+    scene.rules(vec![rule("main", &["B", "C"])]);
+    let made = scene.at("00:05:00").plan();
+    assert_eq!(
+        (decided(&made, Decision::Defer), scene.replica("B").backfill),
+        (2, false),
+        "it waits since then"
+    );
+    assert!(scene.replica("C").backfill);
+    scene.only(ALL_CALLS).plan();
+    assert!(!scene.replica("C").backfill);
+    scene.golden("backfill");
 }
 
 /// The one that gives way is stopped, and does not take the place again that it left.
