@@ -19,7 +19,7 @@ use stagelink_tests::in_process::InProcess;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 /// In how many minutes after the last change all is as the rules want. The README says so too.
-const BOUND: usize = 2;
+const BOUND: usize = 3;
 
 const STAGES: usize = 5;
 const PARTICIPANTS: usize = 3;
