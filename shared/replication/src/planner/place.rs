@@ -39,15 +39,15 @@ impl<'a> Planning<'a> {
 
     /// The slots that nothing takes but those who have to be started.
     fn free_slots_beside(&self, runners: &[Runner<'_, 'a>], starters: &[(&Want<'_>, Replica)]) -> usize {
-        let starting: BTreeSet<_> = starters.iter().map(|(_, replica)| &replica.key).collect();
-        let runs: BTreeSet<_> = runners.iter().map(|(_, known)| &known.key).collect();
-        let settled = |replica: &Replica| {
-            let change = self.plan.changes.iter().find(|change| change.key == replica.key);
-            change.unwrap_or(replica).holds_slot()
+        let holding = self.plan.changes.iter().filter(|change| change.holds_slot()).count();
+        let found_running = runners.iter().filter(|(_, known)| !known.holds_slot()).count();
+        let elsewhere = |replica: &Replica| {
+            let is_it = |other: &Replica| other.key.destination == replica.key.destination;
+            self.plan.changes.iter().any(is_it) || starters.iter().any(|(_, starter)| is_it(starter))
         };
-        let others = self.view.replicas.iter().filter(|replica| !starting.contains(&replica.key));
-        let held = others.filter(|replica| runs.contains(&replica.key) || settled(replica)).count();
-        self.context.policy.slots_per_participant.saturating_sub(held)
+        // Few hold a slot, however many there are; so each of these may be looked for.
+        let unchanged = self.view.replicas.iter().filter(|r| r.holds_slot() && !elsewhere(r)).count();
+        self.context.policy.slots_per_participant.saturating_sub(holding + found_running + unchanged)
     }
 
     /// Of what runs, those with the lowest priorities that have to leave their slots to starters that may pre-empt, and
