@@ -1,5 +1,6 @@
 //! Why each replication is treated as it is: the log line, the golden file and what an operator is told.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -28,7 +29,7 @@ pub struct Line {
     /// What happens.
     pub decision: Decision,
     /// Why, in words.
-    pub why: String,
+    pub why: Cow<'static, str>,
 }
 
 /// What happens to a replication.

@@ -32,7 +32,7 @@ impl Planning<'_> {
     /// Nothing may be stopped now: it stays as it is, and nothing is due.
     pub(super) fn keep_hands_off(&mut self, known: &Replica, want: Option<&Want<'_>>, would: &str) {
         self.change(known, Replica { next_attempt: None, wanted_until: None, lease: None, ..running(known) });
-        self.line(line(known, want, Decision::Hold, would));
+        self.line(line(known, want, Decision::Hold, would.to_owned()));
     }
 
     /// Whether a replica may be stopped now. If not, gives the mark it keeps running with.
@@ -83,7 +83,7 @@ impl Planning<'_> {
             Some(_) => format!("the brake holds it since {}", braked.since),
         };
         let why = format!("{why}; {since}; it waits for a second look or an operator");
-        self.line(line(known, want, Decision::Brake, &why));
+        self.line(line(known, want, Decision::Brake, why));
     }
 
     /// Whether the second witness says the same.

@@ -167,7 +167,7 @@ impl<'a> Planning<'a> {
         let Replica { key, reconnect_window, attributes, .. } = after.clone();
         self.call(Step::Start(StartRequest { key, reconnect_window, attributes }));
         self.change(known, after);
-        self.line(want.line(Decision::Start, self.why_start().to_owned()));
+        self.line(want.line(Decision::Start, self.why_start()));
     }
 
     fn why_start(&self) -> &'static str {

@@ -1,5 +1,7 @@
 //! What happens to a replication by itself, whatever becomes of the others: kept, held, stopped, asked about, or left alone.
 
+use std::borrow::Cow;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::Planning;
@@ -34,7 +36,7 @@ impl<'a> Planning<'a> {
                 };
                 return Settled::ToStart(Box::new(want.asked_of(Replica::new(key))));
             }
-            self.line(want.line(Decision::Rest, "the participant does not publish".to_owned()));
+            self.line(want.line(Decision::Rest, "the participant does not publish"));
             return Settled::Done;
         };
         self.wanted[i] = true;
@@ -79,7 +81,7 @@ impl<'a> Planning<'a> {
         };
         self.wake(lease.until);
         let why = format!("a call by {} is under way until {}", lease.holder, lease.until);
-        self.line(line(known, want, Decision::Wait, &why));
+        self.line(line(known, want, Decision::Wait, why));
         true
     }
 
@@ -145,7 +147,7 @@ impl<'a> Planning<'a> {
         if let Some(at) = known.next_attempt.filter(|at| known.attempts > 0 && now < *at) {
             self.change(known, Replica { lease: None, wanted_until: None, ..known.clone() });
             self.wake(at);
-            return self.line(line(known, want, Decision::Wait, &format!("{why}; tried again at {at}")));
+            return self.line(line(known, want, Decision::Wait, format!("{why}; tried again at {at}")));
         }
         let Clearance { braked, confirmed } = match self.brake(known, reason) {
             Ok(clearance) => clearance,
@@ -167,7 +169,7 @@ impl<'a> Planning<'a> {
                 known,
                 want,
                 Decision::Defer,
-                &format!("{why}; to be stopped since {due}"),
+                format!("{why}; to be stopped since {due}"),
             ));
         }
         let after = Replica {
@@ -182,10 +184,15 @@ impl<'a> Planning<'a> {
         };
         self.change(known, after);
         self.call(Step::Stop(StopRequest { key: known.key.clone(), reason, confirmed }));
-        self.line(line(known, want, Decision::Stop, &why.to_string()));
+        self.line(line(known, want, Decision::Stop, why.to_string()));
     }
 
-    pub(super) fn rest(&mut self, known: &Replica, want: Option<&Want<'_>>, why: &str) {
+    pub(super) fn rest(
+        &mut self,
+        known: &Replica,
+        want: Option<&Want<'_>>,
+        why: impl Into<Cow<'static, str>>,
+    ) {
         let (desired, owner) = (Desired::Released, Owner::Nobody);
         let mut after = Replica { desired, owner, wanted_until: None, ..known.clone() };
         if known.phase != Phase::Stopped || known.unfinished().is_some() {
@@ -208,7 +215,7 @@ impl<'a> Planning<'a> {
             let after = Replica { owner, next_attempt: Some(due), lease: None, ..asked };
             self.wake(after.due().unwrap_or(due));
             self.change(known, after);
-            return self.line(line(known, want, Decision::Wait, &format!("in doubt; asked of IVS at {due}")));
+            return self.line(line(known, want, Decision::Wait, format!("in doubt; asked of IVS at {due}")));
         }
         if !self.may(Operation::List) && self.doubtful.is_empty() {
             self.change(known, Replica { next_attempt: Some(due), ..asked });
@@ -241,11 +248,14 @@ pub(super) fn running(known: &Replica) -> Replica {
     running
 }
 
-pub(super) fn line(known: &Replica, want: Option<&Want<'_>>, decision: Decision, why: &str) -> Line {
+pub(super) fn line(
+    known: &Replica,
+    want: Option<&Want<'_>>,
+    decision: Decision,
+    why: impl Into<Cow<'static, str>>,
+) -> Line {
     match want {
-        Some(want) => want.line(decision, why.to_owned()),
-        None => {
-            Line { destination: known.key.destination.clone(), rule: None, decision, why: why.to_owned() }
-        }
+        Some(want) => want.line(decision, why),
+        None => Line { destination: known.key.destination.clone(), rule: None, decision, why: why.into() },
     }
 }

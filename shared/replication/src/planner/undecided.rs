@@ -37,7 +37,7 @@ impl Planning<'_> {
         }
         match (truth(known, None), self.publishing) {
             (Truth::InDoubt, _) => self.verify(known, Some(want)),
-            (Truth::Absent, _) => self.rest(known, Some(want), &why.to_string()),
+            (Truth::Absent, _) => self.rest(known, Some(want), why.to_string()),
             (Truth::Present, _) if known.owner_if_running() == Owner::Foreign => {
                 self.leave(known, Some(want));
             }

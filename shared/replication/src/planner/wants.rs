@@ -1,5 +1,6 @@
 //! What the rules want of one publisher.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -33,8 +34,9 @@ impl Want<'_> {
         self.rule.preempt
     }
 
-    pub(super) fn line(&self, decision: Decision, why: String) -> Line {
-        Line { destination: self.destination.clone(), rule: Some(self.rule.id.clone()), decision, why }
+    pub(super) fn line(&self, decision: Decision, why: impl Into<Cow<'static, str>>) -> Line {
+        let (destination, rule) = (self.destination.clone(), Some(self.rule.id.clone()));
+        Line { destination, rule, decision, why: why.into() }
     }
 
     /// The replication as the rule asks for it.
