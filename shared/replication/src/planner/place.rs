@@ -102,8 +102,14 @@ impl<'a> Planning<'a> {
 
     fn start(&mut self, want: &Want<'_>, asked: Replica) {
         let (now, policy) = (self.context.now, self.context.policy);
-        let new = Replica::new(asked.key.clone());
-        let known = self.view.replica(&asked.key.destination).unwrap_or(&new);
+        let new;
+        let known = match self.view.replica(&asked.key.destination) {
+            Some(known) => known,
+            None => {
+                new = Replica::new(asked.key.clone());
+                &new
+            }
+        };
         let hands_off = self.hands_off();
         // Hands off, nothing has an end either: nobody would have anything to do then.
         let wanted_until = asked.wanted_until.filter(|_| hands_off.is_none());
