@@ -44,14 +44,9 @@ impl IvsRealTime {
         Calls { stop: Some(Arc::new(self.clone())), list: Some(Arc::new(self.clone())), ..Calls::default() }
     }
 
-    /// Every call but the questions of rules: for the function that does what is due.
+    /// Every call: for the function that does what is due.
     pub fn for_dispatch(&self) -> Calls {
-        Calls {
-            start: Some(Arc::new(self.clone())),
-            stop: Some(Arc::new(self.clone())),
-            list: Some(Arc::new(self.clone())),
-            ..Calls::default()
-        }
+        Calls { stop: Some(Arc::new(self.clone())), ..self.for_starting() }
     }
 
     /// The reads of the sweep.

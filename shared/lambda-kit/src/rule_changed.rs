@@ -5,17 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_adapters::{Connection, DynamoStore};
-use controller::{Calls, CallsLeft, Controller, Patience};
+use controller::{Calls, CallsLeft, Controller, Patience, StoreError};
+use futures::stream::{self, StreamExt};
 use lambda_runtime::{Context, LambdaEvent};
-use replication::StageArn;
+use replication::{PublisherKey, StageArn};
 use serde_json::{Value, json};
-use tracing::{Instrument, info, info_span};
+use tracing::{Instrument, error, info, info_span};
 
 use crate::function::{Failure, invocation};
 use crate::{Config, EnvelopeError, SystemClock};
 
 /// The sort key of the item with an operator's orders.
 const CONTROL: &str = "CONTROL";
+
+/// Publishers planned side by side.
+const SIDE_BY_SIDE: usize = 16;
 
 /// Plans every publisher that a changed rule may speak of. It makes no IVS call; what follows is due, and done by dispatch.
 pub struct RuleChangedFunction {
@@ -55,19 +59,29 @@ impl RuleChangedFunction {
             let found = self.store.publishers(source.as_ref()).await.map_err(controller::Error::from)?;
             publishers.extend(found);
         }
-        // One that fails must not keep the others waiting; the batch comes again for its sake.
-        let mut failed = None;
-        for publisher in &publishers {
-            if let Err(error) = self.controller.reconcile(publisher, None, &invocation(context)).await {
-                failed.get_or_insert(error);
-            }
-        }
-        if let Some(error) = failed {
+        // One that fails must not keep the others waiting; the batch comes again for its sake, if that can help.
+        let invocation = invocation(context);
+        let plan = |publisher| {
+            let planned = self.controller.reconcile(publisher, None, &invocation);
+            async move { planned.await.err().filter(|error| !is_for_a_person(publisher, error)) }
+        };
+        let failed: Vec<_> =
+            stream::iter(&publishers).map(plan).buffer_unordered(SIDE_BY_SIDE).collect().await;
+        if let Some(error) = failed.into_iter().flatten().next() {
             return Err(error.into());
         }
         info!(sources = sources.len(), publishers = publishers.len(), "rules changed");
         Ok(json!({ "handled": "planned", "publishers": publishers.len() }))
     }
+}
+
+/// Whether an item of this publisher cannot be read: no repetition helps, and nobody else shall wait for it.
+fn is_for_a_person(publisher: &PublisherKey, error: &controller::Error) -> bool {
+    let corrupt = matches!(error, controller::Error::Store(StoreError::Corrupt { .. }));
+    if corrupt {
+        error!(%publisher, %error, "left out, an item cannot be read");
+    }
+    corrupt
 }
 
 /// The sources of the rules in the records; nothing stands for any stage, and for an order that holds for all.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_dynamodb::types::AttributeValue;
 use controller::StoreError;
 use replication::{PublisherKey, StageArn, View};
+use tracing::warn;
 
 use super::{DynamoStore, Item, decode, text};
 use crate::item::{FIRST_STATE_SK, PublisherItem, ReplicaItem, Unreadable, stage_pk};
@@ -14,28 +15,36 @@ const AFTER_REPLICAS: &str = "REP$";
 
 impl DynamoStore {
     /// Everybody of `stage`, or of every stage, who publishes, did so lately, or has a replica. One Query; a Scan if no stage is
-    /// given.
+    /// given. An item whose key names nobody is left out, loudly.
     ///
     /// # Errors
-    /// [`StoreError`], if the table cannot be read or an item is not as it must be.
+    /// [`StoreError`], if the table cannot be read.
     pub async fn publishers(&self, stage: Option<&StageArn>) -> Result<BTreeSet<PublisherKey>, StoreError> {
         let items = match stage {
             Some(stage) => self.query_items(stage).await?,
             None => {
-                let mut items = self.scan_items("PUB#").await?;
-                items.extend(self.scan_items("REP#").await?);
-                items
+                let scan = self
+                    .client
+                    .scan()
+                    .filter_expression("begins_with(sk, :publisher) OR begins_with(sk, :replica)")
+                    .projection_expression("pk, sk")
+                    .expression_attribute_values(":publisher", AttributeValue::S("PUB#".to_owned()))
+                    .expression_attribute_values(":replica", AttributeValue::S("REP#".to_owned()));
+                self.scanned(scan).await?
             }
         };
-        items.into_iter().map(key).collect()
+        Ok(items.iter().filter_map(key).collect())
     }
 
-    /// Everybody on `stage` with their replications, without the rules.
+    /// Everybody on `stage` with their replications, without the rules. An item that cannot be read is left out, loudly: it
+    /// stands for one publisher, and the others are judged without it.
     pub(super) async fn query_views(&self, stage: &StageArn) -> Result<Vec<View>, StoreError> {
         let mut views: BTreeMap<PublisherKey, View> = BTreeMap::new();
         for item in self.query_items(stage).await? {
             let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
-            add(&mut views, item, &sk).map_err(|error| error.of(&pk, &sk))?;
+            if let Err(error) = add(&mut views, item, &sk) {
+                warn!(error = %error.of(&pk, &sk), "item left out");
+            }
         }
         Ok(views.into_values().collect())
     }
@@ -65,13 +74,13 @@ fn add(views: &mut BTreeMap<PublisherKey, View>, item: Item, sk: &str) -> Result
     Ok(())
 }
 
-fn key(item: Item) -> Result<PublisherKey, StoreError> {
-    let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
-    let key = match sk.starts_with("PUB#") {
-        true => decode::<PublisherItem>(item).and_then(|item| item.read()).map(|publisher| publisher.key),
-        false => {
-            decode::<ReplicaItem>(item).and_then(|item| item.read()).map(|replica| replica.key.publisher())
-        }
-    };
-    key.map_err(|error| error.of(&pk, &sk))
+/// Whom an item is about, by its key: `STAGE#<stage>` and `PUB#<participant>` or `REP#<participant>#<destination>`.
+fn key(item: &Item) -> Option<PublisherKey> {
+    let (pk, sk) = (text(item, "pk"), text(item, "sk"));
+    let stage = pk.strip_prefix("STAGE#").and_then(|stage| stage.parse().ok());
+    let participant = sk.split('#').nth(1).and_then(|participant| participant.parse().ok());
+    if stage.is_none() || participant.is_none() {
+        warn!(pk, sk, "an item of nobody left out");
+    }
+    Some(PublisherKey { stage: stage?, participant: participant? })
 }
