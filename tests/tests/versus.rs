@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use controller::sweep::pace::SharedPace;
 use controller::sweep::port::Reads;
 use controller::sweep::scout::Scout;
+use controller::sweep::single_pace::SinglePace;
 use controller::versus::Judge;
 use controller::{
     Calls, CallsLeft, Clock, Controller, Dispatcher, Invocation, MemoryStore, Patience, Turn, VersusStore,
@@ -82,7 +82,7 @@ impl Arena {
         let calls_left = CallsLeft::share(100, Turn::Queue);
         let controller = Controller { calls_left, ..self.controller(self.ivs.calls()) };
         let reads = Reads::all_of(self.reads.clone());
-        let pace = Arc::new(SharedPace::new(self.store.clone(), self.clock.clone(), 100));
+        let pace = Arc::new(SinglePace::new(self.store.clone(), self.clock.clone(), 100));
         let scout = Scout { reads, pace, clock: self.clock.clone() };
         let versus = Judge::new(self.store.clone(), Some(scout));
         Dispatcher { controller, queue: self.store.clone(), versus }

@@ -72,7 +72,7 @@ impl Dispatcher {
         let mut done = Dispatched::default();
         let mut left_alone: BTreeMap<Work, Timestamp> = BTreeMap::new();
         let mut running = Running::new();
-        let mut under_way = BTreeSet::new();
+        let mut under_way: BTreeMap<Work, Option<Operation>> = BTreeMap::new();
         self.controller.calls_left.read(self.controller.store.budgets().await?);
         let mut queue = Vec::new();
         let mut read_at = Timestamp::MIN;
@@ -94,15 +94,16 @@ impl Dispatcher {
                 let free =
                     operation.map_or(now, |operation| self.controller.calls_left.next_free(operation, now));
                 let ready = due.at.max(free).max(left_alone.get(&due.work).copied().unwrap_or(due.at));
-                if under_way.contains(&due.work) {
+                if under_way.contains_key(&due.work) {
                     continue;
                 }
-                if ready > now || running.len() >= SIDE_BY_SIDE || is_spoken_for(&due, &running, allowance) {
+                if ready > now || running.len() >= SIDE_BY_SIDE || is_spoken_for(&due, &under_way, allowance)
+                {
                     wake = wake.min(if ready > now { ready } else { now + LOOK_AGAIN });
                     waiting.push(due);
                     continue;
                 }
-                under_way.insert(due.work.clone());
+                under_way.insert(due.work.clone(), due.class.operation());
                 running.push(self.start(due.work, invocation));
             }
             queue = waiting;
@@ -151,11 +152,14 @@ impl Dispatched {
     }
 }
 
-/// Whether those under way may need all calls that are free.
-fn is_spoken_for(due: &Due, running: &Running<'_>, mut allowance: Allowance) -> bool {
+/// Whether those under way may need all calls of its kind that are free.
+fn is_spoken_for(due: &Due, under_way: &BTreeMap<Work, Option<Operation>>, mut allowance: Allowance) -> bool {
     match due.class.operation() {
         None | Some(Operation::List) => false,
-        Some(operation) => running.len() >= *allowance.left(operation),
+        needed => needed.is_some_and(|operation| {
+            let same = under_way.values().filter(|other| **other == needed).count();
+            same >= *allowance.left(operation)
+        }),
     }
 }
 

@@ -91,7 +91,7 @@ impl Placement<'_> {
     }
 
     /// Makes due whoever comes next at a destination.
-    async fn hand_on(&self, destination: &StageArn) -> Result<(), StoreError> {
+    pub(crate) async fn hand_on(&self, destination: &StageArn) -> Result<(), StoreError> {
         let name = Phase::Blocked(Blocked::DESTINATION_FULL).name();
         let waiting = self.store.replicas_to(destination, name).await?;
         let now = self.clock.now();
@@ -100,8 +100,8 @@ impl Placement<'_> {
             let Some(known) = self.replica(&next.key).await? else { continue };
             if !in_line([&known], now).is_empty() {
                 info!(replica = %known.key, "comes next, a place is free");
-                let phase = Phase::Blocked(Blocked { until: Some(now), ..Blocked::DESTINATION_FULL });
-                return self.write_if_unchanged(Replica { phase, ..known }).await;
+                let (phase, next_attempt) = (Phase::Pending, Some(now));
+                return self.write_if_unchanged(Replica { phase, next_attempt, ..known }).await;
             }
         }
         Ok(())

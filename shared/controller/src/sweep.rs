@@ -31,6 +31,7 @@ pub mod pace;
 pub mod port;
 mod recording;
 pub mod scout;
+pub mod single_pace;
 mod tags;
 mod witness;
 
@@ -173,7 +174,7 @@ impl Sweeping<'_> {
         }
     }
 
-    /// Puts places at destinations right that are not as the rows say.
+    /// Puts places at destinations right that are not as the rows say, and gives on those that nobody was told of.
     async fn correct_places(&self) {
         let Sweep { clock, controller, .. } = self.sweep;
         for change in self.inventory.misplaced() {
@@ -182,6 +183,11 @@ impl Sweeping<'_> {
             }
             if let Err(error) = controller.placement().correct(&change).await {
                 warn!(%error, stage = %change.stage, "a place was not put right");
+            }
+        }
+        for stage in self.inventory.with_free_places() {
+            if let Err(error) = controller.placement().hand_on(stage).await {
+                warn!(%error, %stage, "nobody was told of a free place");
             }
         }
     }

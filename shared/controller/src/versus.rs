@@ -61,15 +61,20 @@ impl Judge {
             let views = views(&*self.store, &versus).await?;
             let until = versus.start_deadline(&controller.policy).min(invocation.deadline);
             let look = async {
-                for news in scout.publishers(&versus, &views, until).await {
+                let (found, mut complete) = scout.publishers(&versus, &views, until).await;
+                for news in found {
                     if let Err(error) = controller.handle(&news, invocation).await {
                         warn!(%error, versus = %id, "not taken in yet");
+                        complete = false;
                     }
                 }
+                complete
             };
             let planned = reconcile(to_plan(&versus, &views, controller.clock.now()));
-            let (_, planned) = join(look, planned).await;
-            self.looked_at().insert(id.clone());
+            let (complete, planned) = join(look, planned).await;
+            if complete {
+                self.looked_at().insert(id.clone());
+            }
             planned?;
         }
         let concerned = judge_now(&*self.store, id, controller.clock.now(), &controller.policy).await?;

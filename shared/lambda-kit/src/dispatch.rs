@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_adapters::Connection;
-use controller::sweep::pace::SharedPace;
 use controller::sweep::scout::Scout;
+use controller::sweep::single_pace::SinglePace;
 use controller::versus::Judge;
 use controller::{CallsLeft, Controller, Dispatcher, Patience, Turn};
 use lambda_runtime::{Context, LambdaEvent};
@@ -34,7 +34,7 @@ impl DispatchFunction {
             patience: Patience(Duration::ZERO),
             calls_left: CallsLeft::share(config.quota_share, Turn::Queue),
         };
-        let pace = SharedPace::new(store.clone(), clock.clone(), config.quota_share);
+        let pace = SinglePace::new(store.clone(), clock.clone(), config.quota_share);
         let scout = Scout { reads: connection.ivs().for_sweeping(), pace: Arc::new(pace), clock };
         let versus = Judge::new(store.clone(), Some(scout));
         Self { dispatcher: Dispatcher { controller, queue: store, versus } }

@@ -10,7 +10,8 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::{
-    Blocked, BlockedReason, Owner, Phase, PublisherKey, Publishing, Replica, ReplicationKey, StageArn, View,
+    Blocked, BlockedReason, Desired, Owner, Phase, PublisherKey, Publishing, Replica, ReplicationKey,
+    StageArn, View,
 };
 
 /// Publishers of one stage, replicas included.
@@ -152,7 +153,8 @@ impl Crowd {
     /// The crowd of a destination, by its replications.
     pub fn of<'a>(there: impl IntoIterator<Item = &'a Replica>) -> Self {
         let ours = there.into_iter().filter(|replica| {
-            replica.phase == Phase::Active && replica.owner == Owner::Stagelink && replica.lease.is_none()
+            let is_at_rest = replica.lease.is_none() && replica.desired == Desired::Replicated;
+            replica.phase == Phase::Active && replica.owner == Owner::Stagelink && is_at_rest
         });
         let weakest = ours.min_by_key(|replica| (priority(replica), Reverse(&replica.key)));
         Self { weakest: weakest.map(|replica| (replica.key.clone(), priority(replica))) }

@@ -123,6 +123,16 @@ impl Replica {
         }
     }
 
+    /// Whether it found no place at its destination.
+    pub(crate) fn waits_for_place(&self) -> bool {
+        matches!(&self.phase, Phase::Blocked(blocked) if blocked.reason == BlockedReason::DestinationFull)
+    }
+
+    /// Whether IVS refused it when it was tried last, and not only for the moment.
+    pub(crate) fn was_refused(&self) -> bool {
+        self.last_error.as_ref().is_some_and(|last| last.rejection.is_some() || last.code == "QUOTA_EXCEEDED")
+    }
+
     /// Whether a Start of ours has neither an outcome nor a refusal: it may have taken effect.
     pub(crate) fn is_unrecorded_start(&self) -> bool {
         self.phase == Phase::Starting && self.lease.is_some() && self.last_error.is_none()

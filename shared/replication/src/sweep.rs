@@ -29,6 +29,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::occupancy::PLACES;
 use crate::{
     BlockedReason, Capabilities, Context, Control, Destination, Directory, Match, Moment, Occupant, Owner,
     ParticipantId, Phase, PlaceChange, PlaceKind, Policy, Publisher, PublisherKey, Publishing, Replica,
@@ -247,6 +248,17 @@ impl Inventory {
     /// Who has a place on a stage; nothing if it is no destination.
     pub fn occupants(&self, stage: &StageArn) -> Option<&BTreeSet<Occupant>> {
         self.stages.get(stage)?.occupants.as_ref()
+    }
+
+    /// Destinations with free places that somebody waits for.
+    pub fn with_free_places(&self) -> impl Iterator<Item = &StageArn> {
+        let waited_for: BTreeSet<_> = self
+            .replicas()
+            .filter(|replica| replica.waits_for_place())
+            .map(|replica| &replica.key.destination)
+            .collect();
+        let has_room = |stage: &&StageArn| self.occupants(stage).is_none_or(|there| there.len() < PLACES);
+        waited_for.into_iter().filter(has_room)
     }
 
     /// Places that are not as the publishers and replications say. A moment's difference is none: the reader saw one before a

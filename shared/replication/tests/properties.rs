@@ -184,6 +184,11 @@ proptest! {
                     prop_assert!(line.why.starts_with("in doubt") || line.why.starts_with("a call by"), "{}", line.why);
                 }
                 Decision::Start | Decision::Stop | Decision::Brake => prop_assert!(false, "{}", line.why),
+                // What runs is looked at once when its rule ends, and kept then.
+                Decision::Keep => {
+                    let end = replica.as_ref().and_then(|replica| replica.wanted_until);
+                    prop_assert_eq!(replica.and_then(|replica| replica.due()), end, "{}", line.why);
+                }
                 _ => prop_assert_eq!(replica.and_then(|replica| replica.due()), None, "{}", line.why),
             }
             if let Decision::Hold = line.decision {
@@ -234,7 +239,8 @@ proptest! {
         let made = plan(&view, context(&policy, can));
         let winners = winners(&view);
         for line in &made.report.lines {
-            let end = winners.get(&line.destination).and_then(|rule| rule.expires_at);
+            let named = view.rules.iter().find(|rule| Some(&rule.id) == line.rule.as_ref());
+            let end = winners.get(&line.destination).copied().or(named).and_then(|rule| rule.expires_at);
             let replica = after(&view, &made, &line.destination);
             let due = replica.as_ref().and_then(Replica::due);
             match line.decision {
@@ -249,7 +255,8 @@ proptest! {
                     prop_assert!(due == now().checked_add(policy.lease).ok(), "{:?}", replica);
                 }
                 Decision::Block(BlockedReason::DestinationFull) => {
-                    prop_assert!(due == now().checked_add(policy.full_retry).ok(), "{:?}", replica);
+                    let retry = now().checked_add(policy.full_retry).ok();
+                    prop_assert!(due == retry.into_iter().chain(end).min(), "{:?}", replica);
                 }
                 Decision::Block(reason) => {
                     prop_assert_eq!(reason, BlockedReason::ParticipantSlotsFull);

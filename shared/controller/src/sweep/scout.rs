@@ -22,22 +22,28 @@ pub struct Scout {
 }
 
 impl Scout {
-    /// News of those who publish on the stages of a session, beside what the views say. It ends at `until`, and a stage that
-    /// cannot be read is left out.
-    pub async fn publishers(&self, versus: &Versus, views: &[View], until: Timestamp) -> Vec<Observation> {
+    /// News of those who publish on the stages of a session, beside what the views say, and whether every stage was looked at
+    /// to the end. It ends at `until`.
+    pub async fn publishers(
+        &self,
+        versus: &Versus,
+        views: &[View],
+        until: Timestamp,
+    ) -> (Vec<Observation>, bool) {
         let mut inventory = Inventory { rules: versus.rules(), ..Inventory::default() };
         for view in views {
             view.publisher.iter().cloned().for_each(|publisher| inventory.put_publisher(publisher));
             view.replicas.iter().cloned().for_each(|replica| inventory.put_replica(replica));
         }
         let mut witness = Witness::new(&self.reads, &*self.pace, &*self.clock, until);
-        let mut found = Vec::new();
+        let (mut found, mut complete) = (Vec::new(), true);
         for stage in &versus.terms.stages {
             let look =
                 Look { stage: stage.clone(), target: Target::Unlisted, confirm: false, in_doubt: true };
             let answer = witness.look(&inventory, &look, &SweepPolicy::default()).await;
             if let Some(silence) = answer.silence {
                 warn!(%silence, %stage, "not looked at to the end");
+                complete = false;
             }
             // Of replicas only the sweep knows enough to judge.
             let of_publishers = |news: &Observation| {
@@ -45,6 +51,6 @@ impl Scout {
             };
             found.extend(answer.news.into_iter().filter(of_publishers));
         }
-        found
+        (found, complete)
     }
 }

@@ -1,5 +1,7 @@
 //! What keeps a replica running that should be stopped: hands off, and the brake.
 
+use jiff::Timestamp;
+
 use super::Planning;
 use super::settle::{line, running};
 use super::wants::Want;
@@ -29,10 +31,18 @@ impl Planning<'_> {
         }
     }
 
-    /// Nothing may be stopped now: it stays as it is, and nothing is due.
-    pub(super) fn keep_hands_off(&mut self, known: &Replica, want: Option<&Want<'_>>, would: &str) {
-        self.change(known, Replica { next_attempt: None, wanted_until: None, lease: None, ..running(known) });
-        self.line(line(known, want, Decision::Hold, would.to_owned()));
+    /// Nothing may be stopped now: it stays as it is, and nothing is due. That its end came is kept, for when it may be.
+    pub(super) fn keep_hands_off(
+        &mut self,
+        known: &Replica,
+        want: Option<&Want<'_>>,
+        reason: StopReason,
+        would: String,
+    ) {
+        let braked = marked(known, reason, self.context.now);
+        let (next_attempt, wanted_until, lease) = (None, None, None);
+        self.change(known, Replica { next_attempt, wanted_until, lease, braked, ..running(known) });
+        self.line(line(known, want, Decision::Hold, would));
     }
 
     /// Whether a replica may be stopped now. If not, gives the mark it keeps running with.
@@ -40,7 +50,7 @@ impl Planning<'_> {
         let now = self.context.now;
         let limit = limit(self.context.policy, &self.view.control, now);
         if reason.is_announced() {
-            return Ok(Clearance { braked: known.braked, confirmed: false });
+            return Ok(Clearance { braked: marked(known, reason, now), confirmed: false });
         }
         let Some(limit) = limit else {
             return Ok(Clearance { braked: known.braked, confirmed: true });
@@ -98,4 +108,13 @@ impl Planning<'_> {
             StopReason::Expired | StopReason::Outranked { .. } | StopReason::GivesWay { .. } => false,
         }
     }
+}
+
+/// The brake's mark. A replica whose rule has expired keeps that: the rule may be gone before there is a call for it.
+fn marked(known: &Replica, reason: StopReason, now: Timestamp) -> Option<Braked> {
+    if reason != StopReason::Expired {
+        return known.braked;
+    }
+    let since = known.braked.map_or(now, |braked| braked.since);
+    Some(Braked { since, confirmed_at: known.braked.and_then(|braked| braked.confirmed_at).or(Some(now)) })
 }

@@ -63,13 +63,13 @@ impl<'a> Planning<'a> {
         let mut free = self.free_slots + self.view.replicas.iter().filter(stopping).count();
         let mut lowest_first = runners.iter().rev().peekable();
         let (mut outranked, mut by) = (BTreeSet::new(), 0);
-        for (want, asked) in starters.iter().filter(|(_, asked)| self.would_start(asked)) {
+        for (want, asked) in starters.iter().filter(|(want, asked)| self.would_start(want, asked)) {
             if free > 0 {
                 free -= 1;
                 continue;
             }
-            // One that was refused before does not push out what runs: it would be refused again.
-            if !want.preempts() || asked.last_error.is_some() {
+            // One that was refused before, or found its destination full, does not push out what runs: it would be in vain again.
+            if !want.preempts() || asked.was_refused() || self.waits_for_place(want, asked) {
                 continue;
             }
             if let Some((_, known)) = lowest_first.next_if(|(other, _)| other.priority() < want.priority()) {
@@ -81,8 +81,10 @@ impl<'a> Planning<'a> {
     }
 
     /// Whether nothing but a slot is missing for it to be started, now or soon.
-    fn would_start(&self, asked: &Replica) -> bool {
-        let waits = self.wait_before_start(asked).is_some_and(|(at, _)| self.context.now < at);
+    fn would_start(&self, want: &Want<'_>, asked: &Replica) -> bool {
+        let known = self.view.replica(&asked.key.destination);
+        let asks_anew = known.is_some_and(|known| self.asks_anew(want, known));
+        let waits = self.wait_before_start(asked).is_some_and(|(at, _)| self.context.now < at) && !asks_anew;
         (!waits || asked.will_be_tried_soon())
             && !self.finds_destination_full(asked)
             && self.hands_off().is_none()
@@ -96,8 +98,19 @@ impl<'a> Planning<'a> {
         (known_to_publish && want.priority() < gives_way.priority).then_some(gives_way.priority)
     }
 
+    /// Whether it was planned for this rule before and found no place at its destination.
+    fn waits_for_place(&self, want: &Want<'_>, asked: &Replica) -> bool {
+        let known = self.view.replica(&asked.key.destination);
+        known.is_some_and(|known| known.waits_for_place() && known.rule == Some(want.rule_ref()))
+    }
+
+    /// Whether another rule, or another revision of it, found no place before: this one asks for itself.
+    fn asks_anew(&self, want: &Want<'_>, known: &Replica) -> bool {
+        known.waits_for_place() && known.gives_way.is_none() && known.rule != Some(want.rule_ref())
+    }
+
     fn finds_destination_full(&self, known: &Replica) -> bool {
-        self.view.full.contains_key(&known.key.destination) && !known.holds_slot()
+        self.view.full.contains_key(&known.key.destination)
     }
 
     fn start(&mut self, want: &Want<'_>, asked: Replica) {
@@ -114,7 +127,8 @@ impl<'a> Planning<'a> {
         // Hands off, nothing has an end either: nobody would have anything to do then.
         let wanted_until = asked.wanted_until.filter(|_| hands_off.is_none());
         let asked = Replica { wanted_until, ..asked };
-        let wait = self.wait_before_start(known).filter(|_| hands_off.is_none());
+        let asks_anew = self.asks_anew(want, known);
+        let wait = self.wait_before_start(known).filter(|_| hands_off.is_none() && !asks_anew);
         if let Some((at, why)) = wait.filter(|(at, _)| now < *at) {
             let mut after = Replica { next_attempt: None, lease: None, ..asked };
             match after.phase {
@@ -133,6 +147,9 @@ impl<'a> Planning<'a> {
             self.wake(after.due().unwrap_or(at));
             self.change(known, after);
             return self.line(want.line(Decision::Wait, format!("{why}; tried again at {at}")));
+        }
+        if self.free_slots == 0 && hands_off.is_none() && self.waits_for_place(want, known) {
+            return self.wait_for_place(want, known, asked);
         }
         if self.free_slots == 0 {
             let reason = BlockedReason::ParticipantSlotsFull;
@@ -155,7 +172,9 @@ impl<'a> Planning<'a> {
         }
         if !self.may(Operation::Start) {
             let since = known.next_attempt.filter(|_| known.phase == Phase::Pending);
-            let backfill = if since.is_some() { known.backfill } else { self.is_backfill(want) };
+            let waits_as = if since.is_some() { known.backfill } else { self.is_backfill() };
+            // A versus session cannot wait.
+            let backfill = waits_as && !want.is_of_versus();
             let (phase, due) = (Phase::Pending, since.unwrap_or(now));
             self.change(known, Replica { phase, next_attempt: Some(due), backfill, lease: None, ..asked });
             return self.line(want.line(Decision::Defer, format!("to be started since {due}")));
@@ -183,18 +202,18 @@ impl<'a> Planning<'a> {
         }
     }
 
-    /// Whether its publisher has been publishing for so long that others may go first. A versus session cannot wait.
-    fn is_backfill(&self, want: &Want<'_>) -> bool {
+    /// Whether its publisher has been publishing for so long that others may go first.
+    fn is_backfill(&self) -> bool {
         let Context { now, policy, .. } = self.context;
         let since = self.view.publisher.as_ref().and_then(|publisher| publisher.evidence.on);
-        !want.is_of_versus() && since.is_some_and(|since| later(since.latest(), policy.live_for) < now)
+        since.is_some_and(|since| later(since.latest(), policy.live_for) < now)
     }
 
     /// The destination has no place left. If the rule may pre-empt, the weakest there has to give way.
     fn wait_for_place(&mut self, want: &Want<'_>, known: &Replica, asked: Replica) {
         let weakest =
             self.view.full.get(&asked.key.destination).and_then(|crowd| crowd.weakest.as_ref()).filter(
-                |(_, priority)| want.preempts() && asked.last_error.is_none() && *priority < want.priority(),
+                |(_, priority)| want.preempts() && !asked.was_refused() && *priority < want.priority(),
             );
         let mut why = format!("the destination has all its {} publishers", PLACES);
         if let Some((key, priority)) = weakest {

@@ -125,7 +125,7 @@ impl<'a> Planning<'a> {
         if let Some(hands_off) = self.hands_off() {
             let would =
                 format!("the participant may come back; {hands_off}, would be released at {release_at}");
-            return self.keep_hands_off(known, Some(want), &would);
+            return self.keep_hands_off(known, Some(want), StopReason::PublisherGone, would);
         }
         let mut after = running(known);
         after.settle(Phase::Active);
@@ -142,7 +142,8 @@ impl<'a> Planning<'a> {
     pub(super) fn stop(&mut self, known: &Replica, want: Option<&Want<'_>>, reason: StopReason) {
         let (now, why) = (self.context.now, reason);
         if let Some(hands_off) = self.hands_off() {
-            return self.keep_hands_off(known, want, &format!("{hands_off}; would be stopped: {why}"));
+            let would = format!("{hands_off}; would be stopped: {why}");
+            return self.keep_hands_off(known, want, reason, would);
         }
         if let Some(at) = known.next_attempt.filter(|at| known.attempts > 0 && now < *at) {
             self.change(known, Replica { lease: None, wanted_until: None, ..known.clone() });

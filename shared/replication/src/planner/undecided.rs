@@ -45,6 +45,7 @@ impl Planning<'_> {
             (Truth::Present, _) => {
                 let mut after = running(known);
                 after.desired = Desired::Replicated;
+                after.wanted_until = want.until();
                 if known.due().is_some() {
                     after.settle(Phase::Active);
                 }

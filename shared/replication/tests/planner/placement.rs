@@ -4,7 +4,7 @@ use replication::{
     BlockedReason, Capabilities, Decision, Owner, Phase, Plan, Rejection, ReplicationKey, Rule, Step,
 };
 
-use crate::build::{ALL_CALLS, rule, to};
+use crate::build::{ALL_CALLS, rule, time, to};
 use crate::scene::{Scene, decided, decisions, rejected};
 
 const SLOTS_FULL: Decision = Decision::Block(BlockedReason::ParticipantSlotsFull);
@@ -114,6 +114,39 @@ fn at_a_full_destination_the_weakest_gives_way_to_a_rule_that_may_pre_empt() {
     assert_eq!(made.evictions.len(), 1);
     assert_eq!(decided(&made, DESTINATION_FULL), 2);
     scene.golden("weakest_gives_way");
+}
+
+/// A slot is of no use where there is no place: what runs is pushed out once, not with every try.
+#[test]
+fn who_found_the_destination_full_pushes_nobody_out_again() {
+    let mut scene = Scene::running(vec![low()], &["B", "C", "D", "E", "F"]);
+    scene.rules(vec![low(), high(&["G"])]).at("00:01:00").plan();
+    scene.stop_ok("F");
+    scene.found_full("G", None);
+    let made = scene.plan();
+    assert_eq!((decided(&made, DESTINATION_FULL), decided(&made, Decision::Start)), (1, 1));
+    scene.start_ok("F");
+    scene.view.full.clear();
+    let made = scene.at("00:02:30").plan();
+    assert_eq!((made.steps.len(), decided(&made, DESTINATION_FULL)), (0, 1));
+    // Somebody leaves, and the place is handed on.
+    let mut next = scene.replica("G").clone();
+    (next.phase, next.next_attempt) = (Phase::Pending, Some(time("00:02:40")));
+    scene.view.put(next);
+    let made = scene.at("00:02:40").plan();
+    assert_eq!(stops(&made), [to("F")]);
+    scene.golden("full_pushes_nobody_out_again");
+}
+
+#[test]
+fn another_rule_asks_for_a_place_itself() {
+    let mut scene = Scene::new(vec![Rule { priority: 10, ..rule("low", &["B"]) }]);
+    scene.published("00:00:05").at("00:00:05.4").found_full("B", None);
+    scene.plan();
+    scene.view.full.clear();
+    scene.rules(vec![high(&["B"])]);
+    let made = scene.at("00:00:06").plan();
+    assert_eq!(decided(&made, Decision::Start), 1);
 }
 
 /// After a change of rules, those who have just begun to publish go first.

@@ -176,6 +176,24 @@ fn what_was_told_ahead_is_not_held_back() {
     assert_eq!(scene.allowance.after(&made.steps).recent_stops, 1_000);
 }
 
+/// There is no call for it when its rule expires, and when there is, the rule is gone.
+#[test]
+fn what_was_told_ahead_stays_told() {
+    let ending = Rule { expires_at: Some(time("00:01:00")), ..rule("main", &["B"]) };
+    for paused_meanwhile in [false, true] {
+        let mut scene = Scene::running(vec![ending.clone()], &["B"]);
+        scene.allowance = Allowance { recent_stops: 1_000, ..Allowance::NONE };
+        if paused_meanwhile {
+            scene.view.control = paused();
+        }
+        scene.at("00:01:00").plan();
+        scene.view.control = Control::default();
+        scene.allowance = after_stops(1_000);
+        let made = scene.rules(vec![]).at("00:01:02").plan();
+        assert_eq!(decisions(&made), ["B stop"]);
+    }
+}
+
 #[test]
 fn an_operator_takes_the_brake_off_for_a_while() {
     let mut scene = Scene::running(vec![rule("main", &["B"])], &["B"]);
