@@ -83,7 +83,7 @@ impl<'a> Planning<'a> {
     fn would_start(&self, asked: &Replica) -> bool {
         let waits = self.wait_before_start(asked).is_some_and(|(at, _)| self.context.now < at);
         self.hands_off().is_none()
-            && !(waits && !asked.will_be_tried_soon())
+            && (!waits || asked.will_be_tried_soon())
             && !self.finds_destination_full(asked)
     }
 
