@@ -18,7 +18,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "NAME")]
     scene: Option<Scene>,
     /// Hosts that publish at the same moment in the burst
-    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=900))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=900))]
     publishers: u16,
 }
 

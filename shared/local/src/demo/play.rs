@@ -6,6 +6,7 @@ use std::{
 };
 
 use ivs_sim::{ApiError, Faults, Publish};
+use jiff::Timestamp;
 
 use super::{checks::Expected, timeline::Timeline};
 use crate::{
@@ -68,6 +69,12 @@ pub(crate) enum SceneError {
     /// The table cannot be used.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// The simulator names a stage as IVS does not, or a scene something of its own.
+    #[error(transparent)]
+    Id(#[from] replication::IdError),
+    /// A versus session cannot be started or read.
+    #[error(transparent)]
+    Versus(#[from] controller::versus::Error),
 }
 
 /// How long anything that has to happen at once may take.
@@ -258,24 +265,29 @@ impl Play<'_> {
         }
     }
 
-    /// Waits until a replication is active, and tells how long that took.
-    pub(super) async fn is_there(&self, replication: &Replication) -> Result<(), SceneError> {
-        self.turns_out(replication, true).await
+    /// Waits until a replication is active, and tells how long that took; `since` says from what.
+    pub(super) async fn is_there(&self, replication: &Replication, since: &str) -> Result<(), SceneError> {
+        self.turns_out(replication, true, since).await
     }
 
-    /// Waits until a replication is not active any more, and tells how long that took.
-    pub(super) async fn is_gone(&self, replication: &Replication) -> Result<(), SceneError> {
-        self.turns_out(replication, false).await
+    /// Waits until a replication is not active any more, and tells how long that took; `since` says from what.
+    pub(super) async fn is_gone(&self, replication: &Replication, since: &str) -> Result<(), SceneError> {
+        self.turns_out(replication, false, since).await
     }
 
-    async fn turns_out(&self, replication: &Replication, active: bool) -> Result<(), SceneError> {
+    async fn turns_out(
+        &self,
+        replication: &Replication,
+        active: bool,
+        since: &str,
+    ) -> Result<(), SceneError> {
         let (began, deadline) = (Instant::now(), Deadline::after(PATIENCE * 2));
         let how = if active { "appears in" } else { "is gone from" };
         let text = format!("{} {how} {}", replication.host, replication.destination);
         while self.is_active(replication) != active {
             deadline.wait(&text).await?;
         }
-        self.timeline.measured(&text, began.elapsed(), "after the change");
+        self.timeline.measured(&text, began.elapsed(), since);
         Ok(())
     }
 
@@ -296,6 +308,17 @@ impl Play<'_> {
     pub(super) fn starts(&self) -> usize {
         let ledger = self.stand.simulator().ledger();
         ledger.iter().filter(|entry| entry.operation == "StartParticipantReplication").count()
+    }
+
+    /// When IVS was told to stop a replication, and did so.
+    pub(super) fn stopped_at(&self, replication: &Replication) -> Option<Timestamp> {
+        let ledger = self.stand.simulator().ledger();
+        let mut stops = ledger.iter().filter(|entry| {
+            entry.operation == "StopParticipantReplication"
+                && entry.key == replication.key
+                && entry.status == 200
+        });
+        stops.next().map(|entry| entry.at)
     }
 
     pub(super) fn is_active(&self, replication: &Replication) -> bool {

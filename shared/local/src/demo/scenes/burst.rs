@@ -37,10 +37,12 @@ pub(in crate::demo) async fn play(play: &Play<'_>, publishers: usize) -> Result<
     );
     play.all_are("Active", &all, PATIENCE).await?;
     let calls = play.starts() - before;
+    play.timeline.happened(&format!("IVS has received {calls} Start calls"));
 
     play.disperse(&hosts).await?;
     play.count_to(0, &all, PATIENCE).await?;
     play.all_are(AT_THE_END, &all, quota + PATIENCE * 2).await?;
+    play.timeline.happened("all are gone, in the table too");
 
     let seconds = (quota.as_secs_f64() * 1.5 + 10.0).ceil();
     Ok(Outcome {

@@ -5,6 +5,7 @@ mod lost_events;
 mod overflow;
 mod rule_change;
 mod versus;
+mod versus_session;
 
 use clap::ValueEnum;
 
@@ -16,8 +17,10 @@ use super::{
 /// A scene of the demo. They are played in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Scene {
-    /// Two hosts, two stages, both directions
+    /// VS mode by rules: two hosts, two stages, both directions
     Versus,
+    /// VS mode without rules: a session that starts, runs and ends by itself
+    VersusSession,
     /// One host into six stages, of which IVS allows five
     Overflow,
     /// Rules are edited, paused and deleted while somebody publishes
@@ -33,6 +36,7 @@ impl Scene {
     pub(super) async fn play(self, play: &Play<'_>, publishers: usize) -> Result<Outcome, SceneError> {
         match self {
             Self::Versus => versus::play(play).await,
+            Self::VersusSession => versus_session::play(play).await,
             Self::Overflow => overflow::play(play).await,
             Self::RuleChange => rule_change::play(play).await,
             Self::LostEvents => lost_events::play(play).await,

@@ -15,6 +15,9 @@ struct Stages {
     deleted: Stage,
 }
 
+/// What times are counted from.
+const AFTER: &str = "after the change";
+
 /// Plays the scene: three rules replicate dora; one gets another destination, one is paused, one is deleted.
 pub(in crate::demo) async fn play(play: &Play<'_>) -> Result<Outcome, SceneError> {
     play.timeline
@@ -40,16 +43,16 @@ pub(in crate::demo) async fn play(play: &Play<'_>) -> Result<Outcome, SceneError
 
     play.timeline.happened("the first rule gets another destination");
     let rules = file(&[edited(&stages.after), second("enabled"), third.clone()]);
-    tokio::try_join!(play.is_there(&after), play.is_gone(&before), play.rules(&rules))?;
+    tokio::try_join!(play.is_there(&after, AFTER), play.is_gone(&before, AFTER), play.rules(&rules))?;
     let untouched = play.is_active(&paused) && play.is_active(&deleted);
 
     play.timeline.happened("the second rule is paused");
     let rules = file(&[edited(&stages.after), second("paused"), third]);
-    tokio::try_join!(play.is_gone(&paused), play.rules(&rules))?;
+    tokio::try_join!(play.is_gone(&paused, AFTER), play.rules(&rules))?;
 
     play.timeline.happened("the third rule is deleted");
     let rules = file(&[edited(&stages.after), second("paused")]);
-    tokio::try_join!(play.is_gone(&deleted), play.rules(&rules))?;
+    tokio::try_join!(play.is_gone(&deleted, AFTER), play.rules(&rules))?;
     let kept = play.is_active(&after);
 
     play.leave(&mut dora)?;

@@ -1,4 +1,4 @@
-//! VS mode: two hosts on two stages, each replicated into the other's.
+//! VS mode by rules: two hosts on two stages, each replicated into the other's.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const WINDOW: Duration = Duration::from_secs(3);
 
 /// Plays the scene: both appear at each other's, one reconnects inside the window, one leaves, then the other.
 pub(in crate::demo) async fn play(play: &Play<'_>) -> Result<Outcome, SceneError> {
-    play.timeline.headline("VS mode: two hosts, two stages, both directions");
+    play.timeline.headline("VS mode by rules: two hosts, two stages, both directions");
     let (left, right) = (play.stage("versus-left"), play.stage("versus-right"));
     play.rules(&rules(&left.arn, &right.arn)).await?;
 
