@@ -1,14 +1,15 @@
 //! The one table: what the controller's [`Store`] promises, on Amazon DynamoDB.
 //!
 //! # Guarantees
-//! * [`Store::load`] is one consistent Query of the stage's partition. Rules that select their stages, and the directory of
-//!   stages that rules can select as destinations, and orders for all stages, are read beside it by one more, at most once per `selector_cache`, at the
-//!   same time.
-//! * [`Store::write`] is one TransactWriteItems: every item on the condition that it has the version it was read at.
+//! * [`Store::load`] is one consistent Query of the stage's partition. Rules that select their stages, the directory of stages
+//!   that rules can select as destinations, and orders for all stages are read beside it by one more, at the same time, at
+//!   most once per `selector_cache`.
+//! * [`Store::write`] is one TransactWriteItems: publishers and replicas on the condition that they have the version they were
+//!   read at; places and budgets on conditions of their own; what is known of a stage, and history, without.
 //!
 //! # Caveats
-//! * A transaction takes 100 items. A write of more (a participant with rules for over 95 destinations) is split, the
-//!   items under a lease first; the rest are reasons for not replicating, and are written again if they get lost.
+//! * A transaction takes 100 items. A write of more (a participant with rules for some 90 destinations) is split: places
+//!   first, then the publisher and the items under a lease; the rest are reasons for not replicating, and are written again if they get lost.
 
 mod budgets;
 mod failure;

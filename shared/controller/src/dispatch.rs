@@ -163,7 +163,8 @@ fn is_spoken_for(due: &Due, under_way: &BTreeMap<Work, Option<Operation>>, mut a
     }
 }
 
-/// Each publisher and session once, in the order in which it is served: what is due already by class and priority, what is due later by time.
+/// Each publisher and session once, in the order in which it is served: what is due already by class and priority, what is
+/// due later by time.
 fn in_order(mut due: Vec<Due>, now: Timestamp) -> Vec<Due> {
     due.sort_by_key(|due| {
         let later = due.at > now;

@@ -5,7 +5,7 @@
 //! | `TABLE_NAME` | none | the name of the table |
 //! | `LOG_LEVEL` | `info` | `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,controller=debug` |
 //! | `QUOTA_SHARE_PERCENT` | `80` | 1–100; how much of IVS's 5 calls per second and operation may be used, the rest is the customer's |
-//! | `SELECTOR_CACHE_SECONDS` | `5` | 0–60; how long rules and orders for any stage are kept before they are read again |
+//! | `SELECTOR_CACHE_SECONDS` | `5` | 0–60; how long the functions of events keep rules and orders for any stage; the others keep nothing |
 //! | `MODE` | `enforce` | `enforce`, or `observe`: everything is planned and reported, and nothing is started or stopped |
 //! | `BRAKE_PERCENT` | `30` | 1–100; the share of the running replicas that may be stopped within a minute without a second look; 100: all |
 //!

@@ -1,7 +1,8 @@
 //! What every function shares: configuration, telemetry, the EventBridge envelope, and the way from an event to the
 //! controller and back.
 //!
-//! A function's `main` is wiring: [`Config::from_env`], [`telemetry::init`], adapters, [`Function::new`].
+//! A function's `main` is wiring: [`Config::from_env`], [`telemetry::init`], adapters, and one of [`Function`],
+//! [`DispatchFunction`], [`RuleChangedFunction`] and [`ReconcileFunction`].
 
 pub mod clock;
 pub mod config;

@@ -1,4 +1,4 @@
-//! Counters, as CloudWatch reads them from the log: embedded metric format.
+//! Counters and gauges, as CloudWatch reads them from the log: embedded metric format.
 
 use std::io::Write;
 

@@ -413,8 +413,10 @@ impl Inventory {
 
     /// Whether IVS refused to replicate it, because it does not publish.
     fn is_said_not_to_publish(&self, key: &PublisherKey) -> bool {
-        let refused = |replica: &Replica| matches!(&replica.phase, Phase::Blocked(blocked) if blocked.reason == BlockedReason::NotPublishing);
-        self.replicas_of(key).any(refused)
+        self.replicas_of(key).any(|replica| match &replica.phase {
+            Phase::Blocked(blocked) => blocked.reason == BlockedReason::NotPublishing,
+            _ => false,
+        })
     }
 
     /// Whether news of this publisher can make a difference: a rule means it, it has a live replication, or it is known to

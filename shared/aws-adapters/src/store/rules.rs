@@ -19,8 +19,9 @@ pub struct Replaced {
 }
 
 impl DynamoStore {
-    /// Replaces all rules by these, but those of versus sessions, which end by themselves. A rule that differs from the one of the same id gets the next revision; one that does
-    /// not is left alone. Rules for any stage take effect once the functions' selector cache is over.
+    /// Replaces all rules by these, but those of versus sessions, which end by themselves. A rule that differs from the one
+    /// of the same id gets the next revision; one that does not is left alone. Rules for any stage take effect once the
+    /// functions' selector cache is over.
     ///
     /// # Errors
     /// [`StoreError`]. With over 100 changes, the changes before the failed 100 have been made.

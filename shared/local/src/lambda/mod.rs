@@ -1,7 +1,8 @@
 //! Lambda on this machine: the compiled function binaries as processes behind the Lambda Runtime API.
 //!
 //! # Guarantees
-//! A function whose concurrency is reserved never has more processes than that. A process that dies, or is killed because its invocation took too long, is replaced; its invocation has failed.
+//! A function whose concurrency is reserved never has more processes than that. A process that dies, or is killed because its
+//! invocation took too long, is replaced; its invocation has failed.
 //!
 //! # Caveats
 //! Memory is not limited, and processes are not frozen between invocations.
