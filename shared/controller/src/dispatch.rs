@@ -19,7 +19,7 @@ use futures::future::{BoxFuture, Either, select};
 use futures::stream::{FuturesUnordered, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use replication::{Allowance, Operation};
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::versus::Judge;
 use crate::{Controller, Due, Error, Invocation, Queue, StoreError, Work};
@@ -147,7 +147,11 @@ impl Dispatched {
         self.reconciled += 1;
         if let Err(error) = result {
             self.unfinished += 1;
-            warn!(%work, %error, "stays due");
+            match error {
+                // Mostly another run's call is under way for it.
+                Error::Unsettled { .. } => debug!(%work, %error, "stays due"),
+                _ => warn!(%work, %error, "stays due"),
+            }
         }
     }
 }
