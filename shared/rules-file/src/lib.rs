@@ -104,6 +104,14 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_the_readme_is_a_rules_file() {
+        let readme = include_str!("../../../README.md");
+        let example = readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let rules = parse(example).unwrap();
+        assert_eq!((rules.len(), rules[0].destinations.len()), (1, 2));
+    }
+
+    #[test]
     fn the_documented_form_is_read() {
         let documented: String = include_str!("lib.rs")
             .lines()
