@@ -1,11 +1,12 @@
 //! Who gets a slot, and a place at the destination, when there are not enough.
 
 use replication::{
-    BlockedReason, Capabilities, Decision, Owner, Phase, Plan, Rejection, ReplicationKey, Rule, Step,
+    BlockedReason, Capabilities, Crowd, Decision, Desired, Owner, Phase, Plan, Rejection, ReplicationKey,
+    Rule, Step,
 };
 
 use crate::build::{ALL_CALLS, rule, time, to};
-use crate::scene::{Scene, decided, decisions, rejected};
+use crate::scene::{Scene, THROTTLED, decided, decisions, rejected};
 
 const SLOTS_FULL: Decision = Decision::Block(BlockedReason::ParticipantSlotsFull);
 const DESTINATION_FULL: Decision = Decision::Block(BlockedReason::DestinationFull);
@@ -136,6 +137,29 @@ fn who_found_the_destination_full_pushes_nobody_out_again() {
     let made = scene.at("00:02:40").plan();
     assert_eq!(stops(&made), [to("F")]);
     scene.golden("full_pushes_nobody_out_again");
+}
+
+/// To be told to slow down says nothing of the place.
+#[test]
+fn who_was_throttled_may_still_pre_empt() {
+    let mut scene = Scene::new(vec![high(&["B"])]);
+    scene.published("00:00:05").at("00:00:05.4").plan();
+    scene.start_failed("B", THROTTLED, "slow down");
+    scene.plan();
+    scene.at("00:00:10").found_full("B", Some(10));
+    assert_eq!(scene.plan().evictions.len(), 1);
+}
+
+/// Who goes anyway, or is being called for, is not asked to give way.
+#[test]
+fn the_weakest_is_one_that_can_give_way() {
+    let mut scene = Scene::running(vec![low()], &["B", "C"]);
+    let weakest = |scene: &Scene| Crowd::of(&scene.view.replicas).weakest;
+    assert_eq!(weakest(&scene), Some((to("C"), 10)));
+    let mut leaving = scene.replica("C").clone();
+    leaving.desired = Desired::Released;
+    scene.view.put(leaving);
+    assert_eq!(weakest(&scene), Some((to("B"), 10)));
 }
 
 #[test]
