@@ -20,17 +20,19 @@ use controller::{
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use ivs_sim::{ApiError, ErrorCode, Simulator, VirtualClock};
+use ivs_sim::{Simulator, VirtualClock};
 use jiff::{SignedDuration, Timestamp};
 use replication::sweep::{
     EventName, ListedEvent, ListedParticipant, ListedSession, ListedStage, Recording, Role, SweepPolicy,
 };
 use replication::{
-    CallError, Listed, Observation, ParticipantId, Policy, PublisherKey, Receipt, Refusal, Rejection,
-    ReplicationKey, Rule, SessionId, StageArn, StartRequest,
+    CallError, Listed, Observation, ParticipantId, Policy, PublisherKey, Receipt, Refusal, ReplicationKey,
+    Rule, SessionId, StageArn, StartRequest,
 };
 use serde_json::{Value, json};
 use tokio::task::yield_now;
+
+use crate::virtual_time::call_error;
 
 /// How a List operation lies. A Get operation can only fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -490,19 +492,6 @@ fn event(row: &Value) -> ListedEvent {
 fn told_to_fail() -> CallError {
     let (refusal, code) = (Refusal::Unavailable, "InternalServerException".to_owned());
     CallError { refusal, code, message: "told to".to_owned(), request_id: None }
-}
-
-fn call_error(error: &ApiError) -> CallError {
-    let refusal = match error.code {
-        ErrorCode::ThrottlingException => Refusal::Throttled { retry_after: None },
-        ErrorCode::ValidationException => Refusal::Rejected(Rejection::Validation),
-        ErrorCode::ResourceNotFoundException => Refusal::Rejected(Rejection::NotFound),
-        ErrorCode::ConflictException => Refusal::Rejected(Rejection::Conflict),
-        ErrorCode::ServiceQuotaExceededException => Refusal::Rejected(Rejection::QuotaExceeded),
-        ErrorCode::AccessDeniedException => Refusal::AccessDenied,
-        _ => Refusal::Unavailable,
-    };
-    CallError { refusal, code: error.code.to_string(), message: error.message.clone(), request_id: None }
 }
 
 fn text(value: &Value) -> String {

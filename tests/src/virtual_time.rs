@@ -94,7 +94,7 @@ pub struct SimulatedIvs {
 }
 
 impl SimulatedIvs {
-    /// Every call.
+    /// Every call but GetStage.
     pub fn calls(&self) -> Calls {
         Calls {
             start: Some(Arc::new(self.clone())),
@@ -115,7 +115,7 @@ impl SimulatedIvs {
 }
 
 /// As the adapter does it over the wire.
-fn call_error(error: &ApiError) -> CallError {
+pub(crate) fn call_error(error: &ApiError) -> CallError {
     let code = error.code.to_string();
     let rejection = Rejection::ALL.into_iter().find(|rejection| rejection.code() == code);
     let refusal = match (rejection, code.as_str()) {

@@ -52,8 +52,7 @@ impl Controller {
         key: &ReplicationKey,
         invocation: &Invocation,
     ) -> Result<Write, AdoptError> {
-        let known = view.replicas.iter().find(|replica| replica.key == *key);
-        let known = known.ok_or_else(|| AdoptError::Unknown(key.clone()))?;
+        let known = view.replica(&key.destination).ok_or_else(|| AdoptError::Unknown(key.clone()))?;
         if known.evidence.standing() != Standing::On {
             return Err(AdoptError::NotRunning(key.clone()));
         }

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use replication::budget::{Book, counts_for_brake};
+use replication::policy::fnv1a;
 use replication::{Allowance, Budget, Limit, Operation, Step};
 
 /// Who may take the calls that are free.
@@ -37,6 +38,11 @@ pub struct BudgetWrite {
     pub expected: u64,
     /// From when on it is idle, if nobody calls any more.
     pub busy_until: Timestamp,
+}
+
+/// A version for budgets that nobody else writes: FNV-1a of who calls, and when.
+pub(crate) fn stamp(who: impl Iterator<Item = u8>, now: Timestamp) -> u64 {
+    fnv1a(who.chain(now.as_nanosecond().to_le_bytes())).max(1)
 }
 
 impl CallsLeft {

@@ -16,7 +16,6 @@ use std::time::Duration;
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use replication::invariant::applied;
-use replication::policy::fnv1a;
 use replication::{
     Allowance, BlockedReason, CallError, Context, Crowd, Desired, Lease, Moment, Observation, Operation,
     Outcome, Phase, Plan, Policy, PublisherKey, Refusal, Replica, Report, SecondWitness, StageArn, Step,
@@ -25,7 +24,7 @@ use replication::{
 use tracing::{debug, info, warn};
 
 use crate::placement::Placement;
-use crate::{Activity, Calls, CallsLeft, Clock, Store, StoreError, Write};
+use crate::{Activity, Calls, CallsLeft, Clock, Store, StoreError, Write, calls_left};
 use asking::Answers;
 
 /// How often a lost race is run again before the event is given back.
@@ -430,11 +429,10 @@ fn step_aside(conflicts: u32, draw: u64) -> SignedDuration {
     SignedDuration::from_micros(i64::try_from(draw % longest_us).unwrap_or(0))
 }
 
-/// A version for budgets that nobody else writes: FNV-1a of who calls for whom and when.
+/// The stamp of a call for a publisher.
 fn stamp(holder: &str, publisher: &PublisherKey, now: Timestamp) -> u64 {
     let (stage, participant) = (publisher.stage.as_str(), publisher.participant.as_str());
-    let names = [holder, stage, participant].into_iter().flat_map(str::bytes);
-    fnv1a(names.chain(now.as_nanosecond().to_le_bytes())).max(1)
+    calls_left::stamp([holder, stage, participant].into_iter().flat_map(str::bytes), now)
 }
 
 /// What goes along from round to round.

@@ -63,7 +63,7 @@ impl Placement<'_> {
         // The holder's row is written again as it is, so that nobody can have changed it meanwhile.
         let mut write = Write { places: vec![change.clone()], ..Write::default() };
         match holder {
-            Holder::Replica(key) => write.replicas.extend(view.replicas.into_iter().find(|r| r.key == key)),
+            Holder::Replica(key) => write.replicas.extend(view.replica(&key.destination).cloned()),
             Holder::Publisher(_) => write.publisher = view.publisher,
         }
         match self.store.write(&write).await {
@@ -109,7 +109,7 @@ impl Placement<'_> {
 
     async fn replica(&self, key: &ReplicationKey) -> Result<Option<Replica>, StoreError> {
         let view = self.store.load(&key.publisher()).await?;
-        Ok(view.replicas.into_iter().find(|replica| replica.key == *key))
+        Ok(view.replica(&key.destination).cloned())
     }
 
     /// Whoever changed it meanwhile has planned it anew.

@@ -187,11 +187,11 @@ impl ReconnectWindow {
 mod tests {
     use super::*;
 
-    fn stage(id: &str) -> StageArn {
+    pub(super) fn stage(id: &str) -> StageArn {
         format!("arn:aws:ivs:us-east-1:123456789012:stage/{id}").parse().unwrap()
     }
 
-    fn rule() -> Rule {
+    pub(super) fn rule() -> Rule {
         Rule {
             id: "main".parse().unwrap(),
             revision: 1,

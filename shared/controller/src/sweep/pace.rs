@@ -18,10 +18,10 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use replication::budget::Lane;
-use replication::policy::fnv1a;
 use replication::{Budget, Limit, Operation};
 use tracing::warn;
 
+use crate::calls_left::stamp;
 use crate::sweep::port::Pace;
 use crate::{BudgetWrite, Clock, Store, StoreError, Write};
 
@@ -175,7 +175,7 @@ impl SharedPace {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let who = self.holder.to_le_bytes().into_iter().chain(read.name().bytes());
-        budget.version = fnv1a(who.chain(now.as_nanosecond().to_le_bytes())).max(1);
+        budget.version = stamp(who, now);
         let busy_until = budget.busy_until(self.limit);
         let write = BudgetWrite { operation: read, after: budget.clone(), expected, busy_until };
         match self.store.write(&Write { budgets: vec![write], ..Write::default() }).await {

@@ -7,10 +7,10 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use replication::Operation;
-use replication::policy::fnv1a;
 use tracing::warn;
 
 use super::port::Pace;
+use crate::calls_left::stamp;
 use crate::{CallsLeft, Clock, Store, StoreError, Turn, Write};
 
 /// How often a lost race for a budget is run again.
@@ -75,7 +75,7 @@ impl SinglePace {
     }
 
     fn stamp(&self, now: Timestamp) -> u64 {
-        fnv1a(self.holder.to_le_bytes().into_iter().chain(now.as_nanosecond().to_le_bytes())).max(1)
+        stamp(self.holder.to_le_bytes().into_iter(), now)
     }
 }
 

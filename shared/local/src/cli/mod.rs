@@ -15,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     error_chain,
     stand::{Binaries, StandOptions},
+    table::TableAddress,
 };
 
 /// The real function binaries on an embedded DynamoDB, EventBridge, Lambda and IVS Real-Time.
@@ -101,6 +102,26 @@ fn tick(text: &str) -> Result<Duration, String> {
     match text.trim().parse::<f64>() {
         Ok(seconds) if (0.1..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("allowed is a number of seconds from 0.1 to 86400, such as 5".to_owned()),
+    }
+}
+
+/// Where a running stand's table is.
+#[derive(Debug, Args)]
+struct TableOptions {
+    /// Endpoint of the stand's DynamoDB
+    #[arg(long, value_name = "URL", value_parser = url)]
+    dynamodb: String,
+    /// Name of the stand's table
+    #[arg(long, value_name = "NAME", value_parser = table_name)]
+    table: String,
+    /// Region of the stand
+    #[arg(long, default_value = "us-east-1", value_parser = region)]
+    region: String,
+}
+
+impl TableOptions {
+    fn address(self) -> TableAddress {
+        TableAddress { dynamodb: self.dynamodb, table: self.table, region: self.region }
     }
 }
 

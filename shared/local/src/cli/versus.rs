@@ -6,8 +6,7 @@ use replication::{
     IdError, ParticipantFilter, Pattern, ReconnectWindow, StageArn, Versus, VersusId, VersusTerms,
 };
 
-use super::Outcome;
-use crate::table::TableAddress;
+use super::{Outcome, TableOptions};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
@@ -82,33 +81,22 @@ struct List {
     table: TableOptions,
 }
 
-#[derive(Debug, clap::Args)]
-struct TableOptions {
-    /// Endpoint of the stand's DynamoDB
-    #[arg(long, value_name = "URL", value_parser = super::url)]
-    dynamodb: String,
-    /// Name of the stand's table
-    #[arg(long, value_name = "NAME", value_parser = super::table_name)]
-    table: String,
-    /// Region of the stand
-    #[arg(long, default_value = "us-east-1", value_parser = super::region)]
-    region: String,
-}
-
 impl Options {
     pub(super) async fn run(self) -> Outcome {
         let now = Timestamp::now();
         let sessions = match self.command {
             Command::Start(start) => {
                 let terms = start.terms(now)?;
-                vec![versus::start(&start.table.store().await, terms, now).await?]
+                vec![versus::start(&start.table.address().store().await, terms, now).await?]
             }
             Command::Extend(Extend { id, duration, table }) => {
                 let end = now.checked_add(duration)?;
-                vec![versus::extend(&table.store().await, &id, end, now).await?]
+                vec![versus::extend(&table.address().store().await, &id, end, now).await?]
             }
-            Command::End(End { id, table }) => vec![versus::end_early(&table.store().await, &id, now).await?],
-            Command::List(List { table }) => table.store().await.all_versus().await?,
+            Command::End(End { id, table }) => {
+                vec![versus::end_early(&table.address().store().await, &id, now).await?]
+            }
+            Command::List(List { table }) => table.address().store().await.all_versus().await?,
         };
         sessions.iter().for_each(|session| println!("{}", line(session)));
         Ok(true)
@@ -130,12 +118,6 @@ impl Start {
             attributes: self.attributes.iter().cloned().collect(),
             ..VersusTerms::new(id, self.stages.clone(), seconds)
         })
-    }
-}
-
-impl TableOptions {
-    async fn store(self) -> aws_adapters::DynamoStore {
-        TableAddress { dynamodb: self.dynamodb, table: self.table, region: self.region }.store().await
     }
 }
 

@@ -69,7 +69,7 @@ impl<'a> Planning<'a> {
                 continue;
             }
             // One that was refused before, or found its destination full, does not push out what runs: it would be in vain again.
-            if !want.preempts() || asked.was_refused() || self.waits_for_place(want, asked) {
+            if !want.preempts() || asked.was_refused() || self.waits_for_place(want) {
                 continue;
             }
             if let Some((_, known)) = lowest_first.next_if(|(other, _)| other.priority() < want.priority()) {
@@ -82,9 +82,7 @@ impl<'a> Planning<'a> {
 
     /// Whether nothing but a slot is missing for it to be started, now or soon.
     fn would_start(&self, want: &Want<'_>, asked: &Replica) -> bool {
-        let known = self.view.replica(&asked.key.destination);
-        let asks_anew = known.is_some_and(|known| self.asks_anew(want, known));
-        let waits = self.wait_before_start(asked).is_some_and(|(at, _)| self.context.now < at) && !asks_anew;
+        let waits = self.wait_before_start(want, asked).is_some_and(|(at, _)| self.context.now < at);
         (!waits || asked.will_be_tried_soon())
             && !self.finds_destination_full(asked)
             && self.hands_off().is_none()
@@ -99,14 +97,16 @@ impl<'a> Planning<'a> {
     }
 
     /// Whether it was planned for this rule before and found no place at its destination.
-    fn waits_for_place(&self, want: &Want<'_>, asked: &Replica) -> bool {
-        let known = self.view.replica(&asked.key.destination);
+    fn waits_for_place(&self, want: &Want<'_>) -> bool {
+        let known = self.view.replica(want.destination);
         known.is_some_and(|known| known.waits_for_place() && known.rule == Some(want.rule_ref()))
     }
 
     /// Whether another rule, or another revision of it, found no place before: this one asks for itself.
-    fn asks_anew(&self, want: &Want<'_>, known: &Replica) -> bool {
-        known.waits_for_place() && known.gives_way.is_none() && known.rule != Some(want.rule_ref())
+    fn asks_anew(&self, want: &Want<'_>) -> bool {
+        let known = self.view.replica(want.destination);
+        let waits = known.filter(|known| known.waits_for_place() && known.gives_way.is_none());
+        waits.is_some_and(|known| known.rule != Some(want.rule_ref()))
     }
 
     fn finds_destination_full(&self, known: &Replica) -> bool {
@@ -127,8 +127,7 @@ impl<'a> Planning<'a> {
         // Hands off, nothing has an end either: nobody would have anything to do then.
         let wanted_until = asked.wanted_until.filter(|_| hands_off.is_none());
         let asked = Replica { wanted_until, ..asked };
-        let asks_anew = self.asks_anew(want, known);
-        let wait = self.wait_before_start(known).filter(|_| hands_off.is_none() && !asks_anew);
+        let wait = self.wait_before_start(want, known).filter(|_| hands_off.is_none());
         if let Some((at, why)) = wait.filter(|(at, _)| now < *at) {
             let mut after = Replica { next_attempt: None, lease: None, ..asked };
             match after.phase {
@@ -148,7 +147,7 @@ impl<'a> Planning<'a> {
             self.change(known, after);
             return self.line(want.line(Decision::Wait, format!("{why}; tried again at {at}")));
         }
-        if self.free_slots == 0 && hands_off.is_none() && self.waits_for_place(want, known) {
+        if self.free_slots == 0 && hands_off.is_none() && self.waits_for_place(want) {
             return self.wait_for_place(want, known, asked);
         }
         if self.free_slots == 0 {
@@ -228,7 +227,10 @@ impl<'a> Planning<'a> {
     }
 
     /// Until when a start has to wait, and why.
-    fn wait_before_start(&self, known: &Replica) -> Option<(Timestamp, &'static str)> {
+    fn wait_before_start(&self, want: &Want<'_>, known: &Replica) -> Option<(Timestamp, &'static str)> {
+        if self.asks_anew(want) {
+            return None;
+        }
         let published = self.view.publisher.as_ref().and_then(|publisher| publisher.evidence.on);
         if let Some(gives_way) = known.gives_way.as_ref().filter(|_| known.phase == Phase::Stopped) {
             return Some((gives_way.until, "it gave way to a higher priority"));

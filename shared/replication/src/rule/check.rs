@@ -180,28 +180,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::{ParticipantFilter, Pattern, ReconnectWindow, StageArn, Status};
-
-    fn stage(id: &str) -> StageArn {
-        format!("arn:aws:ivs:us-east-1:123456789012:stage/{id}").parse().unwrap()
-    }
-
-    fn rule() -> Rule {
-        Rule {
-            id: "main".parse().unwrap(),
-            revision: 1,
-            priority: 50,
-            status: Status::Enabled,
-            source: Source::Stage(stage("A")),
-            participants: ParticipantFilter::default(),
-            destinations: vec![Destination::Stage(stage("B"))],
-            reconnect_window: ReconnectWindow::default(),
-            attributes: BTreeMap::new(),
-            preempt: false,
-            record_replicas: None,
-            expires_at: None,
-        }
-    }
+    use crate::rule::tests::{rule, stage};
+    use crate::{ParticipantFilter, Pattern};
 
     fn tags(pairs: &[(&str, &str)]) -> Tags {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
