@@ -8,6 +8,7 @@
 //! | `SELECTOR_CACHE_SECONDS` | `5` | 0–60; how long the functions of events keep rules and orders for any stage; the others keep nothing |
 //! | `MODE` | `enforce` | `enforce`, or `observe`: everything is planned and reported, and nothing is started or stopped |
 //! | `BRAKE_PERCENT` | `30` | 1–100; the share of the running replicas that may be stopped within a minute without a second look; 100: all |
+//! | `EVENT_SOURCES` | `aws.ivs` | names with commas between them; the sources whose events count as those of IVS |
 //!
 //! The AWS SDK reads its own: `AWS_REGION`, credentials, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_IVS_REALTIME`.
 
@@ -15,6 +16,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use replication::{Mode, Policy};
+
+use crate::EventSources;
 
 /// The configuration of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub struct Config {
     pub mode: Mode,
     /// The share of the running replicas that may be stopped within a minute without a second look, in percent.
     pub brake_percent: u32,
+    /// The sources whose events count as those of IVS.
+    pub event_sources: EventSources,
 }
 
 /// A variable that is not as it must be.
@@ -78,6 +83,11 @@ impl Config {
             None => Mode::default(),
             Some(mode) => Mode::from_name(&mode).ok_or_else(|| error("MODE", "enforce, observe"))?,
         };
+        let event_sources = match set("EVENT_SOURCES") {
+            None => EventSources::default(),
+            Some(list) => EventSources::parse(&list)
+                .ok_or_else(|| error("EVENT_SOURCES", "names with commas between them"))?,
+        };
         let log_level = set("LOG_LEVEL").unwrap_or_else(|| "info".to_owned());
         if log_level.parse::<tracing_subscriber::EnvFilter>().is_err() {
             return Err(error("LOG_LEVEL", "error, warn, info, debug, trace, or a tracing filter"));
@@ -89,6 +99,7 @@ impl Config {
             quota_share,
             mode,
             brake_percent,
+            event_sources,
         })
     }
 }
@@ -105,6 +116,14 @@ mod tests {
     fn the_table_is_all_that_has_to_be_set() {
         let config = read(&[("TABLE_NAME", "stagelink")]).unwrap();
         assert_eq!((config.selector_cache.as_secs(), config.log_level.as_str()), (5, "info"));
+    }
+
+    #[test]
+    fn events_come_from_ivs_unless_others_are_named() {
+        let sources = |list| read(&[("TABLE_NAME", "t"), ("EVENT_SOURCES", list)]).unwrap().event_sources;
+        assert_eq!(sources(""), EventSources::default());
+        assert_eq!(Some(sources("aws.ivs, canary")), EventSources::parse("aws.ivs,canary"));
+        assert_ne!(sources("canary"), EventSources::default());
     }
 
     #[test]
@@ -134,6 +153,8 @@ mod tests {
         assert_eq!(mode.to_string(), expected);
         let brake = read(&[("TABLE_NAME", "t"), ("BRAKE_PERCENT", "0")]).unwrap_err();
         assert_eq!((brake.variable, brake.allowed), ("BRAKE_PERCENT", "a whole number of percent, 1-100"));
+        let sources = read(&[("TABLE_NAME", "t"), ("EVENT_SOURCES", "aws.ivs,,")]).unwrap_err();
+        assert_eq!((sources.variable, sources.allowed), ("EVENT_SOURCES", "names with commas between them"));
         assert_eq!(read(&[("TABLE_NAME", "t"), ("LOG_LEVEL", "a=b=c")]).unwrap_err().variable, "LOG_LEVEL");
     }
 }

@@ -10,7 +10,7 @@ use replication::Observation;
 use serde_json::{Value, json};
 use tracing::{Instrument, info, info_span, warn};
 
-use crate::{Config, EnvelopeError, Ignored, News, SystemClock, decode, metric};
+use crate::{Config, EnvelopeError, EventSources, Ignored, News, SystemClock, decode, metric};
 
 /// What is left of the function's time for the answer itself.
 const MARGIN: SignedDuration = SignedDuration::from_secs(1);
@@ -21,6 +21,7 @@ const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 /// A function that reacts to IVS events.
 pub struct Function {
     name: &'static str,
+    sources: EventSources,
     controller: Controller,
 }
 
@@ -40,7 +41,7 @@ impl Function {
             patience: Patience::default(),
             calls_left: CallsLeft::share(config.quota_share, Turn::Newcomer),
         };
-        Self { name, controller }
+        Self { name, sources: config.event_sources.clone(), controller }
     }
 
     /// Reacts to one EventBridge envelope.
@@ -56,7 +57,7 @@ impl Function {
     }
 
     async fn decode_and_handle(&self, payload: &Value, context: &Context) -> Result<Value, Failure> {
-        let observation = match decode(payload.clone()) {
+        let observation = match decode(payload.clone(), &self.sources) {
             Ok(News::Observation(observation)) => not_from_the_future(observation),
             Ok(News::Ignored(ignored)) => {
                 metric::count(metric::EVENTS_IGNORED, self.name);
