@@ -127,7 +127,11 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The failure as one word, out of a bounded set.
+    /// All error types there are.
+    pub const ERROR_TYPES: [&str; 6] =
+        ["Malformed", "Contended", "Unsettled", "StoreUnavailable", "StoreRefused", "StoreCorrupt"];
+
+    /// The failure as one word, out of [`Failure::ERROR_TYPES`].
     pub fn error_type(&self) -> &'static str {
         match self {
             Self::Malformed(_) => "Malformed",

@@ -78,6 +78,14 @@ pub enum Error {
     },
 }
 
+/// The document as it is written, in CloudFormation's long form: `!Ref Table` is `{"Ref": "Table"}`.
+///
+/// # Errors
+/// When the text is not YAML, or has a tag that CloudFormation does not know.
+pub fn document(text: &str) -> Result<serde_json::Value, Error> {
+    yaml::parse(text).map_err(|error| Error::Yaml(Box::new(error)))
+}
+
 impl Template {
     /// Reads a template file.
     ///
@@ -94,7 +102,7 @@ impl Template {
     /// # Errors
     /// When the text is not YAML, or has something in it that the stand cannot interpret.
     pub fn parse(text: &str, deployment: &Deployment) -> Result<Self, Error> {
-        let document = yaml::parse(text).map_err(|error| Error::Yaml(Box::new(error)))?;
+        let document = document(text)?;
         let root = Cursor::root(&document);
         root.only(&[&SECTIONS])?;
 
