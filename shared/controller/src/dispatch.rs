@@ -22,7 +22,7 @@ use replication::{Allowance, Operation};
 use tracing::{debug, warn};
 
 use crate::versus::Judge;
-use crate::{Controller, Due, Error, Invocation, Queue, StoreError, Work};
+use crate::{Controller, Due, Error, Invocation, Queue, StoreError, Work, with_causes};
 
 /// What is read of each class at a time.
 pub const PAGE: usize = 500;
@@ -150,7 +150,7 @@ impl Dispatched {
             match error {
                 // Mostly another run's call is under way for it.
                 Error::Unsettled { .. } => debug!(%work, %error, "stays due"),
-                _ => warn!(%work, %error, "stays due"),
+                _ => warn!(%work, error = with_causes(error), "stays due"),
             }
         }
     }

@@ -6,6 +6,7 @@
 pub mod activity;
 pub mod adopt;
 pub mod calls_left;
+mod causes;
 pub mod control;
 pub mod dispatch;
 pub mod memory;
@@ -18,6 +19,7 @@ pub mod versus;
 pub use activity::Activity;
 pub use adopt::AdoptError;
 pub use calls_left::{BudgetWrite, CallsLeft, Turn};
+pub use causes::with_causes;
 pub use control::{Controller, Error, Handled, Invocation, Patience};
 pub use dispatch::{Dispatched, Dispatcher};
 pub use memory::MemoryStore;

@@ -23,7 +23,7 @@ use replication::{
 };
 use tracing::{Instrument, info, info_span, warn};
 
-use crate::{Clock, Controller, Invocation, StoreError};
+use crate::{Clock, Controller, Invocation, StoreError, with_causes};
 use port::{Pace, Reads, RecordingCalls, SweepStore};
 use witness::{Silence, Witness};
 
@@ -225,7 +225,7 @@ impl Sweeping<'_> {
         self.swept.confirmed += 1;
         match self.sweep.controller.confirm(publisher, witness, self.invocation).await {
             Ok(_) | Err(crate::Error::Unsettled { .. }) => {}
-            Err(error) => warn!(%error, %publisher, "not confirmed"),
+            Err(error) => warn!(error = with_causes(&error), %publisher, "not confirmed"),
         }
     }
 
@@ -331,7 +331,7 @@ impl Sweeping<'_> {
             // Somebody else's call is under way, who will do the rest.
             Err(crate::Error::Unsettled { .. }) => true,
             Err(error) => {
-                warn!(%error, %publisher, "not reconciled");
+                warn!(error = with_causes(&error), %publisher, "not reconciled");
                 false
             }
         }

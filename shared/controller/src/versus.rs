@@ -14,7 +14,7 @@ use replication::{Policy, PublisherKey, Versus, VersusError, VersusId, VersusSta
 use tracing::{info, warn};
 
 use crate::sweep::scout::Scout;
-use crate::{Controller, Invocation, StoreError, control};
+use crate::{Controller, Invocation, StoreError, control, with_causes};
 
 pub mod port;
 
@@ -64,7 +64,7 @@ impl Judge {
                 let (found, mut complete) = scout.publishers(&versus, &views, until).await;
                 for news in found {
                     if let Err(error) = controller.handle(&news, invocation).await {
-                        warn!(%error, versus = %id, "not taken in yet");
+                        warn!(error = with_causes(&error), versus = %id, "not taken in yet");
                         complete = false;
                     }
                 }

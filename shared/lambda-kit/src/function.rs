@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use aws_adapters::{Connection, DynamoStore};
-use controller::{Calls, CallsLeft, Controller, Handled, Invocation, Patience, StoreError, Turn};
+use controller::{
+    Calls, CallsLeft, Controller, Handled, Invocation, Patience, StoreError, Turn, with_causes,
+};
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use replication::Observation;
@@ -146,15 +148,9 @@ impl Failure {
         }
     }
 
-    /// The failure and its causes.
-    fn words(&self) -> String {
-        let causes = std::iter::successors(std::error::Error::source(self), |cause| cause.source());
-        causes.fold(self.to_string(), |text, cause| format!("{text}: {cause}"))
-    }
-
     /// What passes with time is a warning; what somebody has to look at is an error.
     pub(crate) fn log(&self) {
-        let (error_type, error) = (self.error_type(), self.words());
+        let (error_type, error) = (self.error_type(), with_causes(self));
         match error_type {
             "Contended" | "Unsettled" | "StoreUnavailable" => warn!(error_type, error, "not handled"),
             _ => tracing::error!(error_type, error, "not handled"),
@@ -164,6 +160,6 @@ impl Failure {
 
 impl From<Failure> for Diagnostic {
     fn from(failure: Failure) -> Self {
-        Self { error_type: failure.error_type().to_owned(), error_message: failure.words() }
+        Self { error_type: failure.error_type().to_owned(), error_message: with_causes(&failure) }
     }
 }

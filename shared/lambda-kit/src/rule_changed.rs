@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_adapters::{Connection, DynamoStore};
-use controller::{Calls, CallsLeft, Controller, Patience, StoreError};
+use controller::{Calls, CallsLeft, Controller, Patience, StoreError, with_causes};
 use futures::stream::{self, StreamExt};
 use lambda_runtime::{Context, LambdaEvent};
 use replication::{PublisherKey, StageArn};
@@ -79,7 +79,7 @@ impl RuleChangedFunction {
 fn is_for_a_person(publisher: &PublisherKey, error: &controller::Error) -> bool {
     let corrupt = matches!(error, controller::Error::Store(StoreError::Corrupt { .. }));
     if corrupt {
-        error!(%publisher, %error, "left out, an item cannot be read");
+        error!(%publisher, error = with_causes(error), "left out, an item cannot be read");
     }
     corrupt
 }

@@ -31,14 +31,3 @@ pub mod table;
 pub mod template;
 
 pub use stand::{Binaries, Ports, Stand, StandError, StandOptions};
-
-/// An error with its causes, on one line.
-fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
-}

@@ -13,7 +13,6 @@ use std::{error::Error, io, process::ExitCode, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    error_chain,
     stand::{Binaries, StandOptions},
     table::TableAddress,
 };
@@ -165,7 +164,7 @@ pub async fn run() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {}", error_chain(error.as_ref()));
+            eprintln!("error: {}", controller::with_causes(error.as_ref()));
             ExitCode::FAILURE
         }
     }

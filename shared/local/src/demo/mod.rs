@@ -16,7 +16,6 @@ use self::{
 };
 use crate::{
     delivery::Status,
-    error_chain,
     stand::Stand,
     table::{ReplicationRow, TableError},
 };
@@ -42,11 +41,11 @@ pub async fn play(stand: &Stand, programme: &Programme) -> bool {
     timeline.headline("Checks");
     let mut all = outcome.checks;
     if let Err(error) = &result {
-        all.push(Check { passed: false, text: error_chain(error) });
+        all.push(Check { passed: false, text: controller::with_causes(error) });
     }
     match evidence(stand).await {
         Ok(evidence) => all.extend(judge(&outcome.expected, &evidence)),
-        Err(error) => all.push(Check { passed: false, text: error_chain(&error) }),
+        Err(error) => all.push(Check { passed: false, text: controller::with_causes(&error) }),
     }
     all.iter().for_each(|check| timeline.check(check.passed, &check.text));
 
