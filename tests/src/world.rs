@@ -81,6 +81,7 @@ impl World {
             quota_share: 100,
             mode: replication::Mode::Enforce,
             brake_percent: 30,
+            metrics_by_rule: true,
         };
         let events = simulator.subscribe();
         Ok(Self { simulator, store, recording, events, config, connection, recorders, servers })

@@ -37,6 +37,7 @@ async fn start_at(url: &str) -> Result<(), CallError> {
         key: key(),
         reconnect_window: ReconnectWindow::default(),
         attributes: Default::default(),
+        waiting_since: None,
     };
     calls.start.unwrap().start_participant_replication(&request).await.map(drop)
 }

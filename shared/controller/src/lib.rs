@@ -8,6 +8,7 @@ pub mod adopt;
 pub mod calls_left;
 pub mod control;
 pub mod dispatch;
+pub mod measure;
 pub mod memory;
 pub mod operator;
 mod placement;
@@ -20,6 +21,7 @@ pub use adopt::AdoptError;
 pub use calls_left::{BudgetWrite, CallsLeft, Turn};
 pub use control::{Controller, Error, Handled, Invocation, Patience};
 pub use dispatch::{Dispatched, Dispatcher};
+pub use measure::{Measure, Unmeasured};
 pub use memory::MemoryStore;
 pub use operator::Operator;
 pub use port::{

@@ -189,7 +189,8 @@ impl<'a> Planning<'a> {
             ..asked
         };
         let Replica { key, reconnect_window, attributes, .. } = after.clone();
-        self.call(Step::Start(StartRequest { key, reconnect_window, attributes }));
+        let waiting_since = self.waiting_since(known);
+        self.call(Step::Start(StartRequest { key, reconnect_window, attributes, waiting_since }));
         self.change(known, after);
         self.line(want.line(Decision::Start, self.why_start()));
     }
@@ -206,6 +207,15 @@ impl<'a> Planning<'a> {
         let Context { now, policy, .. } = self.context;
         let since = self.view.publisher.as_ref().and_then(|publisher| publisher.evidence.on);
         since.is_some_and(|since| later(since.latest(), policy.live_for) < now)
+    }
+
+    /// Since when, at the earliest, its publisher has been publishing without it. None if it ran since then, makes up for what
+    /// is over since long, or was kept from starting by a limit or by an order.
+    fn waiting_since(&self, known: &Replica) -> Option<Timestamp> {
+        let published = self.view.publisher.as_ref()?.evidence.on?;
+        let ran = known.evidence.on.is_some_and(|on| !on.certainly_before(published));
+        let kept_back = known.blocked().is_some_and(|blocked| blocked.reason.is_without_a_call());
+        (!ran && !known.backfill && !kept_back).then(|| published.earliest())
     }
 
     /// The destination has no place left. If the rule may pre-empt, the weakest there has to give way.
