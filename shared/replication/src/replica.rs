@@ -295,8 +295,8 @@ impl BlockedReason {
         }
     }
 
-    /// Whether it is known without asking IVS: by a limit that is counted here, or by an order.
-    pub fn is_without_a_call(self) -> bool {
+    /// Whether somebody has to make room, or to give leave: it waits neither for IVS nor for us.
+    pub fn waits_for_others(self) -> bool {
         match self {
             Self::ParticipantSlotsFull | Self::DestinationFull | Self::Observing | Self::Paused => true,
             Self::NotPublishing | Self::StageGone | Self::AccessDenied | Self::Throttled | Self::Rejected => {
