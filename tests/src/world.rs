@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_adapters::{Connection, ConnectionOptions, DynamoStore};
 use controller::Calls;
 use ivs_sim::{Publish, Simulator, SystemClock};
-use lambda_kit::{Config, Failure, Function};
+use lambda_kit::{Config, EventSources, Failure, Function};
 use lambda_runtime::{Context, LambdaEvent};
 use local::template::{Deployment, Template};
 use replication::Rule;
@@ -82,6 +82,7 @@ impl World {
             mode: replication::Mode::Enforce,
             brake_percent: 30,
             metrics_by_rule: true,
+            event_sources: EventSources::default(),
         };
         let events = simulator.subscribe();
         Ok(Self { simulator, store, recording, events, config, connection, recorders, servers })

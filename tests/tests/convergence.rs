@@ -9,7 +9,7 @@ use std::sync::Arc;
 use controller::{Clock, Controller};
 use ivs_sim::{Config, EventFaults, Faults, Publish};
 use jiff::{SignedDuration, Timestamp};
-use lambda_kit::{News, decode};
+use lambda_kit::{EventSources, News, decode};
 use rand::rngs::SmallRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
@@ -142,7 +142,9 @@ impl Day {
             self.again.extract_if(.., |(at, ..)| *at <= now).map(|(_, attempt, event)| (attempt, event)),
         );
         for (attempt, event) in arrived {
-            let Ok(News::Observation(news)) = decode(event.clone()) else { continue };
+            let Ok(News::Observation(news)) = decode(event.clone(), &EventSources::default()) else {
+                continue;
+            };
             let controller = self.function(&event);
             let handled = controller.handle(&news, &self.world.invocation("event", 10)).await;
             if handled.is_err() && attempt < 2 {

@@ -84,6 +84,18 @@ impl Calls {
             get_participant: self.participant.is_some(),
         }
     }
+
+    /// The IAM actions that a function with these calls needs, and no other.
+    pub fn iam_actions(&self) -> BTreeSet<&'static str> {
+        let needed = [
+            (self.start.is_some(), "ivs:StartParticipantReplication"),
+            (self.stop.is_some(), "ivs:StopParticipantReplication"),
+            (self.list.is_some(), "ivs:ListParticipantReplicas"),
+            (self.stage.is_some(), "ivs:GetStage"),
+            (self.participant.is_some(), "ivs:GetParticipant"),
+        ];
+        needed.into_iter().filter_map(|(given, action)| given.then_some(action)).collect()
+    }
 }
 
 /// The one table.

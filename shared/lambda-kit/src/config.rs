@@ -9,6 +9,7 @@
 //! | `MODE` | `enforce` | `enforce`, or `observe`: everything is planned and reported, and nothing is started or stopped |
 //! | `BRAKE_PERCENT` | `30` | 1–100; the share of the running replicas that may be stopped within a minute without a second look; 100: all |
 //! | `METRICS_BY_RULE` | `on` | `on`, or `off`: metrics are for the table alone, and not for each rule too; each rule costs up to five |
+//! | `EVENT_SOURCES` | `aws.ivs` | names with commas between them; the sources whose events count as those of IVS |
 //!
 //! The AWS SDK reads its own: `AWS_REGION`, credentials, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_IVS_REALTIME`.
 
@@ -16,6 +17,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use replication::{Mode, Policy};
+
+use crate::EventSources;
 
 /// The configuration of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub struct Config {
     pub brake_percent: u32,
     /// Whether metrics are told apart by rule.
     pub metrics_by_rule: bool,
+    /// The sources whose events count as those of IVS.
+    pub event_sources: EventSources,
 }
 
 /// A variable that is not as it must be.
@@ -86,6 +91,11 @@ impl Config {
             Some("off") => false,
             Some(_) => return Err(error("METRICS_BY_RULE", "on, off")),
         };
+        let event_sources = match set("EVENT_SOURCES") {
+            None => EventSources::default(),
+            Some(list) => EventSources::parse(&list)
+                .ok_or_else(|| error("EVENT_SOURCES", "names with commas between them"))?,
+        };
         let log_level = set("LOG_LEVEL").unwrap_or_else(|| "info".to_owned());
         if log_level.parse::<tracing_subscriber::EnvFilter>().is_err() {
             return Err(error("LOG_LEVEL", "error, warn, info, debug, trace, or a tracing filter"));
@@ -98,6 +108,7 @@ impl Config {
             mode,
             brake_percent,
             metrics_by_rule,
+            event_sources,
         })
     }
 }
@@ -128,6 +139,14 @@ mod tests {
     }
 
     #[test]
+    fn events_come_from_ivs_unless_others_are_named() {
+        let sources = |list| read(&[("TABLE_NAME", "t"), ("EVENT_SOURCES", list)]).unwrap().event_sources;
+        assert_eq!(sources(""), EventSources::default());
+        assert_eq!(Some(sources("aws.ivs, canary")), EventSources::parse("aws.ivs,canary"));
+        assert_ne!(sources("canary"), EventSources::default());
+    }
+
+    #[test]
     fn mode_and_brake_reach_the_planner() {
         let policy = read(&[("TABLE_NAME", "t")]).unwrap().policy();
         assert_eq!(policy, Policy::default());
@@ -154,6 +173,8 @@ mod tests {
         assert_eq!(mode.to_string(), expected);
         let brake = read(&[("TABLE_NAME", "t"), ("BRAKE_PERCENT", "0")]).unwrap_err();
         assert_eq!((brake.variable, brake.allowed), ("BRAKE_PERCENT", "a whole number of percent, 1-100"));
+        let sources = read(&[("TABLE_NAME", "t"), ("EVENT_SOURCES", "aws.ivs,,")]).unwrap_err();
+        assert_eq!((sources.variable, sources.allowed), ("EVENT_SOURCES", "names with commas between them"));
         assert_eq!(read(&[("TABLE_NAME", "t"), ("LOG_LEVEL", "a=b=c")]).unwrap_err().variable, "LOG_LEVEL");
     }
 }

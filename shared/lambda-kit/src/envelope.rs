@@ -8,8 +8,28 @@ use replication::{Moment, Observation, ParticipantId, PublisherKey, ReplicationK
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The `source` of IVS's events.
-const SOURCE: &str = "aws.ivs";
+/// The sources whose events count as those of IVS: `aws.ivs`, unless a rehearsal or a canary has one of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventSources(Vec<String>);
+
+impl Default for EventSources {
+    fn default() -> Self {
+        Self(vec!["aws.ivs".to_owned()])
+    }
+}
+
+impl EventSources {
+    /// The sources of a list with commas; nothing if one of them is empty.
+    pub fn parse(list: &str) -> Option<Self> {
+        let sources: Vec<_> = list.split(',').map(|source| source.trim().to_owned()).collect();
+        sources.iter().all(|source| !source.is_empty()).then_some(Self(sources))
+    }
+
+    fn contain(&self, source: &str) -> bool {
+        self.0.iter().any(|each| each == source)
+    }
+}
+
 /// The `detail-type` of a stage's events.
 const DETAIL_TYPE: &str = "IVS Stage Update";
 
@@ -48,13 +68,13 @@ pub struct EnvelopeError {
     pub problem: String,
 }
 
-/// Reads an envelope.
+/// Reads an envelope of one of these sources.
 ///
 /// # Errors
 /// The field that is missing or not as it must be. Names that are not known are no error.
-pub fn decode(event: Value) -> Result<News, EnvelopeError> {
+pub fn decode(event: Value, sources: &EventSources) -> Result<News, EnvelopeError> {
     let envelope: EventBridgeEvent = read(event, "")?;
-    if envelope.source != SOURCE || envelope.detail_type != DETAIL_TYPE {
+    if !sources.contain(&envelope.source) || envelope.detail_type != DETAIL_TYPE {
         let EventBridgeEvent { source, detail_type, .. } = envelope;
         return Ok(News::Ignored(Ignored::Foreign { source, detail_type }));
     }

@@ -10,7 +10,7 @@ use replication::Observation;
 use serde_json::{Value, json};
 use tracing::{Instrument, info, info_span, warn};
 
-use crate::{Config, EnvelopeError, Ignored, Meter, Metric, News, SystemClock, decode};
+use crate::{Config, EnvelopeError, EventSources, Ignored, Meter, Metric, News, SystemClock, decode};
 
 /// What is left of the function's time for the answer itself.
 const MARGIN: SignedDuration = SignedDuration::from_secs(1);
@@ -21,6 +21,7 @@ const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 /// A function that reacts to IVS events.
 pub struct Function {
     name: &'static str,
+    sources: EventSources,
     controller: Controller,
     meter: Arc<Meter>,
 }
@@ -43,7 +44,7 @@ impl Function {
             calls_left: CallsLeft::share(config.quota_share, Turn::Newcomer),
             measure: meter.clone(),
         };
-        Self { name, controller, meter }
+        Self { name, sources: config.event_sources.clone(), controller, meter }
     }
 
     /// What measures its invocations.
@@ -65,7 +66,7 @@ impl Function {
     }
 
     async fn decode_and_handle(&self, payload: &Value, context: &Context) -> Result<Value, Failure> {
-        let observation = match decode(payload.clone()) {
+        let observation = match decode(payload.clone(), &self.sources) {
             Ok(News::Observation(observation)) => not_from_the_future(observation),
             Ok(News::Ignored(ignored)) => {
                 self.meter.count(Metric::EventsIgnored);
@@ -135,7 +136,11 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The failure as one word, out of a bounded set.
+    /// All error types there are.
+    pub const ERROR_TYPES: [&str; 6] =
+        ["Malformed", "Contended", "Unsettled", "StoreUnavailable", "StoreRefused", "StoreCorrupt"];
+
+    /// The failure as one word, out of [`Failure::ERROR_TYPES`].
     pub fn error_type(&self) -> &'static str {
         match self {
             Self::Malformed(_) => "Malformed",

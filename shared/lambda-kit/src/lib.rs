@@ -19,7 +19,7 @@ pub mod telemetry;
 pub use clock::SystemClock;
 pub use config::{Config, ConfigError};
 pub use dispatch::DispatchFunction;
-pub use envelope::{EnvelopeError, Ignored, News, decode};
+pub use envelope::{EnvelopeError, EventSources, Ignored, News, decode};
 pub use function::{Failure, Function};
 pub use meter::Meter;
 pub use metric::Metric;

@@ -123,10 +123,8 @@ impl Meter {
             lines.extend(metrics.iter().map(|metrics| line(at, &self.table, sets, metrics)));
         }
         for (operation, count) in self.calls.take() {
-            let mut metrics = vec![(Metric::Calls, json!(count.made))];
-            if count.throttled > 0 {
-                metrics.push((Metric::ThrottledCalls, json!(count.throttled)));
-            }
+            let metrics =
+                [(Metric::Calls, json!(count.made)), (Metric::ThrottledCalls, json!(count.throttled))];
             let sets = Sets::TableAndSplit(Dimension::Operation, operation.name());
             lines.push(line(at, &self.table, sets, &metrics));
         }

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use lambda_kit::{EnvelopeError, Ignored, News, decode};
+use lambda_kit::{EnvelopeError, EventSources, Ignored, News, decode};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -152,7 +152,7 @@ fn every_readable_file_has_its_news() {
     for (file, expected) in readable() {
         let envelopes = read(file);
         assert_eq!(envelopes.len(), 1, "{file} must be one envelope, for --data-file");
-        assert_eq!(decode(envelopes[0].clone()), Ok(expected), "{file}");
+        assert_eq!(decode(envelopes[0].clone(), &EventSources::default()), Ok(expected), "{file}");
     }
 }
 
@@ -161,7 +161,7 @@ fn every_malformed_file_is_refused_by_the_name_of_its_field() {
     for (file, field, part) in MALFORMED {
         let envelopes = read(&format!("malformed/{file}"));
         assert_eq!(envelopes.len(), 1, "{file} must be one document, for --data-file");
-        let error = decode(envelopes[0].clone()).expect_err(file);
+        let error = decode(envelopes[0].clone(), &EventSources::default()).expect_err(file);
         assert_eq!(error.field, field, "{file}: {error}");
         assert!(error.problem.contains(part), "{file}: {error}");
     }
@@ -216,7 +216,7 @@ fn the_disordered_sequence_is_uncertain_where_it_must_be_and_ends_with_nobody_pu
 }
 
 fn observation(envelope: Value) -> Observation {
-    match decode(envelope) {
+    match decode(envelope, &EventSources::default()) {
         Ok(News::Observation(observation)) => observation,
         other => panic!("no observation: {other:?}"),
     }
@@ -243,7 +243,7 @@ fn what_is_not_needed_is_not_asked_for() {
 
 /// Decodes, and checks what must hold of whatever the answer is.
 fn decoded(envelope: &Value) -> Result<News, EnvelopeError> {
-    let decoded = decode(envelope.clone());
+    let decoded = decode(envelope.clone(), &EventSources::default());
     match &decoded {
         Ok(News::Observation(Observation::Published { .. } | Observation::Unpublished { .. })) => {
             assert_ne!(envelope["detail"]["replica"], true, "a replica taken for an original");

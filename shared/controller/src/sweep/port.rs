@@ -80,6 +80,17 @@ pub struct Reads {
 }
 
 impl Reads {
+    /// The IAM actions that all of them need.
+    pub const IAM_ACTIONS: [&str; 7] = [
+        "ivs:GetParticipant",
+        "ivs:GetStage",
+        "ivs:ListParticipantEvents",
+        "ivs:ListParticipantReplicas",
+        "ivs:ListParticipants",
+        "ivs:ListStageSessions",
+        "ivs:ListStages",
+    ];
+
     /// One that can do it all.
     pub fn all_of<T>(ivs: Arc<T>) -> Self
     where
@@ -131,6 +142,9 @@ pub struct RecordingCalls {
 }
 
 impl RecordingCalls {
+    /// The IAM actions that both need.
+    pub const IAM_ACTIONS: [&str; 2] = ["ivs:GetStage", "ivs:UpdateStage"];
+
     /// One that can do both.
     pub fn both_of<T: GetRecording + SetRecording + 'static>(ivs: Arc<T>) -> Self {
         Self { get: ivs.clone(), set: ivs }

@@ -22,6 +22,15 @@ pub struct Scout {
 }
 
 impl Scout {
+    /// The IAM actions that a look at one stage needs: all of the sweep's, but for the list of all stages.
+    pub const IAM_ACTIONS: [&str; 5] = [
+        "ivs:GetStage",
+        "ivs:ListParticipantEvents",
+        "ivs:ListParticipantReplicas",
+        "ivs:ListParticipants",
+        "ivs:ListStageSessions",
+    ];
+
     /// News of those who publish on the stages of a session, beside what the views say, and whether every stage was looked at
     /// to the end. It ends at `until`.
     pub async fn publishers(

@@ -48,10 +48,11 @@ const READ: [&str; 7] = [
 ];
 
 /// Properties without a meaning on one machine.
-const ELSEWHERE: [&str; 9] = [
+const ELSEWHERE: [&str; 10] = [
     "Architectures",
     "Description",
     "FunctionName",
+    "FunctionUrlConfig",
     "Handler",
     "LoggingConfig",
     "Policies",
@@ -81,7 +82,7 @@ impl Function {
         let timeout = number("Timeout", 3)?;
         let memory_size = number("MemorySize", 128)?;
         let (maximum_retry_attempts, maximum_event_age) = event_invoke_config(&properties)?;
-        let reserved = properties.get("ReservedConcurrentExecutions");
+        let reserved = number_if(&properties, "ReservedConcurrentExecutions", scope)?;
         let Triggers { rules, schedules, streams } = Triggers::read(id, &properties, scope)?;
         Ok(Self {
             name: binary_name(&properties.need("CodeUri")?)?,
@@ -90,7 +91,7 @@ impl Function {
             environment: environment(&properties, scope)?,
             maximum_retry_attempts,
             maximum_event_age: Duration::from_secs(maximum_event_age.into()),
-            reserved_concurrency: reserved.map(|number| number.number_in(&(1..=1_000))).transpose()?,
+            reserved_concurrency: reserved,
             rules,
             schedules,
             streams,
@@ -126,12 +127,17 @@ fn binary_name(code_uri: &Cursor<'_>) -> Result<String, Error> {
 fn environment(properties: &Cursor<'_>, scope: &Scope) -> Result<BTreeMap<String, String>, Error> {
     let Some(environment) = properties.get("Environment") else { return Ok(BTreeMap::new()) };
     environment.only(&[&["Variables"]])?;
-    let variables = environment.need("Variables")?.fields()?;
-    let resolve = |(name, variable): (String, Cursor<'_>)| {
-        let value = scope.resolve(&variable)?;
-        Ok((name, variable.with(&value).text()?))
-    };
-    variables.into_iter().map(resolve).collect()
+    let variables = environment.need("Variables")?;
+    let resolved = scope.resolve(&variables)?;
+    let variables = variables.with(&resolved).fields()?;
+    variables.into_iter().map(|(name, variable)| Ok((name, variable.text()?))).collect()
+}
+
+/// A number from 1 to 1000, unless it is left out, by a condition or altogether.
+fn number_if(properties: &Cursor<'_>, key: &str, scope: &Scope) -> Result<Option<u32>, Error> {
+    let Some(property) = properties.get(key) else { return Ok(None) };
+    let value = scope.resolve(&property)?;
+    if value.is_null() { Ok(None) } else { property.with(&value).number_in(&(1..=1_000)).map(Some) }
 }
 
 /// Retries and age in seconds of asynchronous invocations.

@@ -78,6 +78,14 @@ pub enum Error {
     },
 }
 
+/// The document as it is written, in CloudFormation's long form: `!Ref Table` is `{"Ref": "Table"}`.
+///
+/// # Errors
+/// When the text is not YAML, or has a tag that CloudFormation does not know.
+pub fn document(text: &str) -> Result<serde_json::Value, Error> {
+    yaml::parse(text).map_err(|error| Error::Yaml(Box::new(error)))
+}
+
 impl Template {
     /// Reads a template file.
     ///
@@ -94,7 +102,7 @@ impl Template {
     /// # Errors
     /// When the text is not YAML, or has something in it that the stand cannot interpret.
     pub fn parse(text: &str, deployment: &Deployment) -> Result<Self, Error> {
-        let document = yaml::parse(text).map_err(|error| Error::Yaml(Box::new(error)))?;
+        let document = document(text)?;
         let root = Cursor::root(&document);
         root.only(&[&SECTIONS])?;
 
@@ -103,6 +111,7 @@ impl Template {
         let mut scope =
             Scope::new(&deployment.region, &deployment.account, &declared, &deployment.parameters)?;
 
+        scope.add_conditions(&root.get("Conditions").unwrap_or_else(|| root.with(&nothing)))?;
         let globals = root.get("Globals").unwrap_or_else(|| root.with(&nothing));
         globals.only(&[&["Function"]])?;
 
@@ -127,9 +136,10 @@ impl Template {
     }
 }
 
-/// Sections of a template. Conditions, Mappings and Rules are not among them: no stand can tell which way they go.
-const SECTIONS: [&str; 8] = [
+/// Sections of a template.
+const SECTIONS: [&str; 9] = [
     "AWSTemplateFormatVersion",
+    "Conditions",
     "Description",
     "Globals",
     "Metadata",
@@ -139,15 +149,23 @@ const SECTIONS: [&str; 8] = [
     "Transform",
 ];
 
-/// Resources that the stand runs, then those that need nothing on one machine.
-const RESOURCES: [&str; 6] = [
-    "AWS::DynamoDB::Table",
-    "AWS::Serverless::Function",
-    "AWS::IAM::Role",
+/// Resources that the stand runs.
+const RUN: [&str; 2] = ["AWS::DynamoDB::Table", "AWS::Serverless::Function"];
+
+/// Resources that have no meaning on one machine, and may depend on conditions.
+const ELSEWHERE: [&str; 7] = [
+    "AWS::CloudWatch::Alarm",
+    "AWS::CloudWatch::Dashboard",
     "AWS::Logs::LogGroup",
+    "AWS::SNS::Subscription",
+    "AWS::SNS::Topic",
     "AWS::SQS::Queue",
     "AWS::SQS::QueuePolicy",
 ];
+
+/// Attributes of a resource.
+const ATTRIBUTES: [&str; 6] =
+    ["DeletionPolicy", "DependsOn", "Metadata", "Properties", "Type", "UpdateReplacePolicy"];
 
 struct Resource<'a> {
     id: String,
@@ -158,19 +176,14 @@ struct Resource<'a> {
 fn resources<'a>(section: &Cursor<'a>) -> Result<Vec<Resource<'a>>, Error> {
     let mut resources = Vec::new();
     for (id, cursor) in section.fields()? {
-        cursor.only(&[&[
-            "DeletionPolicy",
-            "DependsOn",
-            "Metadata",
-            "Properties",
-            "Type",
-            "UpdateReplacePolicy",
-        ]])?;
         let kind = cursor.need("Type")?.text()?;
-        if !RESOURCES.contains(&kind.as_str()) {
-            let known = RESOURCES.join(", ");
+        let elsewhere = ELSEWHERE.contains(&kind.as_str());
+        if !elsewhere && !RUN.contains(&kind.as_str()) {
+            let known = [RUN.as_slice(), &ELSEWHERE].concat().join(", ");
             return Err(cursor.uninterpreted(&format!("the stand does not know `{kind}`; it knows {known}")));
         }
+        let conditional: &[&str] = if elsewhere { &["Condition"] } else { &[] };
+        cursor.only(&[&ATTRIBUTES, conditional])?;
         resources.push(Resource { id, kind, cursor });
     }
     Ok(resources)
@@ -245,8 +258,8 @@ Resources:
 
     #[test]
     fn a_section_a_resource_or_an_attribute_that_is_not_known_is_an_error() {
-        let with_conditions = format!("{SMALL}Conditions: {{ C: true }}\n");
-        assert!(error(&with_conditions).starts_with("template, Conditions: "));
+        let with_mappings = format!("{SMALL}Mappings: {{}}\n");
+        assert!(error(&with_mappings).starts_with("template, Mappings: "));
 
         let with_bucket = format!("{SMALL}  Bucket: {{ Type: 'AWS::S3::Bucket' }}\n");
         assert!(error(&with_bucket).contains("does not know `AWS::S3::Bucket`"));

@@ -1,4 +1,4 @@
-//! What names in the template stand for on this machine: parameters, pseudo parameters and the table.
+//! What names in the template stand for on this machine: parameters, pseudo parameters, conditions and the table.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Error, cursor::Cursor};
 
-/// Values for `Ref`, `Fn::Sub` and `Fn::GetAtt`.
+/// Values for `Ref`, `Fn::Sub`, `Fn::GetAtt`, `Fn::Join` and `Fn::If`.
 ///
 /// # Caveats
 /// Only what a stand can know is in here. A reference to anything else is an error, because a made-up value would let
@@ -14,6 +14,8 @@ use super::{Error, cursor::Cursor};
 #[derive(Debug, Clone)]
 pub(super) struct Scope {
     names: BTreeMap<String, String>,
+    lists: BTreeMap<String, Vec<String>>,
+    conditions: BTreeMap<String, Value>,
     attributes: BTreeMap<(String, String), String>,
     stream_of_table: Option<Value>,
 }
@@ -41,14 +43,28 @@ impl Scope {
                 return Err(Error::Missing { at: "Parameters".to_owned(), field: name.clone() });
             }
         }
+        let mut lists = BTreeMap::new();
         for (name, parameter) in declared_fields {
             let value = match given.get(&name) {
                 Some(value) => value.clone(),
                 None => parameter.need("Default")?.text()?,
             };
-            names.insert(name, value);
+            let is_list = matches!(parameter.get("Type"), Some(kind) if kind.text()? == "CommaDelimitedList");
+            if is_list {
+                lists.insert(name, value.split(',').map(|item| item.trim().to_owned()).collect());
+            } else {
+                names.insert(name, value);
+            }
         }
-        Ok(Self { names, attributes: BTreeMap::new(), stream_of_table: None })
+        let (conditions, attributes) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { names, lists, conditions, attributes, stream_of_table: None })
+    }
+
+    /// Makes the template's conditions known.
+    pub(super) fn add_conditions(&mut self, conditions: &Cursor<'_>) -> Result<(), Error> {
+        let conditions = conditions.fields()?.into_iter();
+        self.conditions = conditions.map(|(name, condition)| (name, condition.value().clone())).collect();
+        Ok(())
     }
 
     /// Makes a resource known: what `Ref` yields, and its `Arn`.
@@ -71,39 +87,90 @@ impl Scope {
         self.names.get(name).map(String::as_str)
     }
 
-    /// The value with every function in it replaced by what it yields.
+    /// The value with every function in it replaced by what it yields, and without what yields `AWS::NoValue`.
     pub(super) fn resolve(&self, at: &Cursor<'_>) -> Result<Value, Error> {
+        Ok(self.value_of(at)?.unwrap_or(Value::Null))
+    }
+
+    fn value_of(&self, at: &Cursor<'_>) -> Result<Option<Value>, Error> {
         match at.value() {
-            Value::Array(_) => at.items()?.iter().map(|item| self.resolve(item)).collect(),
+            Value::Array(_) => {
+                let items = at.items()?.into_iter().filter_map(|item| self.value_of(&item).transpose());
+                items.collect::<Result<Vec<_>, _>>().map(|items| Some(Value::Array(items)))
+            }
             Value::Object(fields) => match call(fields) {
-                Some((function, argument)) => self.call(at, function, argument).map(Value::String),
+                Some((function, argument)) => self.call(at, function, argument),
                 None => {
-                    let resolved = at
-                        .fields()?
-                        .into_iter()
-                        .map(|(key, field)| Ok((key, self.resolve(&field)?)))
-                        .collect::<Result<Map<_, _>, Error>>()?;
-                    Ok(Value::Object(resolved))
+                    let field = |(key, field): (String, Cursor<'_>)| {
+                        Ok(self.value_of(&field)?.map(|value| (key, value)))
+                    };
+                    let fields = at.fields()?.into_iter().filter_map(|each| field(each).transpose());
+                    fields.collect::<Result<Map<_, _>, Error>>().map(|fields| Some(Value::Object(fields)))
                 }
             },
-            scalar => Ok(scalar.clone()),
+            scalar => Ok(Some(scalar.clone())),
         }
     }
 
-    fn call(&self, at: &Cursor<'_>, function: &str, argument: &Value) -> Result<String, Error> {
+    fn call(&self, at: &Cursor<'_>, function: &str, argument: &Value) -> Result<Option<Value>, Error> {
         let unknown = |name: &str| at.uninterpreted(&format!("what `{name}` stands for is not known here"));
-        match (function, argument) {
-            ("Ref", Value::String(name)) => self.name(name).map(str::to_owned).ok_or_else(|| unknown(name)),
+        let in_this_form = || {
+            let known =
+                "known are Ref, GetAtt, Sub of a string, Join, If, Equals, Not, And, Or and Condition";
+            at.uninterpreted(&format!("`{function}` in this form; {known}"))
+        };
+        let resolved = || -> Result<Vec<Value>, Error> {
+            at.with(argument).items()?.iter().map(|item| self.resolve(item)).collect()
+        };
+        Ok(Some(match (function, argument) {
+            ("Ref", Value::String(name)) if name == "AWS::NoValue" => return Ok(None),
+            ("Ref", Value::String(name)) => match self.lists.get(name) {
+                Some(list) => json!(list),
+                None => json!(self.name(name).ok_or_else(|| unknown(name))?),
+            },
             ("Fn::GetAtt", Value::Array(parts)) => {
                 let parts: Vec<&str> = parts.iter().filter_map(Value::as_str).collect();
                 let path = parts.join(".");
-                self.attribute(&path).map(str::to_owned).ok_or_else(|| unknown(&path))
+                json!(self.attribute(&path).ok_or_else(|| unknown(&path))?)
             }
-            ("Fn::Sub", Value::String(text)) => self.substitute(text).map_err(|name| unknown(&name)),
-            _ => Err(at.uninterpreted(&format!(
-                "`{function}` in this form; known are Ref, GetAtt and Sub of a string"
-            ))),
-        }
+            ("Fn::Sub", Value::String(text)) => json!(self.substitute(text).map_err(|name| unknown(&name))?),
+            ("Condition", Value::String(name)) => json!(self.holds(at, name)?),
+            ("Fn::If", Value::Array(parts)) => {
+                let [Value::String(name), yes, no] = parts.as_slice() else { return Err(in_this_form()) };
+                return self.value_of(&at.with(if self.holds(at, name)? { yes } else { no }));
+            }
+            ("Fn::Join", Value::Array(_)) => {
+                let parts = resolved()?;
+                let [Value::String(separator), Value::Array(texts)] = parts.as_slice() else {
+                    return Err(in_this_form());
+                };
+                let texts = texts.iter().map(|text| at.with(text).text()).collect::<Result<Vec<_>, _>>()?;
+                json!(texts.join(separator))
+            }
+            ("Fn::Equals", Value::Array(_)) => {
+                let parts = resolved()?;
+                let [one, other] = parts.as_slice() else { return Err(in_this_form()) };
+                json!(one == other)
+            }
+            ("Fn::Not" | "Fn::And" | "Fn::Or", Value::Array(_)) => {
+                let parts = resolved()?;
+                let parts = parts.iter().map(|part| at.with(part).flag()).collect::<Result<Vec<_>, _>>()?;
+                json!(match function {
+                    "Fn::Not" => !parts.contains(&true),
+                    "Fn::And" => !parts.contains(&false),
+                    _ => parts.contains(&true),
+                })
+            }
+            _ => return Err(in_this_form()),
+        }))
+    }
+
+    fn holds(&self, at: &Cursor<'_>, name: &str) -> Result<bool, Error> {
+        let Some(condition) = self.conditions.get(name) else {
+            return Err(at.uninterpreted(&format!("the condition `{name}` is not in the template")));
+        };
+        let condition = at.with(condition);
+        condition.with(&self.resolve(&condition)?).flag()
     }
 
     fn attribute(&self, path: &str) -> Option<&str> {
@@ -176,6 +243,33 @@ mod tests {
     }
 
     #[test]
+    fn conditions_decide_what_is_there() {
+        let parameters = json!({
+            "Sources": { "Type": "CommaDelimitedList", "Default": "a, b" },
+            "Email": { "Type": "String", "Default": "" },
+        });
+        let mut scope =
+            Scope::new("us-west-2", "123456789012", &Cursor::root(&parameters), &Default::default()).unwrap();
+        let conditions = json!({
+            "Quiet": { "Fn::Equals": [{ "Ref": "Email" }, ""] },
+            "Told": { "Fn::Not": [{ "Condition": "Quiet" }] },
+            "UpToBoth": { "Fn::And": [{ "Condition": "Quiet" }, { "Condition": "Told" }] },
+            "UpToEither": { "Fn::Or": [{ "Condition": "Quiet" }, { "Condition": "Told" }] },
+        });
+        scope.add_conditions(&Cursor::root(&conditions)).unwrap();
+        let resolved = scope.resolve(&Cursor::root(&json!({
+            "list": { "Ref": "Sources" },
+            "joined": { "Fn::Join": ["+", { "Ref": "Sources" }] },
+            "quiet": { "Fn::If": ["Quiet", [1, { "Ref": "AWS::NoValue" }], 2] },
+            "told": { "Fn::If": ["Told", 1, { "Ref": "AWS::NoValue" }] },
+            "both": { "Fn::If": ["UpToBoth", 1, 2] },
+            "either": { "Fn::If": ["UpToEither", 1, 2] },
+        })));
+        let expected = json!({ "list": ["a", "b"], "joined": "a+b", "quiet": [1], "both": 2, "either": 1 });
+        assert_eq!(resolved.unwrap(), expected);
+    }
+
+    #[test]
     fn a_parameter_that_is_given_must_be_declared() {
         let given = BTreeMap::from([("TableName".to_owned(), "mine".to_owned())]);
         let error = Scope::new("us-west-2", "123456789012", &Cursor::root(&json!({})), &given).unwrap_err();
@@ -189,6 +283,8 @@ mod tests {
             json!({ "a": { "Fn::GetAtt": ["Table", "StreamArn"] } }),
             json!({ "a": { "Fn::Sub": "${Queue}" } }),
             json!({ "a": { "Fn::If": ["C", 1, 2] } }),
+            json!({ "a": { "Fn::If": ["Told", 1] } }),
+            json!({ "a": { "Fn::Select": [0, ["x"]] } }),
         ] {
             let error = resolve(value).unwrap_err().to_string();
             assert!(error.starts_with("template, a: "), "{error}");
