@@ -168,3 +168,129 @@ impl Measure for Meter {
 fn thousandths(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
+
+#[cfg(test)]
+mod tests {
+    use replication::sweep::Gauges;
+    use replication::{BlockedReason, ReplicationKey, RuleRef};
+
+    use super::*;
+
+    fn meter(function: &'static str, by_rule: bool) -> Meter {
+        Meter {
+            function,
+            table: "shows".to_owned(),
+            by_rule,
+            calls: Arc::default(),
+            measured: Mutex::default(),
+            log: Mutex::new(Box::new(std::io::sink())),
+        }
+    }
+
+    fn replica(rule: Option<&str>) -> Replica {
+        let stage = |id| format!("arn:aws:ivs:us-east-1:123456789012:stage/{id}").parse().unwrap();
+        let key =
+            ReplicationKey { source: stage("A"), participant: "p".parse().unwrap(), destination: stage("B") };
+        let rule = rule.map(|id| RuleRef { id: id.parse().unwrap(), revision: 1, priority: 50 });
+        Replica { rule, ..Replica::new(key) }
+    }
+
+    fn text(lines: &[Value]) -> Vec<String> {
+        lines.iter().map(Value::to_string).collect()
+    }
+
+    fn measured(meter: &Meter) -> Vec<String> {
+        text(&meter.measured_at(Timestamp::UNIX_EPOCH))
+    }
+
+    fn swept() -> Swept {
+        let gauges = Gauges {
+            by_rule: BTreeMap::from([
+                ("main".to_owned(), RuleGauges { running: 60, pending: 1 }),
+                ("versus".to_owned(), RuleGauges { running: 30, pending: 0 }),
+            ]),
+            blocked: BTreeMap::from([(BlockedReason::DestinationFull, 3), (BlockedReason::StageGone, 1)]),
+            oldest_pending: 4,
+        };
+        Swept { gauges, foreign: 2, braked: 5, oldest_knowledge: 59, ..Swept::default() }
+    }
+
+    #[test]
+    fn starts_and_stops_are_a_line_for_each_rule() {
+        let meter = meter("participant-published", true);
+        meter.replicated(&replica(Some("main")), SignedDuration::from_micros(412_345));
+        meter.replicated(&replica(Some("main")), SignedDuration::from_secs(2));
+        meter.failed(&replica(Some("main")));
+        meter.failed(&replica(Some("versus.duel.1")));
+        meter.failed(&replica(None));
+        assert_eq!(
+            measured(&meter),
+            [
+                r#"{"OperationsFailedReplication":1,"ReplicationLatency":[0.412,2.0],"Rule":"main","Table":"shows","_aws":{"CloudWatchMetrics":[{"Dimensions":[["Table"],["Table","Rule"]],"Metrics":[{"Name":"ReplicationLatency","Unit":"Seconds"},{"Name":"OperationsFailedReplication","Unit":"Count"}],"Namespace":"Stagelink"}],"Timestamp":0}}"#,
+                r#"{"OperationsFailedReplication":1,"Rule":"none","Table":"shows","_aws":{"CloudWatchMetrics":[{"Dimensions":[["Table"],["Table","Rule"]],"Metrics":[{"Name":"OperationsFailedReplication","Unit":"Count"}],"Namespace":"Stagelink"}],"Timestamp":0}}"#,
+                r#"{"OperationsFailedReplication":1,"Rule":"versus","Table":"shows","_aws":{"CloudWatchMetrics":[{"Dimensions":[["Table"],["Table","Rule"]],"Metrics":[{"Name":"OperationsFailedReplication","Unit":"Count"}],"Namespace":"Stagelink"}],"Timestamp":0}}"#,
+            ]
+        );
+        assert!(measured(&meter).is_empty(), "nothing is told twice");
+    }
+
+    #[test]
+    fn without_rules_they_are_one_line() {
+        let meter = meter("dispatch", false);
+        meter.replicated(&replica(Some("main")), SignedDuration::from_secs(1));
+        meter.replicated(&replica(Some("other")), SignedDuration::from_secs(2));
+        assert_eq!(
+            measured(&meter),
+            [
+                r#"{"ReplicationLatency":[1.0,2.0],"Table":"shows","_aws":{"CloudWatchMetrics":[{"Dimensions":[["Table"]],"Metrics":[{"Name":"ReplicationLatency","Unit":"Seconds"}],"Namespace":"Stagelink"}],"Timestamp":0}}"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn events_are_counted_for_the_function() {
+        let meter = meter("replication-changed", true);
+        meter.count(Metric::EventsIgnored);
+        meter.count(Metric::EventsMalformed);
+        meter.count(Metric::EventsIgnored);
+        assert_eq!(
+            measured(&meter),
+            [
+                r#"{"EventsIgnored":2,"EventsMalformed":1,"Function":"replication-changed","Table":"shows","_aws":{"CloudWatchMetrics":[{"Dimensions":[["Table"],["Table","Function"]],"Metrics":[{"Name":"EventsIgnored","Unit":"Count"},{"Name":"EventsMalformed","Unit":"Count"}],"Namespace":"Stagelink"}],"Timestamp":0}}"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn a_sweep_is_a_line_for_the_table_and_one_for_each_rule_and_reason() {
+        let lines = text(&meter("reconcile", true).swept(&swept(), Timestamp::UNIX_EPOCH));
+        assert_eq!(
+            lines,
+            [
+                r#"{"BlockedReplicas":4,"BrakedReplicas":5,"ForeignReplicas":2,"OldestKnowledgeSeconds":59,"OldestPendingSeconds":4,"OperationsPendingReplication":1,"ReplicaHours":1.5,"RunningReplicas":90,"Table":"shows","_aws":{"CloudWatchMetrics":[{"Dimensions":[["Table"]],"Metrics":[{"Name":"OperationsPendingReplication","Unit":"Count"},{"Name":"RunningReplicas","Unit":"Count"},{"Name":"ReplicaHours","Unit":"None"},{"Name":"OldestPendingSeconds","Unit":"Seconds"},{"Name":"BlockedReplicas","Unit":"Count"},{"Name":"ForeignReplicas","Unit":"Count"},{"Name":"BrakedReplicas","Unit":"Count"},{"Name":"OldestKnowledgeSeconds","Unit":"Seconds"}],"Namespace":"Stagelink"}],"Timestamp":0}}"#,
+                r#"{"OperationsPendingReplication":1,"ReplicaHours":1.0,"Rule":"main","RunningReplicas":60,"Table":"shows","_aws":{"CloudWatchMetrics":[{"Dimensions":[["Table","Rule"]],"Metrics":[{"Name":"OperationsPendingReplication","Unit":"Count"},{"Name":"RunningReplicas","Unit":"Count"},{"Name":"ReplicaHours","Unit":"None"}],"Namespace":"Stagelink"}],"Timestamp":0}}"#,
+                r#"{"OperationsPendingReplication":0,"ReplicaHours":0.5,"Rule":"versus","RunningReplicas":30,"Table":"shows","_aws":{"CloudWatchMetrics":[{"Dimensions":[["Table","Rule"]],"Metrics":[{"Name":"OperationsPendingReplication","Unit":"Count"},{"Name":"RunningReplicas","Unit":"Count"},{"Name":"ReplicaHours","Unit":"None"}],"Namespace":"Stagelink"}],"Timestamp":0}}"#,
+                r#"{"BlockedReplicas":3,"Reason":"DestinationFull","Table":"shows","_aws":{"CloudWatchMetrics":[{"Dimensions":[["Table","Reason"]],"Metrics":[{"Name":"BlockedReplicas","Unit":"Count"}],"Namespace":"Stagelink"}],"Timestamp":0}}"#,
+                r#"{"BlockedReplicas":1,"Reason":"StageGone","Table":"shows","_aws":{"CloudWatchMetrics":[{"Dimensions":[["Table","Reason"]],"Metrics":[{"Name":"BlockedReplicas","Unit":"Count"}],"Namespace":"Stagelink"}],"Timestamp":0}}"#,
+            ]
+        );
+        let without_rules = meter("reconcile", false).swept(&swept(), Timestamp::UNIX_EPOCH);
+        assert_eq!(text(&without_rules), [&lines[..1], &lines[3..]].concat());
+    }
+
+    #[test]
+    fn an_empty_sweep_tells_of_the_table_all_the_same() {
+        let lines = meter("reconcile", true).swept(&Swept::default(), Timestamp::UNIX_EPOCH);
+        assert_eq!(lines.len(), 1);
+        assert_eq!((&lines[0]["RunningReplicas"], &lines[0]["ReplicaHours"]), (&json!(0), &json!(0.0)));
+    }
+
+    #[test]
+    fn a_line_has_a_hundred_values_at_most() {
+        let meter = meter("dispatch", true);
+        (0..250).for_each(|_| meter.replicated(&replica(Some("main")), SignedDuration::from_secs(1)));
+        let lines = meter.measured_at(Timestamp::UNIX_EPOCH);
+        let values = lines.iter().map(|line| line["ReplicationLatency"].as_array().map_or(0, Vec::len));
+        assert_eq!(values.collect::<Vec<_>>(), [100, 100, 50]);
+    }
+}
