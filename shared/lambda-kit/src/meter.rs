@@ -2,6 +2,7 @@
 //!
 //! # Caveats
 //! * A function that is killed, or runs out of time, writes nothing of that invocation.
+//! * Values have the time at which they are written: under load, `dispatch` tells of a Start up to 75 s after it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
