@@ -17,6 +17,7 @@ use controller::versus::Judge;
 use controller::{
     Calls, CallsLeft, Clock, Controller, Dispatcher, Error, GetParticipant, GetStage, Handled, Invocation,
     ListReplicas, MemoryStore, Patience, StartReplication, StopReplication, StoreError, Swept, Turn,
+    Unmeasured,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -225,6 +226,7 @@ impl InProcess {
             policy: self.policy.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             patience: Patience(std::time::Duration::ZERO),
             calls_left: CallsLeft::default(),
+            measure: Unmeasured::shared(),
         }
     }
 

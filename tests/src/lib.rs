@@ -4,6 +4,7 @@
 
 pub mod canned;
 pub mod distant_store;
+pub mod emf;
 pub mod in_process;
 pub mod virtual_time;
 pub mod wire;

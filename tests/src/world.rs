@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_adapters::{Connection, ConnectionOptions, DynamoStore};
 use controller::Calls;
 use ivs_sim::{Publish, Simulator, SystemClock};
-use lambda_kit::{Config, EventSources, Failure, Function};
+use lambda_kit::{Config, DispatchFunction, EventSources, Failure, Function, ReconcileFunction};
 use lambda_runtime::{Context, LambdaEvent};
 use local::template::{Deployment, Template};
 use replication::Rule;
@@ -81,6 +81,7 @@ impl World {
             quota_share: 100,
             mode: replication::Mode::Enforce,
             brake_percent: 30,
+            metrics_by_rule: true,
             event_sources: EventSources::default(),
         };
         let events = simulator.subscribe();
@@ -119,8 +120,17 @@ impl World {
     /// # Errors
     /// What the function answers instead.
     pub async fn sweep(&self) -> Result<Value, Failure> {
-        let function = lambda_kit::ReconcileFunction::new(&self.config, &self.connection);
-        function.handle(LambdaEvent::new(Value::Null, context("sweep"))).await
+        self.reconcile().handle(scheduled()).await
+    }
+
+    /// A new execution environment of the function that sweeps.
+    pub fn reconcile(&self) -> ReconcileFunction {
+        ReconcileFunction::new(&self.config, &self.connection)
+    }
+
+    /// A new execution environment of the function that does what is due.
+    pub fn dispatch(&self) -> DispatchFunction {
+        DispatchFunction::new(&self.config, &self.connection)
     }
 
     /// A participant publishes; gives its id.
@@ -165,6 +175,11 @@ impl World {
 pub async fn invoke(function: &Function, event: Value) -> Result<Value, Failure> {
     let context = context(event["id"].as_str().unwrap_or("request"));
     function.handle(LambdaEvent::new(event, context)).await
+}
+
+/// What the schedule invokes a function with.
+pub fn scheduled() -> LambdaEvent<Value> {
+    LambdaEvent::new(Value::Null, context("scheduled"))
 }
 
 async fn listen() -> Result<(TcpListener, String), Trouble> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use controller::versus::Judge;
 use controller::{
     Calls, CallsLeft, Clock, Controller, Dispatcher, Handled, Invocation, MemoryStore, Patience, Turn,
+    Unmeasured,
 };
 use futures::future::join_all;
 use ivs_sim::{Publish, Simulator};
@@ -64,6 +65,7 @@ impl Crowd {
             policy: Policy::default(),
             patience,
             calls_left: CallsLeft::share(FULL_SHARE, turn),
+            measure: Unmeasured::shared(),
         }
     }
 

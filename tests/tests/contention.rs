@@ -10,7 +10,7 @@ use aws_adapters::DynamoStore;
 use controller::versus::Judge;
 use controller::{
     Calls, CallsLeft, Clock, Controller, Dispatcher, Handled, Invocation, Patience, StartReplication, Store,
-    StoreError, Turn, Write,
+    StoreError, Turn, Unmeasured, Write,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -85,6 +85,7 @@ fn executor(arena: &Arc<Arena>, turn: Turn) -> Controller {
         policy: Policy::default(),
         patience: Patience(Duration::ZERO),
         calls_left,
+        measure: Unmeasured::shared(),
     }
 }
 

@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
-use aws_adapters::{Connection, ConnectionOptions};
+use aws_adapters::{CallCount, Connection, ConnectionOptions};
 use jiff::SignedDuration;
 use replication::sweep::Recording;
 use replication::{
-    CallError, Listed, PublisherKey, ReconnectWindow, Refusal, Rejection, ReplicationKey, StageArn,
-    StartRequest,
+    CallError, Listed, Operation, PublisherKey, ReconnectWindow, Refusal, Rejection, ReplicationKey,
+    StageArn, StartRequest,
 };
 use stagelink_tests::canned::{Answer, Canned};
 
@@ -37,6 +37,7 @@ async fn start_at(url: &str) -> Result<(), CallError> {
         key: key(),
         reconnect_window: ReconnectWindow::default(),
         attributes: Default::default(),
+        waiting_since: None,
     };
     calls.start.unwrap().start_participant_replication(&request).await.map(drop)
 }
@@ -152,4 +153,26 @@ async fn calls_are_made_once_whatever_the_answer() {
     let settings = Recording { on: true, replicas: true, settings: "{}".to_owned() };
     calls.set.set_record_replicas(&stage("A"), &settings, false).await.unwrap_err();
     assert_eq!(recording.take().len(), 1);
+}
+
+#[tokio::test]
+async fn every_call_is_counted_by_operation_and_whether_it_was_throttled() {
+    let throttled = error(429, "TooManyRequestsException", "{}");
+    let server = Canned::start(throttled).await.unwrap();
+    let connection = connect(&server.url).await;
+    let reads = connection.ivs().for_sweeping();
+    reads.stages.list_stages(None).await.unwrap_err();
+    reads.stage.get_stage(&stage("A")).await.unwrap_err();
+    connection.ivs().for_recording().get.get_recording(&stage("A")).await.unwrap_err();
+    let counted = connection.tally().take();
+    let one = |operation| (operation, CallCount { made: 1, throttled: 1 });
+    let two = (Operation::GetStage, CallCount { made: 2, throttled: 2 });
+    assert_eq!(counted, [one(Operation::ListStages), two].into());
+    assert!(connection.tally().take().is_empty(), "it starts anew");
+
+    let refused = Canned::start(error(404, "ResourceNotFoundException", "{}")).await.unwrap();
+    let connection = connect(&refused.url).await;
+    connection.ivs().for_stopping().stop.unwrap().stop_participant_replication(&key()).await.unwrap_err();
+    let counted = connection.tally().take();
+    assert_eq!(counted, [(Operation::Stop, CallCount { made: 1, throttled: 0 })].into());
 }

@@ -11,8 +11,8 @@ use controller::sweep::scout::Scout;
 use controller::sweep::single_pace::SinglePace;
 use controller::versus::Judge;
 use controller::{
-    Calls, CallsLeft, Clock, Controller, Dispatcher, Invocation, MemoryStore, Patience, Turn, VersusStore,
-    versus,
+    Calls, CallsLeft, Clock, Controller, Dispatcher, Invocation, MemoryStore, Patience, Turn, Unmeasured,
+    VersusStore, versus,
 };
 use futures::future::{Either, join, join_all, select};
 use ivs_sim::{Publish, Simulator};
@@ -96,6 +96,7 @@ impl Arena {
             policy: Policy::default(),
             patience: Patience(Duration::ZERO),
             calls_left: CallsLeft::share(100, Turn::Newcomer),
+            measure: Unmeasured::shared(),
         }
     }
 

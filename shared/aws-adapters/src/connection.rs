@@ -1,5 +1,6 @@
 //! Credentials, Region, endpoints and time limits: one configuration for both services.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
@@ -7,7 +8,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 
-use crate::{DynamoStore, IvsRealTime};
+use crate::{CallTally, DynamoStore, IvsRealTime};
 
 /// The longest an IVS call may take, in seconds. Shorter than the controller's lease of 8 s, so that a lease never ends
 /// while its call is under way.
@@ -31,6 +32,7 @@ pub struct ConnectionOptions {
 pub struct Connection {
     dynamodb: aws_sdk_dynamodb::Client,
     ivs: aws_sdk_ivsrealtime::Client,
+    tally: Arc<CallTally>,
 }
 
 impl Connection {
@@ -47,6 +49,7 @@ impl Connection {
         Self {
             dynamodb: dynamodb(&shared, options.dynamodb_endpoint),
             ivs: ivs(&shared, options.ivs_endpoint),
+            tally: Arc::default(),
         }
     }
 
@@ -57,7 +60,12 @@ impl Connection {
 
     /// The IVS calls.
     pub fn ivs(&self) -> IvsRealTime {
-        IvsRealTime::new(self.ivs.clone())
+        IvsRealTime::new(self.ivs.clone(), self.tally.clone())
+    }
+
+    /// The count of all IVS calls of this connection.
+    pub fn tally(&self) -> Arc<CallTally> {
+        self.tally.clone()
     }
 }
 

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use aws_sdk_ivsrealtime::Client;
+use aws_sdk_ivsrealtime::config::http::HttpResponse;
+use aws_sdk_ivsrealtime::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ivsrealtime::operation::RequestId;
 use aws_sdk_ivsrealtime::types::ReplicationState;
 use controller::sweep::port::{Reads, RecordingCalls};
 use controller::{Calls, ListReplicas, StartReplication, StopReplication};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use replication::{CallError, Listed, PublisherKey, Receipt, ReplicationKey, StartRequest};
+use replication::{CallError, Listed, Operation, PublisherKey, Receipt, ReplicationKey, StartRequest};
 use tracing::warn;
 
+use crate::CallTally;
 use crate::failure::call_error;
 
 mod reads;
@@ -21,11 +24,12 @@ mod recording;
 #[derive(Debug, Clone)]
 pub struct IvsRealTime {
     client: Client,
+    tally: Arc<CallTally>,
 }
 
 impl IvsRealTime {
-    pub(crate) fn new(client: Client) -> Self {
-        Self { client }
+    pub(crate) fn new(client: Client, tally: Arc<CallTally>) -> Self {
+        Self { client, tally }
     }
 
     /// The calls of a function that starts replications, and has to know whom the rules mean.
@@ -59,6 +63,20 @@ impl IvsRealTime {
         RecordingCalls::both_of(Arc::new(self.clone()))
     }
 
+    /// What an answer means, and that it came: every call passes here.
+    fn counted<T, E>(
+        &self,
+        operation: Operation,
+        answer: Result<T, SdkError<E, HttpResponse>>,
+    ) -> Result<T, CallError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let answer = answer.map_err(|error| call_error(&error));
+        self.tally.count(operation, answer.as_ref().err());
+        answer
+    }
+
     async fn start(&self, request: &StartRequest) -> Result<Receipt, CallError> {
         let attributes = &request.attributes;
         let output = self
@@ -70,8 +88,8 @@ impl IvsRealTime {
             .reconnect_window_seconds(request.reconnect_window.seconds().into())
             .set_attributes((!attributes.is_empty()).then(|| attributes.clone().into_iter().collect()))
             .send()
-            .await
-            .map_err(|error| call_error(&error))?;
+            .await;
+        let output = self.counted(Operation::Start, output)?;
         Ok(Receipt { request_id: output.request_id().map(str::to_owned) })
     }
 
@@ -83,8 +101,8 @@ impl IvsRealTime {
             .destination_stage_arn(key.destination.as_str())
             .participant_id(key.participant.as_str())
             .send()
-            .await
-            .map_err(|error| call_error(&error))?;
+            .await;
+        let output = self.counted(Operation::Stop, output)?;
         Ok(Receipt { request_id: output.request_id().map(str::to_owned) })
     }
 
@@ -98,7 +116,7 @@ impl IvsRealTime {
             .send();
         let mut listed = Vec::new();
         while let Some(page) = pages.next().await {
-            for row in page.map_err(|error| call_error(&error))?.replicas {
+            for row in self.counted(Operation::List, page)?.replicas {
                 if row.replication_state != ReplicationState::Active {
                     continue;
                 }

@@ -1,14 +1,16 @@
 //! The controller's ports on Amazon IVS Real-Time and Amazon DynamoDB. The only crate that names the AWS SDK.
 //!
-//! [`Connection`] is the way in; [`ivs`] makes the IVS calls, [`failure`] says what a failed one means, [`store`] is the one
-//! table, and module `item` how its items are written.
+//! [`Connection`] is the way in; [`ivs`] makes the IVS calls, [`tally`] counts them, [`failure`] says what a failed one
+//! means, [`store`] is the one table, and module `item` how its items are written.
 
 pub mod connection;
 pub mod failure;
 mod item;
 pub mod ivs;
 pub mod store;
+pub mod tally;
 
 pub use connection::{Connection, ConnectionOptions};
 pub use ivs::IvsRealTime;
 pub use store::{DynamoStore, Replaced};
+pub use tally::{CallCount, CallTally};

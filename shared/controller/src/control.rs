@@ -24,7 +24,7 @@ use replication::{
 use tracing::{debug, info, warn};
 
 use crate::placement::Placement;
-use crate::{Activity, Calls, CallsLeft, Clock, Store, StoreError, Write, calls_left};
+use crate::{Activity, Calls, CallsLeft, Clock, Measure, Store, StoreError, Write, calls_left};
 use asking::Answers;
 
 /// How often a lost race is run again before the event is given back.
@@ -48,6 +48,8 @@ pub struct Controller {
     pub patience: Patience,
     /// The call budget.
     pub calls_left: CallsLeft,
+    /// Takes in how starts and stops went.
+    pub measure: Arc<dyn Measure>,
 }
 
 /// How long one invocation waits for what falls due: short waits are cheaper than waking up again.
@@ -321,6 +323,7 @@ impl Controller {
         let lease = Lease::taken(&invocation.id, planned, &self.policy);
         let done = join_all(steps.iter().map(|step| async {
             let (outcome, took) = self.call(step).await;
+            self.tell(step, &outcome, took, view);
             let recorded = self.record(&outcome, took, &lease, view).await;
             if outcome.error().is_some_and(|error| matches!(error.refusal, Refusal::Throttled { .. })) {
                 self.slow_down(Operation::of(step), took.latest(), invocation, &view.key).await?;

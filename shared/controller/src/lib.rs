@@ -9,6 +9,7 @@ pub mod calls_left;
 mod causes;
 pub mod control;
 pub mod dispatch;
+pub mod measure;
 pub mod memory;
 pub mod operator;
 mod placement;
@@ -22,6 +23,7 @@ pub use calls_left::{BudgetWrite, CallsLeft, Turn};
 pub use causes::with_causes;
 pub use control::{Controller, Error, Handled, Invocation, Patience};
 pub use dispatch::{Dispatched, Dispatcher};
+pub use measure::{Measure, Unmeasured};
 pub use memory::MemoryStore;
 pub use operator::Operator;
 pub use port::{

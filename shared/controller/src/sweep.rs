@@ -16,7 +16,7 @@ use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use replication::sweep::agenda::{roster_is_due, to_remember};
 use replication::sweep::{
-    Agenda, Inventory, Look, RecordingCheck, Roster, StageKnowledge, SweepPolicy, Target, agenda,
+    Agenda, Gauges, Inventory, Look, RecordingCheck, Roster, StageKnowledge, SweepPolicy, Target, agenda,
 };
 use replication::{
     Observation, ParticipantId, PublisherKey, ReplicationKey, SecondWitness, SessionId, StageArn,
@@ -87,6 +87,8 @@ pub struct Swept {
     pub recordings_set: usize,
     /// The age of the oldest knowledge of an active stage, in seconds.
     pub oldest_knowledge: u64,
+    /// What the table held when the sweep began.
+    pub gauges: Gauges,
 }
 
 impl Sweep {
@@ -98,6 +100,7 @@ impl Sweep {
         let inventory = self.store.inventory().await?;
         let braked = inventory.held_by_brake().count();
         let began = self.clock.now();
+        let gauges = Gauges::of(&inventory, began);
         let until = invocation.deadline.checked_sub(MARGIN).unwrap_or(invocation.deadline);
         let mut sweeping = Sweeping {
             sweep: self,
@@ -109,7 +112,7 @@ impl Sweep {
             open: VecDeque::new(),
             known_at: BTreeMap::new(),
             recordings_found: BTreeMap::new(),
-            swept: Swept { braked, ..Swept::default() },
+            swept: Swept { braked, gauges, ..Swept::default() },
         };
         let capacity = self.pace.calls_in(until.duration_since(began));
         let roster = sweeping.roster(capacity).await;

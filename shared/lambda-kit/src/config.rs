@@ -8,6 +8,7 @@
 //! | `SELECTOR_CACHE_SECONDS` | `5` | 0–60; how long the functions of events keep rules and orders for any stage; the others keep nothing |
 //! | `MODE` | `enforce` | `enforce`, or `observe`: everything is planned and reported, and nothing is started or stopped |
 //! | `BRAKE_PERCENT` | `30` | 1–100; the share of the running replicas that may be stopped within a minute without a second look; 100: all |
+//! | `METRICS_BY_RULE` | `on` | `on`, or `off`: metrics are for the table alone, and not for each rule too; each rule costs up to five |
 //! | `EVENT_SOURCES` | `aws.ivs` | names with commas between them; the sources whose events count as those of IVS |
 //!
 //! The AWS SDK reads its own: `AWS_REGION`, credentials, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_IVS_REALTIME`.
@@ -34,6 +35,8 @@ pub struct Config {
     pub mode: Mode,
     /// The share of the running replicas that may be stopped within a minute without a second look, in percent.
     pub brake_percent: u32,
+    /// Whether metrics are told apart by rule.
+    pub metrics_by_rule: bool,
     /// The sources whose events count as those of IVS.
     pub event_sources: EventSources,
 }
@@ -83,6 +86,11 @@ impl Config {
             None => Mode::default(),
             Some(mode) => Mode::from_name(&mode).ok_or_else(|| error("MODE", "enforce, observe"))?,
         };
+        let metrics_by_rule = match set("METRICS_BY_RULE").as_deref() {
+            None | Some("on") => true,
+            Some("off") => false,
+            Some(_) => return Err(error("METRICS_BY_RULE", "on, off")),
+        };
         let event_sources = match set("EVENT_SOURCES") {
             None => EventSources::default(),
             Some(list) => EventSources::parse(&list)
@@ -99,6 +107,7 @@ impl Config {
             quota_share,
             mode,
             brake_percent,
+            metrics_by_rule,
             event_sources,
         })
     }
@@ -116,6 +125,17 @@ mod tests {
     fn the_table_is_all_that_has_to_be_set() {
         let config = read(&[("TABLE_NAME", "stagelink")]).unwrap();
         assert_eq!((config.selector_cache.as_secs(), config.log_level.as_str()), (5, "info"));
+        assert!(config.metrics_by_rule);
+    }
+
+    #[test]
+    fn metrics_by_rule_are_on_or_off() {
+        let by_rule = |value| {
+            read(&[("TABLE_NAME", "t"), ("METRICS_BY_RULE", value)]).map(|config| config.metrics_by_rule)
+        };
+        assert_eq!((by_rule("on"), by_rule("off"), by_rule("")), (Ok(true), Ok(false), Ok(true)));
+        let error = by_rule("false").unwrap_err().to_string();
+        assert_eq!(error, "environment variable METRICS_BY_RULE is \"false\": allowed is on, off");
     }
 
     #[test]

@@ -13,11 +13,12 @@ use serde_json::{Value, json};
 use tracing::{Instrument, info, info_span};
 
 use crate::function::{Failure, invocation};
-use crate::{Config, SystemClock};
+use crate::{Config, Meter, SystemClock};
 
 /// Does what is due, whatever woke it: the table's stream or the clock. What the event says does not matter.
 pub struct DispatchFunction {
     dispatcher: Dispatcher,
+    meter: Arc<Meter>,
 }
 
 impl DispatchFunction {
@@ -26,6 +27,7 @@ impl DispatchFunction {
         // Rules for any stage are read with every publisher: what is done late must not be done by old rules.
         let store = Arc::new(connection.store(&config.table).with_selector_cache(Duration::ZERO));
         let clock = Arc::new(SystemClock);
+        let meter = Arc::new(Meter::new("dispatch", config, connection));
         let controller = Controller {
             store: store.clone(),
             clock: clock.clone(),
@@ -33,11 +35,17 @@ impl DispatchFunction {
             policy: config.policy(),
             patience: Patience(Duration::ZERO),
             calls_left: CallsLeft::share(config.quota_share, Turn::Queue),
+            measure: meter.clone(),
         };
         let pace = SinglePace::new(store.clone(), clock.clone(), config.quota_share);
         let scout = Scout { reads: connection.ivs().for_sweeping(), pace: Arc::new(pace), clock };
         let versus = Judge::new(store.clone(), Some(scout));
-        Self { dispatcher: Dispatcher { controller, queue: store, versus } }
+        Self { dispatcher: Dispatcher { controller, queue: store, versus }, meter }
+    }
+
+    /// What measures its invocations.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// Works until nothing is due before the function's time is over.
@@ -46,7 +54,9 @@ impl DispatchFunction {
     /// [`Failure`], if the table cannot be read.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Failure> {
         let span = info_span!("dispatch", request = event.context.request_id);
-        self.dispatch(&event.context).instrument(span).await.inspect_err(Failure::log)
+        let dispatched = self.dispatch(&event.context).instrument(span).await.inspect_err(Failure::log);
+        self.meter.write_measured();
+        dispatched
     }
 
     async fn dispatch(&self, context: &Context) -> Result<Value, Failure> {

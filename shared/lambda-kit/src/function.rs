@@ -12,7 +12,7 @@ use replication::Observation;
 use serde_json::{Value, json};
 use tracing::{Instrument, info, info_span, warn};
 
-use crate::{Config, EnvelopeError, EventSources, Ignored, News, SystemClock, decode, metric};
+use crate::{Config, EnvelopeError, EventSources, Ignored, Meter, Metric, News, SystemClock, decode};
 
 /// What is left of the function's time for the answer itself.
 const MARGIN: SignedDuration = SignedDuration::from_secs(1);
@@ -25,6 +25,7 @@ pub struct Function {
     name: &'static str,
     sources: EventSources,
     controller: Controller,
+    meter: Arc<Meter>,
 }
 
 impl Function {
@@ -35,6 +36,7 @@ impl Function {
         if let Err(error) = store.prime().await {
             warn!(%error, "the table could not be read at the start");
         }
+        let meter = Arc::new(Meter::new(name, config, connection));
         let controller = Controller {
             store: Arc::new(store),
             clock: Arc::new(SystemClock),
@@ -42,8 +44,14 @@ impl Function {
             policy: config.policy(),
             patience: Patience::default(),
             calls_left: CallsLeft::share(config.quota_share, Turn::Newcomer),
+            measure: meter.clone(),
         };
-        Self { name, sources: config.event_sources.clone(), controller }
+        Self { name, sources: config.event_sources.clone(), controller, meter }
+    }
+
+    /// What measures its invocations.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// Reacts to one EventBridge envelope.
@@ -55,6 +63,7 @@ impl Function {
         let id = payload.get("id").and_then(Value::as_str).unwrap_or_default();
         let span = info_span!("event", function = self.name, event = id, request = context.request_id);
         let handled = self.decode_and_handle(&payload, &context).instrument(span.clone()).await;
+        self.meter.write_measured();
         span.in_scope(|| handled.inspect_err(Failure::log))
     }
 
@@ -62,14 +71,14 @@ impl Function {
         let observation = match decode(payload.clone(), &self.sources) {
             Ok(News::Observation(observation)) => not_from_the_future(observation),
             Ok(News::Ignored(ignored)) => {
-                metric::count(metric::EVENTS_IGNORED, self.name);
+                self.meter.count(Metric::EventsIgnored);
                 let why = why(&ignored);
                 info!(why, "event ignored");
                 return Ok(json!({ "handled": "ignored", "why": why }));
             }
             Err(error) => Err(error),
         };
-        let observation = observation.inspect_err(|_| metric::count(metric::EVENTS_MALFORMED, self.name))?;
+        let observation = observation.inspect_err(|_| self.meter.count(Metric::EventsMalformed))?;
         self.handle_news(&observation, context).await
     }
 

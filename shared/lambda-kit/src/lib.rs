@@ -7,8 +7,10 @@
 pub mod clock;
 pub mod config;
 pub mod dispatch;
+mod emf;
 pub mod envelope;
 pub mod function;
+pub mod meter;
 pub mod metric;
 pub mod reconcile;
 pub mod rule_changed;
@@ -19,5 +21,7 @@ pub use config::{Config, ConfigError};
 pub use dispatch::DispatchFunction;
 pub use envelope::{EnvelopeError, EventSources, Ignored, News, decode};
 pub use function::{Failure, Function};
+pub use meter::Meter;
+pub use metric::Metric;
 pub use reconcile::ReconcileFunction;
 pub use rule_changed::RuleChangedFunction;

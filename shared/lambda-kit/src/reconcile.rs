@@ -13,14 +13,12 @@ use serde_json::{Value, json};
 use tracing::{Instrument, info_span};
 
 use crate::function::{Failure, invocation};
-use crate::{Config, SystemClock, metric};
-
-/// The function's name in metrics.
-const NAME: &str = "reconcile";
+use crate::{Config, Meter, SystemClock};
 
 /// Sweeps what IVS says, whatever woke it.
 pub struct ReconcileFunction {
     sweep: Sweep,
+    meter: Arc<Meter>,
 }
 
 impl ReconcileFunction {
@@ -29,6 +27,7 @@ impl ReconcileFunction {
         let clock = Arc::new(SystemClock);
         // Rules for any stage are read with every publisher, so that they are as those that were compared.
         let store = Arc::new(connection.store(&config.table).with_selector_cache(Duration::ZERO));
+        let meter = Arc::new(Meter::new("reconcile", config, connection));
         let controller = Controller {
             store: store.clone(),
             clock: clock.clone(),
@@ -36,6 +35,7 @@ impl ReconcileFunction {
             policy: config.policy(),
             patience: Patience(Duration::ZERO),
             calls_left: CallsLeft::default(),
+            measure: meter.clone(),
         };
         let pace = SharedPace::new(store.clone(), clock.clone(), config.quota_share);
         let sweep = Sweep {
@@ -47,7 +47,12 @@ impl ReconcileFunction {
             clock,
             policy: SweepPolicy::default(),
         };
-        Self { sweep }
+        Self { sweep, meter }
+    }
+
+    /// What measures its invocations.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// Sweeps until everything is looked at, or the function's time is over.
@@ -56,14 +61,14 @@ impl ReconcileFunction {
     /// [`Failure`], if the table cannot be read.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Failure> {
         let span = info_span!("sweep", request = event.context.request_id);
-        self.run(&event.context).instrument(span).await.inspect_err(Failure::log)
+        let swept = self.run(&event.context).instrument(span).await.inspect_err(Failure::log);
+        self.meter.write_measured();
+        swept
     }
 
     async fn run(&self, context: &Context) -> Result<Value, Failure> {
         let swept = self.sweep.run(&invocation(context)).await.map_err(controller::Error::from)?;
-        metric::value(metric::OLDEST_KNOWLEDGE, "Seconds", swept.oldest_knowledge, NAME);
-        metric::value(metric::BRAKED_REPLICAS, "Count", swept.braked as u64, NAME);
-        metric::value(metric::FOREIGN_REPLICAS, "Count", swept.foreign as u64, NAME);
+        self.meter.write_swept(&swept);
         Ok(json!({
             "handled": "swept",
             "calls": swept.calls,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_adapters::{Connection, DynamoStore};
-use controller::{Calls, CallsLeft, Controller, Patience, StoreError, with_causes};
+use controller::{Calls, CallsLeft, Controller, Patience, StoreError, Unmeasured, with_causes};
 use futures::stream::{self, StreamExt};
 use lambda_runtime::{Context, LambdaEvent};
 use replication::{PublisherKey, StageArn};
@@ -39,6 +39,8 @@ impl RuleChangedFunction {
             policy: config.policy(),
             patience: Patience(Duration::ZERO),
             calls_left: CallsLeft::default(),
+            // It makes no call that could be measured.
+            measure: Unmeasured::shared(),
         };
         Self { store, controller }
     }

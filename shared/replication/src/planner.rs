@@ -101,6 +101,10 @@ pub struct StartRequest {
     pub reconnect_window: ReconnectWindow,
     /// Attributes of the replica participant; at most 1 KB.
     pub attributes: BTreeMap<String, String>,
+    /// Since when its publisher has been publishing without it, if this is the first one since then, was asked for while that
+    /// was live ([`Policy::live_for`]), and waited for nobody but Stagelink and IVS. Until IVS accepts, that is the replication
+    /// latency.
+    pub waiting_since: Option<Timestamp>,
 }
 
 /// Plans for one publisher.

@@ -85,6 +85,46 @@ impl Replica {
         self.lease.as_ref().is_some_and(|lease| now < lease.until)
     }
 
+    /// Whether it runs, and is ours to stop.
+    pub fn runs_as_ours(&self) -> bool {
+        self.owner == Owner::Stagelink && self.phase == Phase::Active
+    }
+
+    /// Whether it is not as the rules want and something is done about it: a start or a stop of it has to be made, is under
+    /// way, or will be tried again, or the brake holds its stop. One that only waits for its publisher to come back is not.
+    pub fn is_pending(&self, now: Timestamp) -> bool {
+        match self.phase {
+            Phase::Pending | Phase::Starting | Phase::Stopping => true,
+            Phase::Blocked(_) => self.unfinished().is_some(),
+            Phase::Stopped => false,
+            Phase::Active if self.owner == Owner::Foreign => false,
+            Phase::Active => {
+                let expired = self.wanted_until.is_some_and(|end| end <= now);
+                let unwanted = self.desired == Desired::Released || self.gives_way.is_some() || expired;
+                let to_be_made = self.attempts > 0 || self.due().is_some_and(|due| due <= now);
+                unwanted && to_be_made || self.is_held_by_brake()
+            }
+        }
+    }
+
+    /// The rule that it is counted under in metrics: those of versus sessions are one, `versus`, because each session has
+    /// rules of its own; without a rule it is `none`.
+    pub fn counted_under(&self) -> &str {
+        match &self.rule {
+            None => "none",
+            Some(rule) if rule.id.is_of_versus() => "versus",
+            Some(rule) => rule.id.as_str(),
+        }
+    }
+
+    /// Why it is not to be had at the moment, if that is so.
+    pub fn blocked(&self) -> Option<&Blocked> {
+        match &self.phase {
+            Phase::Blocked(blocked) => Some(blocked),
+            _ => None,
+        }
+    }
+
     /// Whether it takes one of the participant's 5 replications, now or by an intent in flight.
     pub fn holds_slot(&self) -> bool {
         matches!(self.phase, Phase::Starting | Phase::Active | Phase::Stopping)
@@ -252,6 +292,16 @@ impl BlockedReason {
             Self::Rejected => "Rejected",
             Self::Observing => "Observing",
             Self::Paused => "Paused",
+        }
+    }
+
+    /// Whether somebody has to make room, or to give leave: it waits neither for IVS nor for us.
+    pub fn waits_for_others(self) -> bool {
+        match self {
+            Self::ParticipantSlotsFull | Self::DestinationFull | Self::Observing | Self::Paused => true,
+            Self::NotPublishing | Self::StageGone | Self::AccessDenied | Self::Throttled | Self::Rejected => {
+                false
+            }
         }
     }
 

@@ -21,8 +21,8 @@
 //!   it, and can only make it start again.
 //! * What is known already is not told again: a sweep of a world that is as the table says gives no observation.
 //!
-//! [`agenda()`] says what to read, [`mod@stage`], [`mod@history`] and [`mod@second`] what the answers mean, and
-//! [`mod@directory`] which stages rules can select as destinations.
+//! [`agenda()`] says what to read, [`mod@stage`], [`mod@history`] and [`mod@second`] what the answers mean, [`mod@directory`]
+//! which stages rules can select as destinations, and [`mod@gauges`] what there is in numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -38,12 +38,14 @@ use crate::{
 pub mod agenda;
 mod brake;
 pub mod directory;
+pub mod gauges;
 pub mod history;
 pub mod recording;
 pub mod second;
 pub mod stage;
 
 pub use agenda::{Agenda, Look, Roster, Target, agenda};
+pub use gauges::{Gauges, RuleGauges};
 pub use recording::{Recording, RecordingCheck, RecordingDue, recordings_due};
 
 /// The spans of time and shares a sweep goes by.

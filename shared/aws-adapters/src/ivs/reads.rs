@@ -12,11 +12,12 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use replication::sweep::{EventName, ListedEvent, ListedParticipant, ListedSession, ListedStage, Role};
-use replication::{CallError, IdError, Moment, ParticipantId, PublisherKey, Refusal, SessionId, StageArn};
+use replication::{
+    CallError, IdError, Moment, Operation, ParticipantId, PublisherKey, Refusal, SessionId, StageArn,
+};
 use tracing::warn;
 
 use super::IvsRealTime;
-use crate::failure::call_error;
 
 /// Rows per page: the most there are (IVS API reference).
 const ROWS: i32 = 100;
@@ -25,7 +26,7 @@ impl ListStages for IvsRealTime {
     fn list_stages(&self, token: Option<String>) -> BoxFuture<'_, Result<Page<ListedStage>, CallError>> {
         async move {
             let request = self.client.list_stages().max_results(ROWS).set_next_token(token);
-            let output = request.send().await.map_err(|error| call_error(&error))?;
+            let output = self.counted(Operation::ListStages, request.send().await)?;
             let rows = output
                 .stages
                 .into_iter()
@@ -40,7 +41,7 @@ impl GetStage for IvsRealTime {
     fn get_stage<'a>(&'a self, arn: &'a StageArn) -> BoxFuture<'a, Result<ListedStage, CallError>> {
         async move {
             let request = self.client.get_stage().arn(arn.as_str());
-            let output = request.send().await.map_err(|error| call_error(&error))?;
+            let output = self.counted(Operation::GetStage, request.send().await)?;
             let row = output.stage.ok_or_else(|| unreadable("the answer has no stage"))?;
             stage(&row.arn, row.name, row.tags, row.active_session_id)
                 .map_err(|error| unreadable(&error.to_string()))
@@ -58,7 +59,7 @@ impl GetParticipant for IvsRealTime {
         async move {
             let request = self.client.get_participant().stage_arn(publisher.stage.as_str());
             let request = request.session_id(session.as_str()).participant_id(publisher.participant.as_str());
-            let output = request.send().await.map_err(|error| call_error(&error))?;
+            let output = self.counted(Operation::GetParticipant, request.send().await)?;
             let row = output.participant.ok_or_else(|| unreadable("the answer has no participant"))?;
             Ok(row.attributes.unwrap_or_default().into_iter().collect())
         }
@@ -75,7 +76,7 @@ impl ListStageSessions for IvsRealTime {
         async move {
             let request = self.client.list_stage_sessions().stage_arn(stage.as_str());
             let request = request.max_results(ROWS).set_next_token(token);
-            let output = request.send().await.map_err(|error| call_error(&error))?;
+            let output = self.counted(Operation::ListStageSessions, request.send().await)?;
             let rows = output.stage_sessions.into_iter().map(|row| {
                 Ok(ListedSession {
                     session: row.session_id.unwrap_or_default().parse()?,
@@ -99,7 +100,7 @@ impl ListParticipants for IvsRealTime {
             let request = self.client.list_participants().stage_arn(stage.as_str());
             let request = request.session_id(session.as_str()).filter_by_published(true);
             let request = request.max_results(ROWS).set_next_token(token);
-            let output = request.send().await.map_err(|error| call_error(&error))?;
+            let output = self.counted(Operation::ListParticipants, request.send().await)?;
             let rows = output.participants.into_iter().map(participant);
             Ok(Page { rows: readable(rows), next: next(output.next_token) })
         }
@@ -119,7 +120,7 @@ impl ListParticipantEvents for IvsRealTime {
             let request = self.client.list_participant_events().stage_arn(stage.as_str());
             let request = request.session_id(session.as_str()).participant_id(participant.as_str());
             let request = request.max_results(ROWS).set_next_token(token);
-            let output = request.send().await.map_err(|error| call_error(&error))?;
+            let output = self.counted(Operation::ListParticipantEvents, request.send().await)?;
             let rows = output.events.into_iter().filter_map(|row| event(row).transpose());
             Ok(Page { rows: readable(rows), next: next(output.next_token) })
         }

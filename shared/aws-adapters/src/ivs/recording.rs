@@ -14,12 +14,11 @@ use controller::sweep::port::{GetRecording, SetRecording};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use replication::sweep::Recording;
-use replication::{CallError, Receipt, StageArn};
+use replication::{CallError, Operation, Receipt, StageArn};
 use serde_json::{Map, Value, json};
 
 use super::IvsRealTime;
 use super::reads::unreadable;
-use crate::failure::call_error;
 
 const CONFIGURATION: &str = "autoParticipantRecordingConfiguration";
 const STORAGE: &str = "storageConfigurationArn";
@@ -30,7 +29,7 @@ impl GetRecording for IvsRealTime {
         async move {
             let answer = Answer::default();
             let request = self.client.get_stage().arn(stage.as_str()).customize().interceptor(answer.clone());
-            request.send().await.map_err(|error| call_error(&error))?;
+            self.counted(Operation::GetStage, request.send().await)?;
             recording(answer.body()).ok_or_else(|| unreadable("the answer has no stage"))
         }
         .boxed()
@@ -52,7 +51,7 @@ impl SetRecording for IvsRealTime {
                 request.headers_mut().insert("content-length", body.len().to_string());
                 *request.body_mut() = body.clone().into();
             });
-            let output = request.send().await.map_err(|error| call_error(&error))?;
+            let output = self.counted(Operation::UpdateStage, request.send().await)?;
             Ok(Receipt { request_id: output.request_id().map(str::to_owned) })
         }
         .boxed()

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use controller::{
     Calls, CallsLeft, Clock, Controller, GetParticipant, GetStage, ListReplicas, MemoryStore, Patience,
-    StartReplication, StopReplication, Store, StoreError, Write,
+    StartReplication, StopReplication, Store, StoreError, Unmeasured, Write,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -163,6 +163,7 @@ impl World {
             policy: Policy::default(),
             patience: Patience::default(),
             calls_left: CallsLeft::default(),
+            measure: Unmeasured::shared(),
         }
     }
 

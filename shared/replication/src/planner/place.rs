@@ -10,8 +10,7 @@ use crate::brake::StopReason;
 use crate::moment::later;
 use crate::occupancy::PLACES;
 use crate::{
-    Blocked, BlockedReason, Context, Decision, Eviction, Operation, Owner, Phase, Publishing, Replica,
-    ReplicationKey,
+    Blocked, BlockedReason, Decision, Eviction, Operation, Owner, Phase, Publishing, Replica, ReplicationKey,
 };
 
 /// A replication that runs as a rule wants it.
@@ -171,7 +170,7 @@ impl<'a> Planning<'a> {
         }
         if !self.may(Operation::Start) {
             let since = known.next_attempt.filter(|_| known.phase == Phase::Pending);
-            let waits_as = if since.is_some() { known.backfill } else { self.is_backfill() };
+            let waits_as = if since.is_some() { known.backfill } else { self.is_backfill_at(now) };
             // A versus session cannot wait.
             let backfill = waits_as && !want.is_of_versus();
             let (phase, due) = (Phase::Pending, since.unwrap_or(now));
@@ -189,7 +188,8 @@ impl<'a> Planning<'a> {
             ..asked
         };
         let Replica { key, reconnect_window, attributes, .. } = after.clone();
-        self.call(Step::Start(StartRequest { key, reconnect_window, attributes }));
+        let waiting_since = self.waiting_since(known);
+        self.call(Step::Start(StartRequest { key, reconnect_window, attributes, waiting_since }));
         self.change(known, after);
         self.line(want.line(Decision::Start, self.why_start()));
     }
@@ -201,11 +201,21 @@ impl<'a> Planning<'a> {
         }
     }
 
-    /// Whether its publisher has been publishing for so long that others may go first.
-    fn is_backfill(&self) -> bool {
-        let Context { now, policy, .. } = self.context;
+    /// Whether its publisher had been publishing for so long by then that others may go first.
+    fn is_backfill_at(&self, at: Timestamp) -> bool {
         let since = self.view.publisher.as_ref().and_then(|publisher| publisher.evidence.on);
-        since.is_some_and(|since| later(since.latest(), policy.live_for) < now)
+        since.is_some_and(|since| later(since.latest(), self.context.policy.live_for) < at)
+    }
+
+    /// Since when, at the earliest, its publisher has been publishing without it. None if it ran since then, was not wanted or
+    /// not known to be while the publish was live, or was kept from starting by a limit or by an order.
+    fn waiting_since(&self, known: &Replica) -> Option<Timestamp> {
+        let published = self.view.publisher.as_ref()?.evidence.on?;
+        let ran = known.evidence.on.is_some_and(|on| !on.certainly_before(published));
+        let kept_back = known.blocked().is_some_and(|blocked| blocked.reason.waits_for_others());
+        let wanted_since = known.next_attempt.filter(|_| known.phase == Phase::Pending);
+        let late = known.backfill || self.is_backfill_at(wanted_since.unwrap_or(self.context.now));
+        (!ran && !late && !kept_back).then(|| published.earliest())
     }
 
     /// The destination has no place left. If the rule may pre-empt, the weakest there has to give way.

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::Inventory;
 use crate::brake::limit_for;
 use crate::{
-    Allowance, Capabilities, Context, Owner, Phase, Policy, PublisherKey, Publishing, Replica, SecondWitness,
-    StageArn, plan,
+    Allowance, Capabilities, Context, Policy, PublisherKey, Publishing, Replica, SecondWitness, StageArn,
+    plan,
 };
 
 impl Inventory {
@@ -48,8 +48,7 @@ impl Inventory {
 
     /// Running replicas of our own, if that is not as it was remembered: if the brake would let a tenth more or less pass.
     pub fn running_to_remember(&self, policy: &Policy) -> Option<usize> {
-        let ours = |replica: &&Replica| replica.owner == Owner::Stagelink && replica.phase == Phase::Active;
-        let running = self.replicas().filter(ours).count();
+        let running = self.replicas().filter(|replica| replica.runs_as_ours()).count();
         let (before, after) = (limit_for(policy, self.control.running), limit_for(policy, Some(running)));
         (before.abs_diff(after) > before / 10).then_some(running)
     }

@@ -6,6 +6,7 @@
 mod build;
 mod calls;
 mod foreign;
+mod latency;
 mod placement;
 mod publish;
 mod safety;
