@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aws_adapters::{Connection, DynamoStore};
+use aws_adapters::{Connection, DynamoStore, IVS_CALL_SECONDS};
 use controller::{
     Calls, CallsLeft, Controller, Handled, Invocation, Patience, StoreError, Turn, with_causes,
 };
@@ -16,6 +16,10 @@ use crate::{Config, EnvelopeError, EventSources, Ignored, Meter, Metric, News, S
 
 /// What is left of the function's time for the answer itself.
 const MARGIN: SignedDuration = SignedDuration::from_secs(1);
+
+/// What is left of the time of a function that works until it is over: for a call that was made at the last moment, too, and for
+/// what becomes of it.
+const MARGIN_OF_A_RUN: SignedDuration = SignedDuration::from_secs(IVS_CALL_SECONDS as i64 + 1);
 
 /// How far ahead of this machine's clock an event may be. Later news would stand against all that is still to come.
 const AHEAD: SignedDuration = SignedDuration::from_mins(5);
@@ -101,8 +105,17 @@ impl Function {
 
 /// Who asks, and how long there is time.
 pub(crate) fn invocation(context: &Context) -> Invocation {
+    invocation_before(context, MARGIN)
+}
+
+/// The same for a function that works until its time is over.
+pub(crate) fn run(context: &Context) -> Invocation {
+    invocation_before(context, MARGIN_OF_A_RUN)
+}
+
+fn invocation_before(context: &Context, margin: SignedDuration) -> Invocation {
     let deadline = Timestamp::try_from(context.deadline()).unwrap_or(Timestamp::MAX);
-    let deadline = deadline.checked_sub(MARGIN).unwrap_or(Timestamp::MIN);
+    let deadline = deadline.checked_sub(margin).unwrap_or(Timestamp::MIN);
     Invocation { id: context.request_id.clone(), deadline }
 }
 
