@@ -10,6 +10,7 @@ mod rehearse;
 mod samconfig;
 mod tools;
 mod validate;
+mod watch;
 mod workspace;
 
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ enum Command {
     Deploy(deploy::Options),
     /// Deploys to an AWS on this machine, and checks what it does there
     Rehearse(rehearse::Options),
+    /// Runs the functions under `cargo lambda watch` on the local stand, to invoke them with the files in events/
+    Watch(watch::Options),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +59,7 @@ fn run(command: Command) -> Result<(), Error> {
         Command::Validate => validate::validate(&workspace),
         Command::Deploy(options) => options.run(&workspace),
         Command::Rehearse(options) => options.run(&workspace),
+        Command::Watch(options) => options.run(&workspace),
     }
 }
 

@@ -63,7 +63,7 @@ pub(crate) fn words(command: &Command) -> String {
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
-fn start_error(command: &Command) -> impl FnOnce(std::io::Error) -> Error {
+pub(crate) fn start_error(command: &Command) -> impl FnOnce(std::io::Error) -> Error {
     let program = command.get_program().to_string_lossy().into_owned();
     |source| Error::Start { program, source }
 }

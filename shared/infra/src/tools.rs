@@ -108,7 +108,10 @@ fn create(environment: &Path) -> Result<(), Error> {
     match python.status() {
         Ok(status) if status.success() => {}
         Ok(_) => {
-            return Err(missing("Python's module venv", "on Debian and Ubuntu, apt-get install python3-venv"));
+            return Err(missing(
+                "Python's module venv",
+                "on Debian and Ubuntu, apt-get install python3-venv",
+            ));
         }
         Err(_) => return Err(missing("python3", "install Python 3.10 or later; the tools come from PyPI")),
     }
