@@ -5,6 +5,7 @@
 pub mod canned;
 pub mod distant_store;
 pub mod in_process;
+pub mod table_world;
 pub mod virtual_time;
 pub mod wire;
 pub mod world;

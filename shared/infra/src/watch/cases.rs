@@ -63,7 +63,7 @@ pub(super) const STEPS: &[Step] = &[
     // The end: one Stop, for the participant of the simulated IVS is still there.
     invoke(UNPUBLISHED, "participant-unpublished.json", "the participant does not publish", [1, 1]),
     // The sweep sees that it publishes still, and dispatch does what follows.
-    invoke("reconcile", "scheduled-event.json", "\"planned_again\":1", [1, 1]),
+    invoke("reconcile", "scheduled-event.json", "\"news\":1", [1, 1]),
     invoke("dispatch", "stream-due-work.json", "\"reconciled\":1", [2, 1]),
     // Its rule goes, and dispatch does what follows.
     Step::Rules(world::RULES_WITHOUT_MAIN),
