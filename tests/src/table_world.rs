@@ -192,14 +192,17 @@ impl TableWorld {
         self.controller(calls).handle(news, &self.ivs.invocation("told", 15)).await
     }
 
-    /// Every publisher is planned again, as after a change of the rules for any stage.
+    /// Every publisher is planned again, as after a change of the rules for any stage. What is not settled then is left due.
     ///
     /// # Errors
     /// When one cannot be planned.
     pub async fn rule_changed(&self) -> Result<(), Error> {
         for publisher in self.publishers().await? {
             let invocation = self.ivs.invocation("rule-changed", 60);
-            self.controller(Calls::default()).reconcile(&publisher, None, &invocation).await?;
+            match self.controller(Calls::default()).reconcile(&publisher, None, &invocation).await {
+                Ok(_) | Err(Error::Unsettled { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }

@@ -70,29 +70,25 @@ fn check_case(case: &Case, session: &Session, world: &World, events: &Path) -> R
 
 /// The lines of the sequence, each to the function of its event. The README has a table of what is known after each.
 fn check_sequence(lines: &str, readme: &str, session: &mut Session) -> Result<(), Error> {
-    for (i, line) in lines.lines().enumerate() {
+    for (i, envelope_text) in lines.lines().enumerate() {
         session.is_alive()?;
-        let envelope: Value = serde_json::from_str(line).unwrap_or_default();
+        let envelope: Value = serde_json::from_str(envelope_text).unwrap_or_default();
         let function = match envelope["detail"]["event_name"].as_str() {
             Some("Participant Published") => "participant-published",
             _ => "participant-unpublished",
         };
-        let expected = publishing(readme, i + 1).ok_or_else(|| {
-            Error::Wrong(format!("events/README.md has no row for line {} of {SEQUENCE}", i + 1))
+        let line = i + 1;
+        let known = known_after(readme, line).ok_or_else(|| {
+            Error::Wrong(format!("events/README.md has no row for line {line} of {SEQUENCE}"))
         })?;
-        let file = session.file(&format!("sequence-{}.json", i + 1), line)?;
+        let file = session.file(&format!("sequence-{line}.json"), envelope_text)?;
         match session.invoke(function, &file)? {
-            Answer::Value(value) if value.contains(expected) => {
-                println!(
-                    "{function} {SEQUENCE} line {}: {}",
-                    i + 1,
-                    expected.trim_matches([' ', ':', '\\', 'n'])
-                );
+            Answer::Value(value) if value.contains(said_of(known)) => {
+                println!("{function} {SEQUENCE} line {line}: publishing: {known}");
             }
             other => {
-                let (line, what) = (i + 1, expected.trim_end_matches("\\n"));
                 return Err(Error::Wrong(format!(
-                    "{function}, given line {line} of {SEQUENCE}, must say {what:?}: {other:?}"
+                    "{function}, given line {line} of {SEQUENCE}, must say of publishing {known:?}: {other:?}"
                 )));
             }
         }
@@ -100,14 +96,18 @@ fn check_sequence(lines: &str, readme: &str, session: &mut Session) -> Result<()
     Ok(())
 }
 
-/// What the report says of the publisher, by the last column of the README's table: `| 7 | … | … | uncertain |`.
-fn publishing(readme: &str, line: usize) -> Option<&'static str> {
+/// Whether the participant publishes, by the last column of the README's table: `| 7 | … | … | uncertain |`.
+fn known_after(readme: &str, line: usize) -> Option<&str> {
     let row = readme.lines().find(|row| row.starts_with(&format!("| {line} | ")))?;
-    match row.trim_end_matches('|').rsplit('|').next()?.trim() {
-        "yes" => Some(": publishing\\n"),
-        "no" => Some(": not publishing\\n"),
-        "uncertain" => Some(": publishing or not, the events cannot tell"),
-        _ => None,
+    Some(row.trim_end_matches('|').rsplit('|').next()?.trim())
+}
+
+/// What a report, as JSON, says then.
+fn said_of(publishing: &str) -> &'static str {
+    match publishing {
+        "yes" => ": publishing\\n",
+        "no" => ": not publishing\\n",
+        _ => ": publishing or not, the events cannot tell\\n",
     }
 }
 
@@ -172,10 +172,13 @@ mod tests {
     #[test]
     fn the_readme_tells_what_is_known_after_each_line_of_the_sequence() {
         let readme = std::fs::read_to_string(events().join("README.md")).unwrap();
-        let known: Vec<_> = (1..=12).map(|line| publishing(&readme, line)).collect();
-        assert!(known.iter().all(Option::is_some), "{known:?}");
-        assert_eq!(known[6], Some(": publishing or not, the events cannot tell"));
-        assert_eq!(publishing(&readme, 13), None);
+        let known: Vec<_> = (1..=12).filter_map(|line| known_after(&readme, line)).collect();
+        assert!(
+            known.len() == 12 && known.iter().all(|known| ["yes", "no", "uncertain"].contains(known)),
+            "{known:?}"
+        );
+        assert_eq!(known[6], "uncertain");
+        assert_eq!(known_after(&readme, 13), None);
     }
 
     #[test]
