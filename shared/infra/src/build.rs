@@ -107,7 +107,8 @@ pub(crate) fn build(
     let mut command = process::cargo(&workspace.root);
     // Zig is found through the first `python3` on the path.
     command.env("PATH", process::path_with(&programs));
-    process::run(command.args(arguments(&workspace.functions, architecture, compiler)))?;
+    command.args(arguments(&workspace.functions, architecture, compiler));
+    process::run(command.arg("--lambda-dir").arg(workspace.code()))?;
     for function in &workspace.functions {
         let bootstrap = workspace.code().join(function).join("bootstrap");
         if !bootstrap.is_file() {

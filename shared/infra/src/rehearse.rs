@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(
             arguments.join(" "),
             "/w/tests/rehearsal --sam /s/bin/sam --ministack /m/bin/ministack --ivs-sim /t/debug/ivs-sim \
-             --template /w/infra/template.yaml --code /t/lambda"
+             --template /w/infra/template.yaml --code /w/target/lambda"
         );
     }
 }

@@ -55,9 +55,9 @@ impl Workspace {
         self.root.join("infra/template.yaml")
     }
 
-    /// Where the functions' deployable binaries are, each in a folder of its name.
+    /// Where the template takes the functions' code from, each in a folder of its name; wherever cargo builds.
     pub(crate) fn code(&self) -> PathBuf {
-        self.target.join("lambda")
+        self.root.join("target/lambda")
     }
 }
 
@@ -98,7 +98,7 @@ mod tests {
         let metadata = |packages: &[Value]| json!({ "workspace_root": "/w", "target_directory": "/t", "packages": packages });
         let workspace = Workspace::read(&metadata(&packages)).unwrap();
         assert_eq!(workspace.functions, ["api", "reconcile"]);
-        assert_eq!(workspace.code(), Path::new("/t/lambda"));
+        assert_eq!(workspace.code(), Path::new("/w/target/lambda"));
         let error = Workspace::read(&metadata(&packages[1..2])).unwrap_err();
         assert!(error.to_string().contains("no package under functions/"), "{error}");
     }

@@ -136,6 +136,7 @@ impl Session {
     /// What a developer can do now.
     pub(super) fn welcome(&self, functions: &[String]) -> String {
         let (ivs, dynamodb, table, port) = (&self.ivs, &self.dynamodb, &self.table, self.port);
+        let programs = self.cargo_lambda.display();
         let invoke = |function: &String| {
             let arguments = invoke_arguments(function, port).join(" ");
             format!("  cargo {arguments} {}\n", example(function))
@@ -147,6 +148,7 @@ impl Session {
   IVS Real-Time  {ivs}
   DynamoDB       {dynamodb}  table {table}
 
+  export PATH=\"{programs}:$PATH\"
 {invocations}  curl {ivs}/_sim/state"
         )
     }
