@@ -69,7 +69,7 @@ pub(super) const STEPS: &[Step] = &[
     Step::Rules(world::RULES_WITHOUT_MAIN),
     invoke("rule-changed", "stream-rules.json", "\"publishers\":1", [2, 1]),
     invoke("dispatch", "scheduled-event.json", "\"reconciled\":1", [2, 2]),
-    invoke("api", "api-request.json", "\"statusCode\":200", [2, 2]),
+    invoke("api", "api-request.json", "evening", [2, 2]),
 ];
 
 #[cfg(test)]
