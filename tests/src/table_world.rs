@@ -9,7 +9,9 @@ use controller::sweep::Sweep;
 use controller::sweep::pace::SharedPace;
 use controller::sweep::port::{Reads, RecordingCalls, SweepStore};
 use controller::versus::Judge;
-use controller::{Calls, CallsLeft, Clock, Controller, Dispatcher, Error, Handled, Patience, Turn};
+use controller::{
+    Calls, CallsLeft, Clock, Controller, Dispatcher, Error, Handled, Patience, Turn, Unmeasured,
+};
 use dynoxide::Database;
 use dynoxide::actions::put_item::PutItemRequest;
 use dynoxide::actions::scan::ScanRequest;
@@ -170,6 +172,7 @@ impl TableWorld {
             policy: Policy::default(),
             patience: Patience(std::time::Duration::ZERO),
             calls_left: CallsLeft::share(80, Turn::Newcomer),
+            measure: Unmeasured::shared(),
         }
     }
 
