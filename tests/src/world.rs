@@ -70,6 +70,7 @@ impl World {
                 dynamodb_endpoint: Some(dynamodb.to_owned()),
                 ivs_endpoint: Some(ivs.to_owned()),
                 any_credentials: true,
+                ..Default::default()
             })
         };
         let connection = connect(&recorders[0].url, &recorders[1].url).await;

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::{Credentials, ProvideCredentials};
 
+use crate::failure::chain;
 use crate::{DynamoStore, IvsRealTime};
 
 /// The longest an IVS call may take, in seconds. Shorter than the controller's lease of 8 s, so that a lease never ends
@@ -18,6 +20,9 @@ pub const IVS_CALL_SECONDS: u64 = 5;
 pub struct ConnectionOptions {
     /// The Region; from the environment (`AWS_REGION`, profile) if none is given.
     pub region: Option<String>,
+    /// The profile of the AWS configuration files whose credentials are used, whatever else the environment offers; the SDK's
+    /// default chain if none is given.
+    pub profile: Option<String>,
     /// DynamoDB's address; AWS's own, or `AWS_ENDPOINT_URL_DYNAMODB`, if none is given.
     pub dynamodb_endpoint: Option<String>,
     /// IVS's address; AWS's own, or `AWS_ENDPOINT_URL_IVS_REALTIME`, if none is given.
@@ -26,9 +31,21 @@ pub struct ConnectionOptions {
     pub any_credentials: bool,
 }
 
+/// What keeps a connection from making any call.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectionError {
+    /// Neither the options nor the environment name a Region.
+    #[error("no Region is named")]
+    NoRegion,
+    /// There are no credentials, with the reasons of the SDK's providers.
+    #[error("there are no credentials: {0}")]
+    NoCredentials(String),
+}
+
 /// Clients for both services, sharing credentials and connections.
 #[derive(Debug, Clone)]
 pub struct Connection {
+    shared: SdkConfig,
     dynamodb: aws_sdk_dynamodb::Client,
     ivs: aws_sdk_ivsrealtime::Client,
 }
@@ -40,6 +57,11 @@ impl Connection {
         if let Some(region) = options.region {
             loader = loader.region(Region::new(region));
         }
+        if let Some(profile) = options.profile {
+            // The default chain would prefer credentials in the environment to a profile that was asked for by name.
+            let credentials = ProfileFileCredentialsProvider::builder().profile_name(&profile).build();
+            loader = loader.profile_name(profile).credentials_provider(credentials);
+        }
         if options.any_credentials {
             loader = loader.credentials_provider(Credentials::new("local", "local", None, None, "local"));
         }
@@ -47,7 +69,30 @@ impl Connection {
         Self {
             dynamodb: dynamodb(&shared, options.dynamodb_endpoint),
             ivs: ivs(&shared, options.ivs_endpoint),
+            shared,
         }
+    }
+
+    /// The Region, if there is one.
+    pub fn region(&self) -> Option<&str> {
+        self.shared.region().map(Region::as_ref)
+    }
+
+    /// Looks whether there is a Region, and credentials for it. Who does not ask learns it from the first call, in other words.
+    ///
+    /// # Errors
+    /// [`ConnectionError`], with what is missing.
+    pub async fn check(&self) -> Result<(), ConnectionError> {
+        if self.region().is_none() {
+            return Err(ConnectionError::NoRegion);
+        }
+        let Some(provider) = self.shared.credentials_provider() else {
+            return Err(ConnectionError::NoCredentials(
+                "no provider of credentials is configured".to_owned(),
+            ));
+        };
+        let credentials = provider.provide_credentials().await;
+        credentials.map(drop).map_err(|error| ConnectionError::NoCredentials(chain(&error)))
     }
 
     /// The table with this name.

@@ -9,6 +9,6 @@ mod item;
 pub mod ivs;
 pub mod store;
 
-pub use connection::{Connection, ConnectionOptions};
+pub use connection::{Connection, ConnectionError, ConnectionOptions};
 pub use ivs::IvsRealTime;
-pub use store::{DynamoStore, Replaced};
+pub use store::{Cursor, DynamoStore, Page, PageError, Replaced, Window};
