@@ -4,10 +4,12 @@
 
 pub mod canned;
 pub mod distant_store;
+pub mod golden;
 pub mod in_process;
 pub mod virtual_time;
 pub mod wire;
 pub mod world;
 
+pub use golden::assert_golden;
 pub use wire::{Recorder, Request};
 pub use world::World;

@@ -67,6 +67,9 @@ impl DynamoStore {
     /// How long rules that select their stages are kept if nothing else is said: 5 s.
     pub const SELECTOR_CACHE: Duration = Duration::from_secs(5);
 
+    /// Codes of requests that are refused for their credentials, which nobody knows, or for a signature that does not match.
+    pub const NOT_VALID_CREDENTIALS: [&str; 4] = failure::NOT_VALID_CREDENTIALS;
+
     pub(crate) fn new(client: Client, table: &str) -> Self {
         Self { client, table: table.to_owned(), selectors: Arc::default() }
     }

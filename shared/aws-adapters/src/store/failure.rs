@@ -12,12 +12,12 @@ use super::places::destination;
 use crate::failure::chain;
 
 /// Codes that somebody has to change something for; everything else passes with time.
-const REFUSED: [&str; 8] = [
-    "ResourceNotFoundException",
-    "AccessDeniedException",
-    "ValidationException",
+const REFUSED: [&str; 4] =
+    ["ResourceNotFoundException", "AccessDeniedException", "ValidationException", "ExpiredTokenException"];
+
+/// As before, for credentials that nobody knows, or a signature that does not match.
+pub(super) const NOT_VALID_CREDENTIALS: [&str; 4] = [
     "UnrecognizedClientException",
-    "ExpiredTokenException",
     "InvalidSignatureException",
     "IncompleteSignatureException",
     "MissingAuthenticationTokenException",
@@ -37,7 +37,7 @@ where
     let code = error.code().map_or_else(|| without_code(error), str::to_owned);
     let message = error.message().map_or_else(|| chain(error), str::to_owned);
     let table = table.to_owned();
-    if REFUSED.contains(&code.as_str()) {
+    if REFUSED.contains(&code.as_str()) || NOT_VALID_CREDENTIALS.contains(&code.as_str()) {
         return StoreError::Refused { table, code, message };
     }
     StoreError::Unavailable { table, code, message }
