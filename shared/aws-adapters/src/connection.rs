@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use aws_config::default_provider::region::DefaultRegionChain;
 use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
@@ -54,13 +56,12 @@ impl Connection {
     /// Reads the environment and prepares clients. Nothing is sent yet.
     pub async fn new(options: ConnectionOptions) -> Self {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
-        if let Some(region) = options.region {
-            loader = loader.region(Region::new(region));
+        if let Some(region) = &options.region {
+            loader = loader.region(Region::new(region.clone()));
         }
         if let Some(profile) = options.profile {
-            // The default chain would prefer credentials in the environment to a profile that was asked for by name.
-            let credentials = ProfileFileCredentialsProvider::builder().profile_name(&profile).build();
-            loader = loader.profile_name(profile).credentials_provider(credentials);
+            loader =
+                loader.credentials_provider(of_profile(&profile, options.region).await).profile_name(profile);
         }
         if options.any_credentials {
             loader = loader.credentials_provider(Credentials::new("local", "local", None, None, "local"));
@@ -104,6 +105,17 @@ impl Connection {
     pub fn ivs(&self) -> IvsRealTime {
         IvsRealTime::new(self.ivs.clone())
     }
+}
+
+/// The credentials of a profile that was asked for by name. The SDK's default chain would prefer those of the environment. A
+/// profile that assumes a role asks for it in the Region that is meant.
+async fn of_profile(profile: &str, region: Option<String>) -> ProfileFileCredentialsProvider {
+    let region = match region {
+        Some(region) => Some(Region::new(region)),
+        None => DefaultRegionChain::builder().profile_name(profile).build().region().await,
+    };
+    let config = ProviderConfig::without_region().with_region(region);
+    ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build()
 }
 
 /// DynamoDB answers in milliseconds and its writes are conditional, so the SDK may retry, and soon.

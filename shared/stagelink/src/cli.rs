@@ -22,6 +22,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Where the deployment is")]
 struct ConnectionArguments {
     /// Name of the deployment's table (output TableName of the stack)
     #[arg(long, global = true, value_name = "NAME", env = "STAGELINK_TABLE", default_value = "stagelink", value_parser = table_name)]

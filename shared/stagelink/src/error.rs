@@ -97,9 +97,13 @@ impl Error {
             (Self::Connection(ConnectionError::NoRegion), _) => {
                 "--region is missing: allowed is the Region of the deployment, such as us-east-1".to_owned()
             }
-            (Self::Connection(ConnectionError::NoCredentials(why)), _) => {
-                format!("{profile}there are no AWS credentials: {why}")
-            }
+            (Self::Connection(ConnectionError::NoCredentials(why)), _) => match &place.profile {
+                Some(profile) => format!(
+                    "--profile {profile:?} gives no AWS credentials ({why}): allowed is a profile of the AWS configuration \
+                     files that does"
+                ),
+                None => format!("there are no AWS credentials: {why}"),
+            },
             (_, Some(("ResourceNotFoundException", _))) => format!(
                 "--table {table:?} is not valid in Region {region}: allowed is a table that is there, of the account of \
                  the credentials"
