@@ -8,7 +8,7 @@ use aws_adapters::{Connection, ConnectionOptions};
 use controller::{Operator, Store, Write};
 use http_api::Api;
 use lambda_http::lambda_runtime::{Context, LambdaEvent};
-use lambda_http::{Adapter, Service, request::LambdaRequest, service_fn};
+use lambda_http::request::LambdaRequest;
 use replication::{
     Blocked, BlockedReason, Braked, Desired, Destination, Evidence, GiveWay, LastError, Lease, Owner,
     ParticipantFilter, Pause, Phase, Publisher, PublisherKey, ReconnectWindow, Replica, ReplicationKey, Rule,
@@ -61,8 +61,7 @@ async fn ask(api: &Api, event: Value) -> Value {
     let request: LambdaRequest = serde_json::from_value(event).unwrap();
     let mut context = Context::default();
     context.request_id = "request-1".to_owned();
-    let mut function = Adapter::from(service_fn(|request| api.answer(request)));
-    let answer = function.call(LambdaEvent::new(request, context)).await.unwrap();
+    let answer = api.handle(LambdaEvent::new(request, context)).await.unwrap();
     serde_json::to_value(answer).unwrap()
 }
 
@@ -224,7 +223,7 @@ async fn connected(dynamodb: &str, table: &str) -> Api {
         any_credentials: true,
         ..ConnectionOptions::default()
     };
-    Api::new(Connection::new(options).await.store(table))
+    Api::new(Connection::new(options).await.store(table)).await
 }
 
 /// Every kind of answer, and that no more than Query is asked of the table.
@@ -360,6 +359,18 @@ async fn what_is_wrong_with_a_request_is_named() {
         text.push_str(&format!("{method} {path}?{query}\n{}\n", shown(&answer)));
     }
     assert_golden("api/wrong_requests.txt", &text);
+}
+
+/// What a client sends without encoding it is an answer like any other, and does not end the function.
+#[tokio::test(flavor = "multi_thread")]
+async fn characters_that_no_url_has_are_answered() {
+    let (_world, api) = filled().await;
+    for (path, query) in
+        [("/ru<les", ""), ("/rules", "source=<x>"), ("/rules", "source=a b"), ("/ü", "ü=^|`\"{}")]
+    {
+        let answer = ask(&api, event("GET", path, query)).await;
+        assert!([400, 404].contains(&answer["statusCode"].as_u64().unwrap()), "{answer}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,9 +24,10 @@ mod view;
 
 use aws_adapters::DynamoStore;
 use lambda_http::http::{Method, header};
-use lambda_http::{Body, Error, Request, RequestExt, Response};
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Adapter, Body, Error, LambdaEvent, Request, RequestExt, Response, Service, service_fn};
 use serde::Serialize;
-use tracing::{Instrument, info, info_span};
+use tracing::{Instrument, info, info_span, warn};
 
 use problem::Problem;
 use query::Query;
@@ -39,9 +40,22 @@ pub struct Api {
 }
 
 impl Api {
-    /// The API on this table.
-    pub fn new(store: DynamoStore) -> Self {
+    /// The API on this table. Opens the connection while the function starts, so that the first request does not wait for it.
+    pub async fn new(store: DynamoStore) -> Self {
+        if let Err(error) = store.prime().await {
+            warn!(%error, "the table could not be read at the start");
+        }
         Self { store }
+    }
+
+    /// Answers an event of the Function URL (payload format 2.0).
+    ///
+    /// # Errors
+    /// As [`Api::answer`].
+    pub async fn handle(&self, event: LambdaEvent<LambdaRequest>) -> Result<impl Serialize + use<>, Error> {
+        let LambdaEvent { payload, context } = event;
+        let event = LambdaEvent { payload: with_valid_url(payload), context };
+        Adapter::from(service_fn(|request| self.answer(request))).call(event).await
     }
 
     /// Answers a request. What is wrong with it, or with the table, is an answer too.
@@ -75,6 +89,33 @@ impl Api {
         let method = resource.method(request.method())?;
         let query = Query::read(request.uri().query().unwrap_or_default(), resource.parameters(method))?;
         resource.answer(method, &query, &self.store).await
+    }
+}
+
+/// A Function URL hands on what the client sent, and `lambda_http` ends the function on characters that no URL has. So they are
+/// encoded here.
+fn with_valid_url(mut request: LambdaRequest) -> LambdaRequest {
+    let encode = |part: &mut Option<String>| {
+        if let Some(part) = part.as_mut() {
+            *part = part.bytes().map(encoded).collect();
+        }
+    };
+    if let LambdaRequest::ApiGatewayV2(request) = &mut request {
+        encode(&mut request.raw_path);
+        encode(&mut request.raw_query_string);
+    }
+    request
+}
+
+/// A byte of a URL's path or query as it may stand there (RFC 3986, section 3.3 and 3.4).
+fn encoded(byte: u8) -> String {
+    match byte {
+        b'%' | b'/' | b'?' | b':' | b'@' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => {
+            char::from(byte).to_string()
+        }
+        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
     }
 }
 

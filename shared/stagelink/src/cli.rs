@@ -70,7 +70,7 @@ impl Cli {
         place.region = connection.region().map(str::to_owned);
         connection.check().await?;
         let terminal = Terminal {
-            asks: io::stdin().is_terminal() && io::stderr().is_terminal(),
+            asks: io::stdin().is_terminal() && io::stdout().is_terminal(),
             shows_progress: io::stderr().is_terminal(),
         };
         let (mut output, mut input) = (io::stdout().lock(), io::stdin().lock());

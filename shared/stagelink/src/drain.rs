@@ -20,7 +20,7 @@ use survey::{Survey, is_left};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Drain {
-    /// How long to wait, such as 10m or "1h 30m"
+    /// How long to wait, such as 10m or "1h 30m"; at least 30s, until functions have surely let go of the rules
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = timeout)]
     timeout: Duration,
     /// Do not ask
@@ -84,7 +84,8 @@ impl Drain {
             versus::end_early(store, &session.terms.id, Timestamp::now()).await?;
             screen.line(format_args!("versus session {} ended.", session.terms.id))?;
         }
-        Wait { store, pace, began: Instant::now(), timeout: self.timeout }.until_drained(survey, screen).await
+        let timeout = self.timeout.max(pace.settle);
+        Wait { store, pace, began: Instant::now(), timeout }.until_drained(survey, screen).await
     }
 }
 
