@@ -204,8 +204,11 @@ impl DynamoStore {
 
     /// A write that cannot even be put into words.
     fn not_writable(&self, error: &(dyn std::error::Error + 'static)) -> StoreError {
-        let code = "NotWritable".to_owned();
-        StoreError::Refused { table: self.table.clone(), code, message: error.to_string() }
+        StoreError::Refused {
+            table: self.table.clone(),
+            code: "NotWritable".into(),
+            message: error.to_string(),
+        }
     }
 
     async fn scan<T: DeserializeOwned>(&self, sk_prefix: &str) -> Result<Vec<T>, StoreError> {

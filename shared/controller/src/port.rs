@@ -295,7 +295,7 @@ pub enum StoreError {
         /// The table.
         table: String,
         /// The store's own code, or ours for a request without an answer: `Timeout`, `NotSent`, `Connection`.
-        code: String,
+        code: Box<str>,
         /// What the store said.
         message: String,
     },
@@ -305,7 +305,7 @@ pub enum StoreError {
         /// The table.
         table: String,
         /// The store's own code, such as `ResourceNotFoundException`, or ours for what cannot be written: `NotWritable`.
-        code: String,
+        code: Box<str>,
         /// What the store said.
         message: String,
     },

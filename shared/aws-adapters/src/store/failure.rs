@@ -34,23 +34,23 @@ pub(super) fn read_error<E>(table: &str, error: &SdkError<E, HttpResponse>) -> S
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    let code = error.code().map_or_else(|| without_code(error), str::to_owned);
+    let code = error.code().map_or_else(|| without_code(error), Box::from);
     let message = error.message().map_or_else(|| chain(error), str::to_owned);
     let table = table.to_owned();
-    if REFUSED.contains(&code.as_str()) || NOT_VALID_CREDENTIALS.contains(&code.as_str()) {
+    if REFUSED.contains(&&*code) || NOT_VALID_CREDENTIALS.contains(&&*code) {
         return StoreError::Refused { table, code, message };
     }
     StoreError::Unavailable { table, code, message }
 }
 
 /// A word for a failure that DynamoDB has no code for.
-fn without_code<E>(error: &SdkError<E, HttpResponse>) -> String {
+fn without_code<E>(error: &SdkError<E, HttpResponse>) -> Box<str> {
     match error {
-        SdkError::TimeoutError(_) => "Timeout".to_owned(),
-        SdkError::ConstructionFailure(_) => "NotSent".to_owned(),
+        SdkError::TimeoutError(_) => "Timeout".into(),
+        SdkError::ConstructionFailure(_) => "NotSent".into(),
         error => error
             .raw_response()
-            .map_or_else(|| "Connection".to_owned(), |answer| format!("HTTP {}", answer.status())),
+            .map_or_else(|| "Connection".into(), |answer| format!("HTTP {}", answer.status()).into()),
     }
 }
 
@@ -69,7 +69,7 @@ pub(super) fn write_error(
     let is = |codes: &[&str]| reasons.iter().any(|reason| codes.contains(&reason.code().unwrap_or_default()));
     if is(&["ValidationError"]) {
         let words = reasons.iter().filter_map(|reason| reason.message()).collect::<Vec<_>>().join("; ");
-        let code = "ValidationError".to_owned();
+        let code = "ValidationError".into();
         return StoreError::Refused { table: table.to_owned(), code, message: words };
     }
     let failed = reasons.iter().zip(writes).filter(|(reason, _)| reason.code() == Some(FAILED_CONDITION));
@@ -81,6 +81,6 @@ pub(super) fn write_error(
         _ if is(&[FAILED_CONDITION, IN_USE]) => return StoreError::Conflict,
         _ => {}
     }
-    let code = "TransactionCanceledException".to_owned();
+    let code = "TransactionCanceledException".into();
     StoreError::Unavailable { table: table.to_owned(), code, message: chain(error) }
 }
