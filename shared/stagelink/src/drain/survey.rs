@@ -62,9 +62,9 @@ impl Survey {
         let Policy { brake_floor, brake_percent, .. } = Policy::default();
         if running > brake_floor {
             screen.line(format_args!(
-                "The brake on mass stops holds for deleted rules too: of these, {brake_percent} % a minute are stopped at first \
-                 (BrakePercent of the stack), and the others once a sweep has seen for itself that no rule wants them. That \
-                 takes some minutes."
+                "The brake on mass stops holds for deleted rules too: at first {brake_percent} % of them a minute are stopped \
+                 (BrakePercent of the stack), and at least {brake_floor}; the others once a sweep has seen for itself that no rule \
+                 wants them, which may take some minutes."
             ))?;
         }
         self.announce_foreign(screen)
