@@ -67,6 +67,7 @@ impl TableWorld {
             dynamodb_endpoint: Some(url.clone()),
             ivs_endpoint: None,
             any_credentials: true,
+            ..ConnectionOptions::default()
         });
         let store = connection.await.store(&table.name).with_selector_cache(std::time::Duration::ZERO);
         let time = Arc::new(VirtualClock::default());
