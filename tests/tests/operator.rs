@@ -173,6 +173,39 @@ async fn replicas_are_listed_with_their_reasons() {
     assert!(!done && output.contains("left out: item STAGE#x REP#broken"), "{output}");
 }
 
+#[tokio::test]
+async fn a_pause_is_ordered_replaced_and_ended() {
+    let world = World::start().await.unwrap();
+    let store = &world.store;
+    assert_eq!(run(store, &["resume"]).await, (true, "There is no pause.\n".to_owned()));
+    let (paused, output) = run(store, &["pause", "--reason", "a fire", "--by", "kim"]).await;
+    assert!(paused && output.starts_with("Paused. Within 5 s nothing is started or stopped"), "{output}");
+    let pause = store.control().await.unwrap().pause.unwrap();
+    assert_eq!((pause.reason.as_str(), pause.by.as_str()), ("a fire", "kim"));
+    let (_, output) = run(store, &["pause", "--reason", "two fires", "--by", "sam"]).await;
+    assert!(
+        output.starts_with(&format!("This replaces the pause by kim since {} (a fire).\n", pause.at)),
+        "{output}"
+    );
+    let (_, output) = run(store, &["resume"]).await;
+    assert!(
+        output.starts_with("The pause by sam since ") && output.ends_with(" (two fires) is over.\n"),
+        "{output}"
+    );
+    assert_eq!(store.control().await.unwrap().pause, None);
+}
+
+#[tokio::test]
+async fn the_brake_is_off_for_as_long_as_was_said() {
+    let world = World::start().await.unwrap();
+    let before = Timestamp::now();
+    let (done, output) = run(&world.store, &["release-brake", "--for", "10m"]).await;
+    let until = world.store.control().await.unwrap().brake_released_until.unwrap();
+    let said = until.duration_since(before).as_secs();
+    assert!((599..=610).contains(&said), "{said} s");
+    assert_eq!((done, output), (true, format!("The brake on mass stops is off until {until}.\n")));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_drained_that_is_not_there() {
     let world = World::start().await.unwrap();

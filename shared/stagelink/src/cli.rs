@@ -7,7 +7,7 @@ use aws_adapters::{Connection, ConnectionOptions, DynamoStore};
 use clap::{Args, Parser, Subcommand};
 
 use crate::screen::{Screen, Terminal};
-use crate::{Error, Pace, Place, drain, replicas, rules};
+use crate::{Error, Pace, Place, drain, orders, replicas, rules};
 
 /// Says what Stagelink replicates, and sees to its rules and to its end.
 ///
@@ -42,6 +42,12 @@ enum Command {
     Rules(rules::Command),
     /// Lists the replications: who is replicated where, by which rule, and why not
     Replicas(replicas::Replicas),
+    /// Hands off: nothing is started or stopped any more, until `resume`
+    Pause(orders::PauseArguments),
+    /// Ends the pause
+    Resume,
+    /// Takes the brake on mass stops off for a while
+    ReleaseBrake(orders::ReleaseBrake),
     /// Before an uninstall: deletes all rules, ends all versus sessions, and waits until every replica of Stagelink's is stopped
     Drain(drain::Drain),
 }
@@ -55,6 +61,9 @@ impl Cli {
         match &self.command {
             Command::Rules(command) => command.run(store, screen).await,
             Command::Replicas(command) => command.run(store, screen).await,
+            Command::Pause(command) => command.run(store, screen).await,
+            Command::Resume => orders::resume(store, screen).await,
+            Command::ReleaseBrake(command) => command.run(store, screen).await,
             Command::Drain(command) => command.run(store, pace, screen).await,
         }
     }
@@ -136,6 +145,9 @@ mod tests {
             (&["drain", "--timeout", "soon"], "--timeout", "such as 10m"),
             (&["drain", "--timeout", "0s"], "--timeout", "1s to 24h"),
             (&["rules", "apply"], "--file", "required"),
+            (&["pause", "--by", "me"], "--reason", "required"),
+            (&["pause", "--by", "me", "--reason", " "], "--reason", "1-500 bytes"),
+            (&["release-brake", "--for", "2d"], "--for", "1s to 24h"),
         ] {
             let error = Cli::try_parse_from(["stagelink"].iter().chain(arguments)).unwrap_err();
             assert_eq!(error.exit_code(), 2);

@@ -21,7 +21,7 @@ use survey::{Survey, is_left};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Drain {
     /// How long to wait, such as 10m or "1h 30m"; at least 30s, until functions have surely let go of the rules
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = timeout)]
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
     timeout: Duration,
     /// Do not ask
     #[arg(long)]
@@ -181,7 +181,8 @@ fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{plural}")
 }
 
-fn timeout(text: &str) -> Result<Duration, String> {
+/// A span of time from a second to a day.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let span = text.trim().parse::<SignedDuration>().ok();
     let allowed = SignedDuration::from_secs(1)..=SignedDuration::from_hours(24);
     let span = span.filter(|span| allowed.contains(span)).and_then(|span| Duration::try_from(span).ok());

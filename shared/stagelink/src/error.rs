@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use aws_adapters::{ConnectionError, DynamoStore};
-use controller::{StoreError, versus};
+use controller::{StoreError, versus, with_causes};
 use jiff::Timestamp;
 
 /// A command that could not be carried out.
@@ -63,7 +63,7 @@ pub struct Place {
 impl Error {
     /// The error with its causes, and what to do next.
     pub fn told(&self, place: &Place) -> String {
-        let wrong = self.in_words(place).unwrap_or_else(|| chain(self));
+        let wrong = self.in_words(place).unwrap_or_else(|| with_causes(self));
         match self.next(place) {
             Some(next) => format!("error: {wrong}\nnext: {next}"),
             None => format!("error: {wrong}"),
@@ -164,8 +164,3 @@ impl Error {
 
 /// Codes of credentials that nobody knows, and of signatures that do not match.
 const CREDENTIALS: [&str; 4] = DynamoStore::NOT_VALID_CREDENTIALS;
-
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}

@@ -1,0 +1,72 @@
+//! `stagelink pause`, `resume` and `release-brake`: what an operator orders for all stages at once.
+
+use std::time::Duration;
+
+use aws_adapters::DynamoStore;
+use controller::Operator;
+use jiff::Timestamp;
+use replication::Pause;
+
+use crate::{Error, Screen, drain};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PauseArguments {
+    /// Why; everybody sees it who looks at what is not started
+    #[arg(long, value_name = "TEXT", value_parser = some_text)]
+    reason: String,
+    /// Who orders it
+    #[arg(long, value_name = "NAME", env = "USER", value_parser = some_text)]
+    by: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReleaseBrake {
+    /// For how long, such as 10m; replicas that the brake holds are then stopped at the quota's pace
+    #[arg(long = "for", value_name = "DURATION", value_parser = drain::duration)]
+    span: Duration,
+}
+
+impl PauseArguments {
+    pub(crate) async fn run(&self, store: &DynamoStore, screen: &mut Screen<'_>) -> Result<bool, Error> {
+        let Self { reason, by } = self;
+        let before = store.control().await?.pause;
+        store.pause(&Pause { reason: reason.clone(), by: by.clone(), at: Timestamp::now() }).await?;
+        if let Some(Pause { reason, by, at }) = before {
+            screen.line(format_args!("This replaces the pause by {by} since {at} ({reason})."))?;
+        }
+        screen.line(format_args!(
+            "Paused. Within {} s nothing is started or stopped any more; what runs keeps running. `stagelink resume` ends it.",
+            DynamoStore::SELECTOR_CACHE.as_secs()
+        ))?;
+        Ok(true)
+    }
+}
+
+/// Ends the pause, if there is one.
+pub(crate) async fn resume(store: &DynamoStore, screen: &mut Screen<'_>) -> Result<bool, Error> {
+    let Some(Pause { reason, by, at }) = store.control().await?.pause else {
+        screen.line("There is no pause.")?;
+        return Ok(true);
+    };
+    store.resume().await?;
+    screen.line(format_args!("The pause by {by} since {at} ({reason}) is over."))?;
+    Ok(true)
+}
+
+impl ReleaseBrake {
+    pub(crate) async fn run(&self, store: &DynamoStore, screen: &mut Screen<'_>) -> Result<bool, Error> {
+        let now = Timestamp::now();
+        let until = now.checked_add(self.span).unwrap_or(Timestamp::MAX);
+        store.release_brake(until).await?;
+        screen.line(format_args!("The brake on mass stops is off until {until}."))?;
+        Ok(true)
+    }
+}
+
+fn some_text(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > 500 || text.chars().any(char::is_control) {
+        return Err("allowed are 1-500 bytes without control characters".to_owned());
+    }
+    Ok(text.to_owned())
+}
