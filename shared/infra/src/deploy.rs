@@ -246,6 +246,21 @@ mod tests {
     }
 
     #[test]
+    fn the_template_and_the_committed_settings_are_read_as_they_are() {
+        let template = crate::workspace::Workspace::find().unwrap().template();
+        let text = std::fs::read_to_string(&template).unwrap();
+        let parameter = text.split_once(&format!("\n  {PARAMETER}:\n")).unwrap().1;
+        let default = parameter.lines().find_map(|line| line.trim().strip_prefix("Default: ")).unwrap();
+        assert_eq!(default, Architecture::default().name());
+        let saved =
+            |environment| Saved::read(&template.with_file_name("samconfig.toml"), environment).unwrap();
+        assert!(!plan_with("", &saved("default")).unwrap().guided);
+        let local = plan_with("--env local", &saved("local")).unwrap();
+        let expected = ["--config-env", "local"].map(str::to_owned).to_vec();
+        assert_eq!((local.architecture, local.arguments), (Architecture::X86, expected));
+    }
+
+    #[test]
     fn what_would_come_apart_is_refused() {
         for (line, saved, problem) in [
             ("--arm64 -- --parameter-overrides Architecture=x86_64", "", "say different things"),
