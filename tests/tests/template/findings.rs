@@ -132,6 +132,8 @@ impl Check<'_> {
             "/Resources/DeadLetters",
             json!({
                 "Type": "AWS::SQS::Queue",
+                "DeletionPolicy": "Delete",
+                "UpdateReplacePolicy": "Delete",
                 "Properties": { "MessageRetentionPeriod": 1_209_600, "SqsManagedSseEnabled": true },
             }),
         );
