@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Error, cursor::Cursor};
 
-/// Values for `Ref`, `Fn::Sub`, `Fn::GetAtt`, `Fn::Join` and `Fn::If`.
+/// Values for `Ref`, `Fn::Sub`, `Fn::GetAtt`, `Fn::Join`, `Fn::Select` and `Fn::If`.
 ///
 /// # Caveats
 /// Only what a stand can know is in here. A reference to anything else is an error, because a made-up value would let
@@ -115,8 +115,7 @@ impl Scope {
     fn call(&self, at: &Cursor<'_>, function: &str, argument: &Value) -> Result<Option<Value>, Error> {
         let unknown = |name: &str| at.uninterpreted(&format!("what `{name}` stands for is not known here"));
         let in_this_form = || {
-            let known =
-                "known are Ref, GetAtt, Sub of a string, Join, If, Equals, Not, And, Or and Condition";
+            let known = "known are Ref, GetAtt, Sub of a string, Join, Select, If, Equals, Not, And, Or and Condition";
             at.uninterpreted(&format!("`{function}` in this form; {known}"))
         };
         let resolved = || -> Result<Vec<Value>, Error> {
@@ -146,6 +145,14 @@ impl Scope {
                 };
                 let texts = texts.iter().map(|text| at.with(text).text()).collect::<Result<Vec<_>, _>>()?;
                 json!(texts.join(separator))
+            }
+            ("Fn::Select", Value::Array(_)) => {
+                let parts = resolved()?;
+                let [Value::Number(index), Value::Array(items)] = parts.as_slice() else {
+                    return Err(in_this_form());
+                };
+                let index = index.as_u64().and_then(|index| usize::try_from(index).ok());
+                index.and_then(|index| items.get(index)).cloned().ok_or_else(in_this_form)?
             }
             ("Fn::Equals", Value::Array(_)) => {
                 let parts = resolved()?;
@@ -260,12 +267,13 @@ mod tests {
         let resolved = scope.resolve(&Cursor::root(&json!({
             "list": { "Ref": "Sources" },
             "joined": { "Fn::Join": ["+", { "Ref": "Sources" }] },
+            "first": { "Fn::Select": [0, { "Ref": "Sources" }] },
             "quiet": { "Fn::If": ["Quiet", [1, { "Ref": "AWS::NoValue" }], 2] },
             "told": { "Fn::If": ["Told", 1, { "Ref": "AWS::NoValue" }] },
             "both": { "Fn::If": ["UpToBoth", 1, 2] },
             "either": { "Fn::If": ["UpToEither", 1, 2] },
         })));
-        let expected = json!({ "list": ["a", "b"], "joined": "a+b", "quiet": [1], "both": 2, "either": 1 });
+        let expected = json!({ "list": ["a", "b"], "joined": "a+b", "first": "a", "quiet": [1], "both": 2, "either": 1 });
         assert_eq!(resolved.unwrap(), expected);
     }
 
@@ -284,7 +292,7 @@ mod tests {
             json!({ "a": { "Fn::Sub": "${Queue}" } }),
             json!({ "a": { "Fn::If": ["C", 1, 2] } }),
             json!({ "a": { "Fn::If": ["Told", 1] } }),
-            json!({ "a": { "Fn::Select": [0, ["x"]] } }),
+            json!({ "a": { "Fn::Select": [1, ["x"]] } }),
         ] {
             let error = resolve(value).unwrap_err().to_string();
             assert!(error.starts_with("template, a: "), "{error}");
