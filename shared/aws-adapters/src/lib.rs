@@ -7,6 +7,7 @@ pub mod connection;
 pub mod failure;
 mod item;
 pub mod ivs;
+pub mod name;
 pub mod store;
 pub mod tally;
 

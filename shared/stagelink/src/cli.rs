@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use aws_adapters::{Connection, ConnectionOptions, DynamoStore};
+use aws_adapters::{Connection, ConnectionOptions, DynamoStore, name};
 use clap::{Args, Parser, Subcommand};
 
 use crate::screen::{Screen, Terminal};
@@ -25,13 +25,13 @@ pub struct Cli {
 #[command(next_help_heading = "Where the deployment is")]
 struct ConnectionArguments {
     /// Name of the deployment's table (output TableName of the stack)
-    #[arg(long, global = true, value_name = "NAME", env = "STAGELINK_TABLE", default_value = "stagelink", value_parser = table_name)]
+    #[arg(long, global = true, value_name = "NAME", env = "STAGELINK_TABLE", default_value = "stagelink", value_parser = name::table)]
     table: String,
     /// Profile of the AWS configuration files, whatever credentials the environment holds
     #[arg(long, global = true, value_name = "NAME")]
     profile: Option<String>,
     /// Region of the deployment [default: AWS_REGION, or the profile's]
-    #[arg(long, global = true, value_name = "NAME", value_parser = region)]
+    #[arg(long, global = true, value_name = "NAME", value_parser = name::region)]
     region: Option<String>,
 }
 
@@ -110,22 +110,6 @@ fn log() {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error,aws_adapters=warn"));
     // A second start changes nothing.
     drop(tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).try_init());
-}
-
-fn region(text: &str) -> Result<String, String> {
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if !text.is_empty() && text.len() <= 32 && text.bytes().all(allowed) {
-        return Ok(text.to_owned());
-    }
-    Err("allowed are 1-32 lower-case letters, digits and '-', such as us-east-1".to_owned())
-}
-
-fn table_name(text: &str) -> Result<String, String> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    if matches!(text.len(), 3..=255) && text.bytes().all(allowed) {
-        return Ok(text.to_owned());
-    }
-    Err("allowed are 3-255 letters, digits, '_', '.' and '-'".to_owned())
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod versus;
 
 use std::{error::Error, io, process::ExitCode, time::Duration};
 
+use aws_adapters::name;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
@@ -49,10 +50,10 @@ struct StandArguments {
     #[arg(long)]
     logs: bool,
     /// Name of the table
-    #[arg(long, value_name = "NAME", value_parser = table_name)]
+    #[arg(long, value_name = "NAME", value_parser = name::table)]
     table: Option<String>,
     /// Region of the stages
-    #[arg(long, default_value = "us-east-1", value_parser = region)]
+    #[arg(long, default_value = "us-east-1", value_parser = name::region)]
     region: String,
     /// Seed of everything that is made up
     #[arg(long, default_value_t = 1)]
@@ -111,10 +112,10 @@ struct TableOptions {
     #[arg(long, value_name = "URL", value_parser = url)]
     dynamodb: String,
     /// Name of the stand's table
-    #[arg(long, value_name = "NAME", value_parser = table_name)]
+    #[arg(long, value_name = "NAME", value_parser = name::table)]
     table: String,
     /// Region of the stand
-    #[arg(long, default_value = "us-east-1", value_parser = region)]
+    #[arg(long, default_value = "us-east-1", value_parser = name::region)]
     region: String,
 }
 
@@ -122,22 +123,6 @@ impl TableOptions {
     fn address(self) -> TableAddress {
         TableAddress { dynamodb: self.dynamodb, table: self.table, region: self.region }
     }
-}
-
-fn region(text: &str) -> Result<String, String> {
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if !text.is_empty() && text.len() <= 32 && text.bytes().all(allowed) {
-        return Ok(text.to_owned());
-    }
-    Err("allowed are 1-32 lower-case letters, digits and '-', such as us-east-1".to_owned())
-}
-
-fn table_name(text: &str) -> Result<String, String> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    if matches!(text.len(), 3..=255) && text.bytes().all(allowed) {
-        return Ok(text.to_owned());
-    }
-    Err("allowed are 3-255 letters, digits, '_', '.' and '-'".to_owned())
 }
 
 fn url(text: &str) -> Result<String, String> {
