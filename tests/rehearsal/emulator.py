@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import urllib.request
 
@@ -16,6 +17,10 @@ REGION = "us-east-1"
 ACCOUNT = "123456789012"
 SECRET = "rehearsal"
 STACK = "stagelink-rehearsal"
+
+# An alarm on metric math, which the emulator's CloudFormation refuses, and what stands in for it: an alarm on one metric.
+MATH = re.compile(r"^      Metrics:\n(?:        .*\n)+", re.MULTILINE)
+STAND_IN = "      Namespace: Stagelink\n      MetricName: Calls\n      Statistic: Sum\n      Period: 300\n"
 
 
 def credentials():
@@ -63,15 +68,17 @@ class Stack:
 
     def __init__(self, emulator, sam, template, code, directory):
         self.emulator, self.sam = emulator, sam
-        # A copy of its own beside the same code, where no other configuration of sam is found.
-        home = pathlib.Path(directory) / "deploy"
+        # A copy of its own beside the same code and files, where sam finds no other configuration.
+        template, home = pathlib.Path(template).resolve(), pathlib.Path(directory) / "deploy"
         (home / "infra").mkdir(parents=True)
         (home / "target").mkdir()
         (home / "target" / "lambda").symlink_to(pathlib.Path(code).resolve())
-        for file in pathlib.Path(template).resolve().parent.iterdir():
-            if file.is_file() and file.name != "samconfig.toml":
-                (home / "infra" / file.name).write_bytes(file.read_bytes())
-        self.home, self.template = home, home / "infra" / pathlib.Path(template).name
+        for file in template.parent.parent.iterdir():
+            if file.is_file() and not file.name.startswith("."):
+                (home / file.name).symlink_to(file)
+        text, self.stand_ins = MATH.subn(STAND_IN, template.read_text())
+        (home / "infra" / template.name).write_text(text)
+        self.home, self.template = home, home / "infra" / template.name
         self.resources = {}
 
     def deploy(self, parameters):
@@ -86,7 +93,16 @@ class Stack:
             "AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": SECRET,
         }
         ran = subprocess.run(command, env=environment, cwd=self.home / "infra", capture_output=True, text=True, timeout=180)
-        return ran.returncode, ran.stdout + ran.stderr
+        return ran.returncode, "\n".join([*self.reasons(), (ran.stdout + ran.stderr)[-1500:]])
+
+    def reasons(self):
+        """Why resources could not be made or changed."""
+        client = self.emulator.client("cloudformation")
+        if not self.describe():
+            return []
+        events = client.describe_stack_events(StackName=STACK)["StackEvents"]
+        return [f"{event['LogicalResourceId']}: {event['ResourceStatusReason']}" for event in events
+                if event["ResourceStatus"].endswith("_FAILED") and event.get("ResourceStatusReason")]
 
     def describe(self):
         """The stack as CloudFormation tells it; nothing if there is none."""

@@ -5,7 +5,7 @@ import platform
 import time
 
 import shape
-from emulator import STACK
+from emulator import ACCOUNT, REGION, STACK
 from world import SOURCE, rule
 
 TABLE = "stagelink-rehearsal"
@@ -13,14 +13,18 @@ TABLE = "stagelink-rehearsal"
 
 def parameters(**changed):
     machine = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
-    return {"TableName": TABLE, "Architecture": machine, "EventSources": SOURCE} | changed
+    # Said in full, because the emulator takes an empty list for one that is not empty.
+    stages = f"arn:aws:ivs:{REGION}:{ACCOUNT}:stage/*"
+    return {"TableName": TABLE, "Architecture": machine, "EventSources": SOURCE, "StageArns": stages} | changed
 
 
 def deploy(rehearsal):
     report, stack = rehearsal.report, rehearsal.stack
     report.section("deploy")
+    if stack.stand_ins:
+        report.skip("alarms on metric math", f"the emulator refuses them; {stack.stand_ins} stood in for by alarms on one metric")
     code, said = stack.deploy(parameters())
-    report.need("sam deploy ends well", code == 0, said[-3000:])
+    report.need("sam deploy ends well", code == 0, said)
     report.need("the stack is there", stack.describe()["StackStatus"] == "CREATE_COMPLETE", stack.describe())
     stack.read_resources()
     rehearsal.front.know(stack.functions().values())
@@ -159,7 +163,7 @@ class Scene:
         report = self.report
         before = {(item["pk"], item["sk"]) for item in self.table.items() if not item["sk"].startswith("ACT#")}
         code, said = self.stack.deploy(parameters(LogLevel="debug", QuotaSharePercent=60))
-        report.need("sam deploy with other parameters ends well", code == 0, said[-3000:])
+        report.need("sam deploy with other parameters ends well", code == 0, said)
         report.equal("the stack is updated", self.stack.describe()["StackStatus"], "UPDATE_COMPLETE")
         functions = self.stack.functions()
         self.front.know(functions.values())

@@ -16,7 +16,8 @@ from emulator import ACCOUNT, REGION, credentials
 from processes import free_port
 
 # EventBridge takes sources that begin with `aws.` from AWS only, so the stack is told to listen to this one.
-SOURCE = "rehearsal.ivs"
+import os as _o
+SOURCE = _o.environ.get("DBG_SOURCE", "rehearsal.ivs")
 
 
 class Ivs:
@@ -128,11 +129,11 @@ class Table:
         return {name: self.read(value) for name, value in found.items()}
 
 
-def rule(name, source, destinations, revision=1, priority=50, **more):
+def rule(name, source, stages, revision=1, priority=50, **more):
     """A rule's item for named stages, as `aws-adapters/src/item/rule.rs` reads it; `more` are further attributes."""
     item = {
         "pk": f"STAGE#{source}" if source else "STAGE#*", "sk": f"RULE#{name}", "schema": 1, "id": name,
-        "revision": revision, "priority": priority, "status": "enabled", "destination_stages": list(destinations),
+        "revision": revision, "priority": priority, "status": "enabled", "destination_stages": list(stages),
         "reconnect_window_seconds": 0, "attributes": {}}
     if source:
         item["source_stage"] = source

@@ -1,0 +1,117 @@
+"""A quiet stack to try one function at a time: nothing is invoked but what a test invokes."""
+
+import datetime
+import time
+
+from emulator import STACK
+from world import SOURCE, rule
+
+# Seconds: enough for a sweep's pace and for what waits a moment.
+TIMEOUT = 12
+
+
+class Bench:
+    """Stages, participants and rows for one step, and the invocations."""
+
+    def __init__(self, rehearsal):
+        self.ivs, self.table, self.stack, self.front = rehearsal.ivs, rehearsal.table, rehearsal.stack, rehearsal.front
+        self.emulator = rehearsal.emulator
+        self.here = []
+        self.pool, self.free = [], []
+        self.number = 0
+
+    def quiet(self):
+        """Switches schedules and streams off, and gives functions that wait for their time little of it."""
+        events, functions = self.emulator.client("events"), self.emulator.client("lambda")
+        for entry in events.list_rules()["Rules"]:
+            events.disable_rule(Name=entry["Name"])
+        for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
+            functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+        for name in self.stack.of_type("AWS::Lambda::Function").values():
+            functions.update_function_configuration(FunctionName=name, Timeout=TIMEOUT)
+
+    def clear(self):
+        """Everybody leaves, and the table is emptied, but for the budgets of calls."""
+        for stage, participant in self.here:
+            try:
+                self.ivs.leave(stage, participant)
+            except RuntimeError:
+                pass  # gone already
+        self.here = []
+        self.free = list(self.pool)
+        for item in self.table.items():
+            if item["pk"] != "BUDGET":
+                self.table.delete(item["pk"], item["sk"])
+
+    def stages(self, count):
+        """Stages that nobody else uses in this step; made once, for the quota is small."""
+        while len(self.free) < count:
+            self.pool.append(self.ivs.stage(f"bench-{len(self.pool)}"))
+            self.free.append(self.pool[-1])
+        return [self.free.pop(0) for _ in range(count)]
+
+    def somebody(self):
+        """A participant who was never there before."""
+        self.number += 1
+        return f"p{self.number}"
+
+    def publish(self, stage, participant, **extra):
+        """Somebody publishes; gives the event of it."""
+        self.ivs.publish(stage, participant, **extra)
+        self.here.append((stage, participant))
+        return self.event("Participant Published", stage, participant)
+
+    def leave(self, stage, participant):
+        self.ivs.leave(stage, participant)
+        return self.event("Participant Unpublished", stage, participant)
+
+    def event(self, name, stage, participant):
+        """The latest event of this name, as EventBridge would bring it."""
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            for event in reversed(self.ivs.control("GET", "events")):
+                detail = event["detail"]
+                if (detail["event_name"], event["resources"][0], detail["participant_id"]) == (name, stage, participant):
+                    return event | {"source": SOURCE}
+            time.sleep(0.05)
+        raise RuntimeError(f"the simulator told no {name} of {participant}")
+
+    def rule(self, source, stages, **more):
+        """A rule from a source to named stages; `more` are further attributes of its item."""
+        self.table.put(rule("r", source, stages, **more))
+
+    def tag(self, stage, **tags):
+        self.ivs.api.tag_resource(resourceArn=stage, tags=tags)
+
+    def now(self):
+        """The times of an event that happens now."""
+        return {"event_time": moment(), "event_time_precise": moment()}
+
+    def invoke(self, function, event=None):
+        """Invokes a function and gives its answer; a failure is an answer too."""
+        return self.stack.invoke(function, event or {})
+
+    def replicated(self, count=1, window=0):
+        """Somebody on a stage, replicated to others by a rule; gives source, participant and destinations."""
+        (source, *destinations), participant = self.stages(1 + count), self.somebody()
+        self.rule(source, destinations, reconnect_window_seconds=window)
+        self.invoke("participant-published", self.publish(source, participant))
+        return source, participant, destinations
+
+    def rules_changed(self, source):
+        """What the table's stream tells of a changed rule."""
+        keys = {"pk": {"S": f"STAGE#{source}" if source else "STAGE#*"}, "sk": {"S": "RULE#r"}}
+        return {"Records": [{"eventName": "MODIFY", "eventSource": "aws:dynamodb", "dynamodb": {"Keys": keys}}]}
+
+    def log(self, function, since):
+        """What a function has logged since a moment."""
+        logs = self.emulator.client("logs")
+        pages = logs.get_paginator("filter_log_events").paginate(
+            logGroupName=f"/aws/lambda/{STACK}-{function}", startTime=int(since * 1000))
+        return "\n".join(event["message"] for page in pages for event in page["events"])
+
+
+def moment(seconds=0):
+    """A time so many seconds from now, as the table has it."""
+    at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)
+    return at.isoformat().replace("+00:00", "Z")
