@@ -59,7 +59,14 @@ def processed(rehearsal):
     """The properties that CloudFormation was told of each resource, after SAM's transform."""
     body = rehearsal.emulator.client("cloudformation").get_template(StackName=STACK, TemplateStage="Processed")["TemplateBody"]
     body = json.loads(body) if isinstance(body, str) else body
-    return {name: resource.get("Properties", {}) for name, resource in body["Resources"].items()}
+    return {name: chosen(resource.get("Properties", {})) for name, resource in body["Resources"].items()}
+
+
+def chosen(value):
+    """A value with the first of every choice: what the parameters of the rehearsal choose."""
+    if isinstance(value, dict):
+        return chosen(value["Fn::If"][1]) if "Fn::If" in value else {name: chosen(inner) for name, inner in value.items()}
+    return [chosen(inner) for inner in value] if isinstance(value, list) else value
 
 
 def function(rehearsal, name, found, timeout, concurrency, parameters):
