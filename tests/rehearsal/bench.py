@@ -3,11 +3,10 @@
 import datetime
 import time
 
-from emulator import STACK
 from world import SOURCE, rule
 
 # Seconds: enough for a sweep's pace and for what waits a moment.
-TIMEOUT = 12
+TIMEOUT = 6
 
 
 class Bench:
@@ -22,6 +21,7 @@ class Bench:
 
     def quiet(self):
         """Switches schedules and streams off, and gives functions that wait for their time little of it."""
+        self.ivs.control("PUT", "faults", {"dialect": {"session_end_delay_ms": 300}})
         events, functions = self.emulator.client("events"), self.emulator.client("lambda")
         for entry in events.list_rules()["Rules"]:
             events.disable_rule(Name=entry["Name"])
@@ -31,7 +31,7 @@ class Bench:
             functions.update_function_configuration(FunctionName=name, Timeout=TIMEOUT)
 
     def clear(self):
-        """Everybody leaves, and the table is emptied, but for the budgets of calls."""
+        """Everybody leaves, and the table is emptied, also of the budgets: calls are few, and shall not wait for those of before."""
         for stage, participant in self.here:
             try:
                 self.ivs.leave(stage, participant)
@@ -40,8 +40,7 @@ class Bench:
         self.here = []
         self.free = list(self.pool)
         for item in self.table.items():
-            if item["pk"] != "BUDGET":
-                self.table.delete(item["pk"], item["sk"])
+            self.table.delete(item["pk"], item["sk"])
 
     def stages(self, count):
         """Stages that nobody else uses in this step; made once, for the quota is small."""
@@ -83,6 +82,20 @@ class Bench:
     def tag(self, stage, **tags):
         self.ivs.api.tag_resource(resourceArn=stage, tags=tags)
 
+    def record(self, stage, storage):
+        """Has the participants of a stage recorded there; nowhere, if that is empty."""
+        self.ivs.api.update_stage(arn=stage, autoParticipantRecordingConfiguration={"storageConfigurationArn": storage})
+
+    def session_ends(self, stage):
+        """Waits until the stage's session, which everybody has left, is over."""
+        end = time.monotonic() + 15
+        while time.monotonic() < end:
+            stages = self.ivs.control("GET", "state")["stages"]
+            if not next(found for found in stages if found["arn"] == stage)["activeSessionId"]:
+                return
+            time.sleep(0.1)
+        raise RuntimeError(f"the session of {stage} does not end")
+
     def now(self):
         """The times of an event that happens now."""
         return {"event_time": moment(), "event_time_precise": moment()}
@@ -98,17 +111,19 @@ class Bench:
         self.invoke("participant-published", self.publish(source, participant))
         return source, participant, destinations
 
+    def select(self, source, destination):
+        """A rule that depends on the source's tags and the token's attributes, and a directory that says where it can lead."""
+        tags = {"role": "overflow", "show": "1"}
+        self.tag(source, show="1")
+        self.tag(destination, **tags)
+        self.table.put({"pk": "STAGE#*", "sk": f"DEST#{destination}", "schema": 1, "stage": destination, "tags": tags})
+        by_tag = {"tags": {"role": "overflow"}, "same": ["show"]}
+        self.table.put(rule("by-tag", source, []) | {"schema": 2, "destinations": [by_tag], "participant_attributes": {"role": "host"}})
+
     def rules_changed(self, source):
         """What the table's stream tells of a changed rule."""
         keys = {"pk": {"S": f"STAGE#{source}" if source else "STAGE#*"}, "sk": {"S": "RULE#r"}}
         return {"Records": [{"eventName": "MODIFY", "eventSource": "aws:dynamodb", "dynamodb": {"Keys": keys}}]}
-
-    def log(self, function, since):
-        """What a function has logged since a moment."""
-        logs = self.emulator.client("logs")
-        pages = logs.get_paginator("filter_log_events").paginate(
-            logGroupName=f"/aws/lambda/{STACK}-{function}", startTime=int(since * 1000))
-        return "\n".join(event["message"] for page in pages for event in page["events"])
 
 
 def moment(seconds=0):

@@ -133,6 +133,15 @@ class Stack:
         found = [client.get_function_configuration(FunctionName=name) for name in names]
         return {function["FunctionName"].removeprefix(f"{STACK}-"): function for function in found}
 
+    def log(self, function, since=0):
+        """What a function has logged since a moment, in seconds since 1970, with Lambda's own lines."""
+        pages = self.emulator.client("logs").get_paginator("filter_log_events").paginate(
+            logGroupName=f"/aws/lambda/{STACK}-{function}", startTime=int(since * 1000))
+        return [event["message"] for page in pages for event in page["events"]]
+
+    def invocations(self, function):
+        return sum(line.startswith("START ") for line in self.log(function))
+
     def invoke(self, function, event, kind="RequestResponse"):
         """Invokes a function by its short name; gives the error's type, or nothing, and the answer."""
         answer = self.emulator.client("lambda").invoke(

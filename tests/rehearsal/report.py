@@ -4,6 +4,10 @@ import sys
 import time
 
 
+# Characters of what was seen instead.
+LONGEST = 1500
+
+
 class Failed(Exception):
     """A check that everything after it rests on did not hold."""
 
@@ -25,6 +29,7 @@ class Report:
         self._print(f"ok   {what}")
 
     def fail(self, what, why):
+        why = str(why)[-LONGEST:]
         self.failures.append(f"{what}: {why}")
         self._print(f"FAIL {what}: {why}")
 

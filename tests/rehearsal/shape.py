@@ -34,6 +34,7 @@ def check(rehearsal, parameters):
     asynchronous(rehearsal, dead_letters)
     event_rules(rehearsal, dead_letters)
     mappings(rehearsal, dead_letters)
+    watch(rehearsal)
 
 
 def table(rehearsal, parameters):
@@ -134,6 +135,22 @@ def mappings(rehearsal, dead_letters):
                                (batch, window, attempts, "TRIM_HORIZON", dead_letters))
         patterns = [entry["Pattern"] for entry in mapping.get("FilterCriteria", {}).get("Filters", [])]
         rehearsal.report.check(f"{name}: filter", len(patterns) == 1 and word in patterns[0], patterns)
+
+
+def watch(rehearsal):
+    """Alarms, where they tell, and the dashboard."""
+    report, client, told = rehearsal.report, rehearsal.emulator.client("cloudwatch"), rehearsal.stack.resources
+    (topic,) = rehearsal.stack.of_type("AWS::SNS::Topic").values()
+    alarms = client.describe_alarms()["MetricAlarms"]
+    wanted = sorted(name for name, (kind, _) in told.items() if kind == "AWS::CloudWatch::Alarm")
+    report.equal("alarms", len(alarms), len(wanted))
+    report.check("each alarm tells the topic, and when it is over",
+                 alarms and all(alarm["AlarmActions"] == alarm["OKActions"] == [topic] for alarm in alarms), alarms)
+    subscriptions = rehearsal.emulator.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    report.equal("the topic writes to", [entry["Endpoint"] for entry in subscriptions], ["operator@example.com"])
+    for name in rehearsal.stack.of_type("AWS::CloudWatch::Dashboard").values():
+        body = json.loads(client.get_dashboard(DashboardName=name)["DashboardBody"])
+        report.check(f"dashboard {name} can be read, and shows something", body.get("widgets"), body)
 
 
 def left_over(rehearsal):

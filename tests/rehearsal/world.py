@@ -16,8 +16,7 @@ from emulator import ACCOUNT, REGION, credentials
 from processes import free_port
 
 # EventBridge takes sources that begin with `aws.` from AWS only, so the stack is told to listen to this one.
-import os as _o
-SOURCE = _o.environ.get("DBG_SOURCE", "rehearsal.ivs")
+SOURCE = "rehearsal.ivs"
 
 
 class Ivs:
