@@ -15,7 +15,6 @@ import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-import costs
 import permissions
 import scenario
 from emulator import ACCOUNT, REGION, Emulator, Stack
@@ -48,7 +47,6 @@ def play(rehearsal, only):
     scenario.deploy(rehearsal)
     if only != "permissions":
         scenario.play(rehearsal)
-        costs.tell(rehearsal)
     if only != "scenario":
         permissions.play(rehearsal)
     scenario.delete(rehearsal)

@@ -21,7 +21,6 @@ class Bench:
 
     def quiet(self):
         """Switches schedules and streams off, and gives functions that wait for their time little of it."""
-        self.ivs.control("PUT", "faults", {"dialect": {"session_end_delay_ms": 300}})
         events, functions = self.emulator.client("events"), self.emulator.client("lambda")
         for entry in events.list_rules()["Rules"]:
             events.disable_rule(Name=entry["Name"])

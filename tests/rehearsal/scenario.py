@@ -4,6 +4,7 @@ import json
 import platform
 import time
 
+import costs
 import shape
 from emulator import ACCOUNT, REGION, STACK
 from world import SOURCE, rule
@@ -46,6 +47,7 @@ def play(rehearsal):
     scene.leave()
     scene.change_rule()
     scene.find_lost()
+    costs.tell(rehearsal)
     rehearsal.report.section("update")
     scene.update()
 
@@ -150,7 +152,7 @@ class Scene:
         calls = {call.operation: call.function for call in self.front.since(mark) if call.operation in CHANGING
                  and call.body.get("participantId") == "bob"}
         self.report.equal("both by dispatch", calls, {operation: f"{STACK}-dispatch" for operation in CHANGING})
-        self.report.check("rule-changed planned it", self.front.since(mark, f"{STACK}-rule-changed"))
+        self.report.wait("rule-changed heard of it", lambda: self.front.since(mark, f"{STACK}-rule-changed"), 10)
         self.table.delete(f"STAGE#{self.source}", "RULE#to-first")
         self.report.wait("a deleted rule stops its replica", lambda: self.is_over("bob", self.second), 30)
         self.table.put(rule("to-first", self.source, [self.second], revision=3))

@@ -32,6 +32,8 @@ class Ivs:
         self.processes.start("ivs-sim", command, {"PATH": os.environ["PATH"], "RUST_LOG": "warn"})
         self.processes.wait_for("ivs-sim", lambda: '"ivs"' in self.processes.log("ivs-sim"), 10)
         config = Config(retries={"total_max_attempts": 10, "mode": "standard"})
+        # Seconds instead of minutes, so that sessions end while somebody watches.
+        self.control("PUT", "faults", {"dialect": {"session_end_delay_ms": 300}})
         self.api = boto3.client("ivs-realtime", endpoint_url=self.url, config=config, **credentials())
 
     def control(self, method, path, body=None):
