@@ -77,6 +77,8 @@ class Stack:
             if file.is_file() and not file.name.startswith("."):
                 (home / file.name).symlink_to(file)
         text, self.stand_ins = MATH.subn(STAND_IN, template.read_text())
+        # Metrics that such alarms watch beyond one each.
+        self.alarmed_by_math = sum(found.count("MetricStat:") - 1 for found in MATH.findall(template.read_text()))
         (home / "infra" / template.name).write_text(text)
         self.home, self.template = home, home / "infra" / template.name
         self.resources = {}

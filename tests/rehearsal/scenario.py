@@ -194,6 +194,7 @@ def delete(rehearsal):
     report, stack = rehearsal.report, rehearsal.stack
     report.section("delete")
     rehearsal.table.put(rule("to-stay", rehearsal.ivs.stage("kept"), [rehearsal.ivs.stage("kept-too")]))
+    rest(rehearsal)
     before = len(rehearsal.table.items())
     cloudformation = rehearsal.emulator.client("cloudformation")
     cloudformation.delete_stack(StackName=STACK)
@@ -204,3 +205,13 @@ def delete(rehearsal):
     report.check("the table is still there, with its items", after >= before > 0, f"{after} of {before}")
     table = rehearsal.emulator.client("dynamodb").describe_table(TableName=TABLE)["Table"]
     report.check("and protected from deletion", table.get("DeletionProtectionEnabled"), table)
+
+
+def rest(rehearsal):
+    """Waits until no function is at work: one that ends after the stack makes its log group again."""
+    rehearsal.relay.stop()
+    mark, since, end = rehearsal.front.mark(), time.monotonic(), time.monotonic() + 30
+    while time.monotonic() < min(since + 2, end):
+        time.sleep(0.1)
+        if rehearsal.front.mark() != mark:
+            mark, since = rehearsal.front.mark(), time.monotonic()
