@@ -6,6 +6,7 @@ pub mod canned;
 pub mod distant_store;
 pub mod emf;
 pub mod in_process;
+pub mod table_world;
 pub mod virtual_time;
 pub mod wire;
 pub mod world;

@@ -57,7 +57,7 @@ const fn ours(ours: &'static [&'static str]) -> Arrows {
 }
 
 /// Each package and its arrows.
-const TABLE: [(&str, Arrows); 8] = [
+const TABLE: [(&str, Arrows); 9] = [
     ("replication", Arrows { others: Some(&["jiff", "thiserror"]), ..ours(&[]) }),
     (
         "controller",
@@ -66,6 +66,7 @@ const TABLE: [(&str, Arrows); 8] = [
     ("aws-adapters", ours(&["controller", "replication"])),
     ("lambda-kit", ours(&["aws-adapters", "controller", "replication"])),
     ("rules-file", ours(&["replication"])),
+    ("infra", ours(&[])),
     ("ivs-sim", ours(&[])),
     ("local", ANYTHING),
     ("stagelink-tests", ANYTHING),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ivs_sim::Publish;
-use local::{Stand, StandOptions};
+use local::{Binaries, Stand, StandOptions};
 use serde_json::json;
 
 /// Longer than everything that is waited for together: a lease (8 s), the retries of an invocation (1 s and 2 s).
@@ -182,5 +182,20 @@ async fn with_no_event_delivered_at_all_the_sweep_finds_everybody() {
     scene.until("none is wanted", async |scene| scene.phases().await == ["Stopped", "Stopped"]).await;
     assert_eq!(scene.replicas(), 0);
     assert!(scene.stand.deliveries().dead_letters().is_empty());
+    scene.stand.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stand_without_functions_delivers_to_nobody() {
+    let options = StandOptions { binaries: Binaries::None, ..StandOptions::default() };
+    let scene = Scene::start_with(options, 1, 0).await;
+    assert!(scene.stand.function_names().is_empty());
+    scene.publish(None);
+    let event = json!({ "version": "0", "id": "e", "detail-type": "IVS Stage Update", "source": "aws.ivs",
+        "account": "123456789012", "time": "2026-07-01T18:00:00Z", "region": "us-east-1", "resources": [],
+        "detail": { "event_name": "Participant Published" } });
+    assert_eq!(scene.stand.bus().put(&event).unwrap(), [0; 0]);
+    assert!(scene.stand.deliveries().recent().is_empty());
+    assert_eq!(scene.replicas(), 0);
     scene.stand.shutdown().await;
 }

@@ -10,7 +10,7 @@ pub mod ivs;
 pub mod store;
 pub mod tally;
 
-pub use connection::{Connection, ConnectionOptions};
+pub use connection::{Connection, ConnectionOptions, IVS_CALL_SECONDS};
 pub use ivs::IvsRealTime;
 pub use store::{DynamoStore, Replaced};
 pub use tally::{CallCount, CallTally};

@@ -262,8 +262,11 @@ fn stage_tags(item: Item, pk: &str, sk: &str) -> Option<Tags> {
 }
 
 fn decode<T: DeserializeOwned>(item: Item) -> Result<T, Unreadable> {
-    serde_dynamo::from_item(item)
-        .map_err(|error| Unreadable::new("(item)", error, "the form of this version"))
+    let schema = item.get("schema").and_then(|value| value.as_n().ok()).cloned();
+    serde_dynamo::from_item(item).map_err(|error| {
+        let schema = schema.unwrap_or_else(|| "none".to_owned());
+        Unreadable::new("(item)", format!("{error} (schema: {schema})"), "the form of this version")
+    })
 }
 
 fn text(item: &Item, attribute: &str) -> String {

@@ -93,6 +93,17 @@ impl Simulator {
         }
     }
 
+    /// Puts a stage with this ARN into the account, for events that were recorded elsewhere.
+    ///
+    /// # Errors
+    /// 400 not an ARN of this account and Region, or malformed tags · 402 the account is full · 409 there is such a stage.
+    pub fn place_stage(&self, arn: &str, name: &str, tags: BTreeMap<String, String>) -> Result<(), ApiError> {
+        self.with(|world, now| {
+            world.advance(now);
+            world.place_stage(arn, name.to_owned(), tags)
+        })
+    }
+
     /// Replaces all faults, and starts their dice anew from their seed.
     ///
     /// # Errors

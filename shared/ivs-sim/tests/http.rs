@@ -458,3 +458,19 @@ async fn what_is_due_happens_without_a_call() {
     stop.send(()).unwrap();
     server.await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn a_stage_of_a_recorded_event_can_be_put_into_the_account() {
+    let server = Server::start().await;
+    let arn = "arn:aws:ivs:us-east-1:123456789012:stage/oWXSOfbOLMte";
+    let stage = json!({"stageArn": arn, "name": "recorded", "tags": {"role": "main"}});
+    assert_eq!(server.post("stage", stage.clone()).await.status, 200);
+    let found = server.call("GetStage", json!({"arn": arn})).await.body;
+    assert_eq!(found["stage"]["tags"], json!({"role": "main"}));
+    server.publish(arn, "p").await;
+
+    assert_eq!(server.post("stage", stage).await.status, 409, "there is one already");
+    let elsewhere = json!({"stageArn": "arn:aws:ivs:us-west-2:123456789012:stage/oWXSOfbOLMte"});
+    assert_eq!(server.post("stage", elsewhere).await.status, 400, "another Region");
+    server.stop().await;
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aws_adapters::{Connection, DynamoStore};
+use aws_adapters::{Connection, DynamoStore, IVS_CALL_SECONDS};
 use controller::{
     Calls, CallsLeft, Controller, Handled, Invocation, Patience, StoreError, Turn, with_causes,
 };
@@ -16,6 +16,16 @@ use crate::{Config, EnvelopeError, EventSources, Ignored, Meter, Metric, News, S
 
 /// What is left of the function's time for the answer itself.
 const MARGIN: SignedDuration = SignedDuration::from_secs(1);
+
+/// What is left of the time of a function that works until it is over: for a call that was made at the last moment, too, and for
+/// what becomes of it.
+const MARGIN_OF_A_RUN: SignedDuration = SignedDuration::from_secs(IVS_CALL_SECONDS as i64 + 1);
+
+/// The longest that a function may run, in milliseconds (AWS Lambda quotas).
+const LONGEST_MS: u64 = 900_000;
+
+/// The time of a function whose runtime is emulated.
+const EMULATED: SignedDuration = SignedDuration::from_mins(1);
 
 /// How far ahead of this machine's clock an event may be. Later news would stand against all that is still to come.
 const AHEAD: SignedDuration = SignedDuration::from_mins(5);
@@ -101,9 +111,28 @@ impl Function {
 
 /// Who asks, and how long there is time.
 pub(crate) fn invocation(context: &Context) -> Invocation {
-    let deadline = Timestamp::try_from(context.deadline()).unwrap_or(Timestamp::MAX);
-    let deadline = deadline.checked_sub(MARGIN).unwrap_or(Timestamp::MIN);
+    invocation_before(context, MARGIN)
+}
+
+/// The same for a function that works until its time is over.
+pub(crate) fn run(context: &Context) -> Invocation {
+    invocation_before(context, MARGIN_OF_A_RUN)
+}
+
+fn invocation_before(context: &Context, margin: SignedDuration) -> Invocation {
+    let deadline = deadline(context.deadline, Timestamp::now());
+    let deadline = deadline.checked_sub(margin).unwrap_or(Timestamp::MIN);
     Invocation { id: context.request_id.clone(), deadline }
+}
+
+/// When the function's time is over, by the milliseconds since 1970 that the runtime tells. `cargo lambda watch` tells how much
+/// time there is instead, always 600000. A minute of it is taken, as there is until the next run of a schedule.
+fn deadline(milliseconds: u64, now: Timestamp) -> Timestamp {
+    if milliseconds <= LONGEST_MS {
+        return now.saturating_add(EMULATED).unwrap_or(Timestamp::MAX);
+    }
+    let deadline = i64::try_from(milliseconds).ok().and_then(|at| Timestamp::from_millisecond(at).ok());
+    deadline.unwrap_or(Timestamp::MAX)
 }
 
 fn not_from_the_future(observation: Observation) -> Result<Observation, EnvelopeError> {
@@ -170,5 +199,21 @@ impl Failure {
 impl From<Failure> for Diagnostic {
     fn from(failure: Failure) -> Self {
         Self { error_type: failure.error_type().to_owned(), error_message: with_causes(&failure) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_a_time_unless_it_can_only_be_a_duration() {
+        let now: Timestamp = "2026-07-01T18:00:00Z".parse().unwrap();
+        let told = now + SignedDuration::from_secs(15);
+        assert_eq!(deadline(told.as_millisecond().unsigned_abs(), now), told);
+        let past = now - SignedDuration::from_secs(1);
+        assert_eq!(deadline(past.as_millisecond().unsigned_abs(), now), past, "too late is too late");
+        assert_eq!(deadline(600_000, now), now + SignedDuration::from_mins(1));
+        assert_eq!(deadline(u64::MAX, now), Timestamp::MAX);
     }
 }

@@ -108,6 +108,7 @@ fn readable() -> Vec<(&'static str, News)> {
         ("participant-unpublished.json", original(false, "host-1", "2026-07-01T19:00:00.750000Z")),
         ("participant-unpublished-replica.json", same_stage()),
         ("participant-unpublished-replica-at-destination.json", may_come_back()),
+        ("scheduled-event.json", foreign("aws.events", "Scheduled Event")),
         ("token-exchanged.json", irrelevant("a token exchange changes no publishing")),
         ("unknown-event-name.json", News::Ignored(Ignored::UnknownName("Participant Joined".to_owned()))),
     ]
@@ -143,6 +144,9 @@ const MALFORMED: [(&str, &str, &str); 26] = [
     ("time-not-a-time.json", "time", "premature end of input"),
 ];
 
+/// What is no envelope of EventBridge: for functions that the table's stream or HTTP invokes.
+const NO_ENVELOPES: [&str; 3] = ["api-request.json", "stream-due-work.json", "stream-rules.json"];
+
 const SEQUENCE: &str = "sequence-disordered.jsonl";
 
 // ---- the files ------------------------------------------------------------------------------------------------------
@@ -167,6 +171,19 @@ fn every_malformed_file_is_refused_by_the_name_of_its_field() {
     }
 }
 
+#[test]
+fn what_is_no_envelope_is_taken_for_none() {
+    for file in NO_ENVELOPES {
+        let documents = read(file);
+        assert_eq!(documents.len(), 1, "{file} must be one document, for --data-file");
+        assert_eq!(
+            decode(documents[0].clone(), &EventSources::default()).expect_err(file).field,
+            "(the event)",
+            "{file}"
+        );
+    }
+}
+
 /// The names of all files under `events/` but the README, relative to it.
 fn files() -> BTreeSet<String> {
     let names = |folder: &str| {
@@ -182,6 +199,7 @@ fn files() -> BTreeSet<String> {
 fn every_file_is_expected_here_and_described_in_the_readme() {
     let mut expected: BTreeSet<String> = readable().into_iter().map(|(file, _)| file.to_owned()).collect();
     expected.extend(MALFORMED.map(|(file, ..)| format!("malformed/{file}")));
+    expected.extend(NO_ENVELOPES.map(str::to_owned));
     expected.insert(SEQUENCE.to_owned());
     let files = files();
     let only_in_one = |other| files.symmetric_difference(other).cloned().collect::<Vec<String>>();

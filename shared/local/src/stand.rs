@@ -63,6 +63,8 @@ pub enum Binaries {
     },
     /// They are there, by function name.
     Given(BTreeMap<String, PathBuf>),
+    /// There are none: no event, change or tick goes to anybody, for somebody else runs the functions on this world.
+    None,
 }
 
 /// The ports of a stand.
@@ -154,7 +156,10 @@ impl Stand {
     /// See [`StandError`].
     pub async fn start(options: StandOptions) -> Result<Self, StandError> {
         let deployment = deployment(&options);
-        let template = Template::read(&options.template, &deployment)?;
+        let mut template = Template::read(&options.template, &deployment)?;
+        if matches!(options.binaries, Binaries::None) {
+            template.functions.clear();
+        }
         let (rules, mappings) = (EventRules::new(&template.functions)?, mappings(&template.functions)?);
         let names: Vec<String> = template.functions.iter().map(|function| function.name.clone()).collect();
         let database = dynamodb::open(&template.table, options.data.as_deref())?;
@@ -166,6 +171,7 @@ impl Stand {
         let binaries = match &options.binaries {
             Binaries::Build { release } => binaries::build(&workspace(), &names, *release).await?,
             Binaries::Given(binaries) => binaries.clone(),
+            Binaries::None => BTreeMap::new(),
         };
 
         let stopping = watch::Sender::new(false);

@@ -5,7 +5,7 @@
 mod requests;
 mod shape;
 
-pub(crate) use requests::{PRESENT_PARTICIPANT, PUBLISH};
+pub(crate) use requests::{PLACE_STAGE, PRESENT_PARTICIPANT, PUBLISH};
 pub(crate) use shape::{MAX_ATTRIBUTES_BYTES, Member, validate, violations};
 
 macro_rules! operations {

@@ -92,6 +92,10 @@ pub(super) const TAG_RESOURCE: &[Member] = &[required("resourceArn", RESOURCE_AR
 pub(super) const UNTAG_RESOURCE: &[Member] =
     &[required("resourceArn", RESOURCE_ARN), required("tagKeys", Shape::List { member: &TAG_KEY, max: 50 })];
 
+/// Not of the API: a stage that is to have this ARN.
+pub(crate) const PLACE_STAGE: &[Member] =
+    &[required("stageArn", STAGE_ARN), optional("name", STAGE_NAME), optional("tags", TAGS)];
+
 /// Not of the API: a participant that is to publish. The rules are those of a token.
 pub(crate) const PUBLISH: &[Member] =
     &[required("stageArn", STAGE_ARN), optional("participantId", PARTICIPANT_TOKEN_ID), USER_ID, ATTRIBUTES];

@@ -2,6 +2,7 @@
 //!
 //! | request | answer |
 //! |---|---|
+//! | `POST /_sim/stage {stageArn, name?, tags?}` | `{}`; the stage has this ARN, which CreateStage would make up |
 //! | `POST /_sim/publish {stageArn, participantId?, userId?, attributes?}` | `{participantId, sessionId}` |
 //! | `POST /_sim/unpublish {stageArn, participantId}`, `POST /_sim/leave {…}` | `{}` |
 //! | `PUT /_sim/faults {seed?, events?, calls?, dialect?}`, `GET /_sim/faults` | the full setting |
@@ -23,11 +24,12 @@ use super::App;
 use crate::dialect::Dialect;
 use crate::error::{ApiError, SettingError};
 use crate::faults::{object, unknown};
-use crate::model::{Member, PRESENT_PARTICIPANT, PUBLISH, violations};
+use crate::model::{Member, PLACE_STAGE, PRESENT_PARTICIPANT, PUBLISH, violations};
 use crate::world::Publish;
 
 /// The paths, each with its methods.
-const PATHS: [(&str, &str); 8] = [
+const PATHS: [(&str, &str); 9] = [
+    ("stage", "POST"),
     ("publish", "POST"),
     ("unpublish", "POST"),
     ("leave", "POST"),
@@ -61,6 +63,14 @@ fn dispatch(
 ) -> Result<Value, Refusal> {
     let simulator = &app.simulator;
     match (method, path) {
+        ("POST", "stage") => {
+            let input = read(PLACE_STAGE, body)?;
+            let text = |member: &str| input[member].as_str().unwrap_or_default();
+            let tags = serde_json::from_value(input.get("tags").cloned().unwrap_or_else(|| json!({})));
+            let tags = tags.map_err(|error| Refusal::body(&error))?;
+            simulator.place_stage(text("stageArn"), text("name"), tags)?;
+            Ok(json!({}))
+        }
         ("POST", "publish") => {
             let input = read(PUBLISH, body)?;
             let publish: Publish = serde_json::from_value(input).map_err(|error| Refusal::body(&error))?;

@@ -33,16 +33,8 @@ pub(super) struct UpdateStageRequest {
 impl World {
     pub(super) fn create_stage(&mut self, request: CreateStageRequest) -> Result<Value, ApiError> {
         check_tags(&request.tags)?;
-        let limit = self.config.limits.stages;
-        if self.stages.values().filter(|stage| !stage.foreign).count() >= limit {
-            return Err(ApiError::quota(format!("the account has its {limit} stages")));
-        }
-        let arn = format!(
-            "arn:aws:ivs:{}:{}:stage/{}",
-            self.config.region,
-            self.config.account,
-            self.ids.resource()
-        );
+        self.check_room()?;
+        let arn = format!("{}{}", self.arn_prefix(), self.ids.resource());
         let recording = request.auto_participant_recording_configuration.normalized();
         self.insert_stage(&arn, request.name, request.tags, recording, false);
         let mut output = json!({});
@@ -54,6 +46,37 @@ impl World {
         }
         output["stage"] = full(self.stage(&arn)?);
         Ok(output)
+    }
+
+    /// Not of the API: a stage with an ARN that is known beforehand, as in recorded events.
+    ///
+    /// # Errors
+    /// 400 not an ARN of this account and Region, or malformed tags · 402 the account is full · 409 there is such a stage.
+    pub(crate) fn place_stage(&mut self, arn: &str, name: String, tags: Strings) -> Result<(), ApiError> {
+        check_tags(&tags)?;
+        let prefix = self.arn_prefix();
+        if !arn.starts_with(&prefix) {
+            return Err(ApiError::validation(format!("stageArn is {arn}: allowed is {prefix}…")));
+        }
+        if self.stages.contains_key(arn) {
+            return Err(ApiError::conflict(format!("there is a stage {arn}")));
+        }
+        self.check_room()?;
+        self.insert_stage(arn, name, tags, Recording::default(), false);
+        Ok(())
+    }
+
+    /// The stage ARNs of this account and Region begin with it.
+    fn arn_prefix(&self) -> String {
+        format!("arn:aws:ivs:{}:{}:stage/", self.config.region, self.config.account)
+    }
+
+    fn check_room(&self) -> Result<(), ApiError> {
+        let limit = self.config.limits.stages;
+        if self.stages.values().filter(|stage| !stage.foreign).count() >= limit {
+            return Err(ApiError::quota(format!("the account has its {limit} stages")));
+        }
+        Ok(())
     }
 
     pub(super) fn get_stage(&self, arn: &str) -> Result<Value, ApiError> {

@@ -223,6 +223,14 @@ mod tests {
     }
 
     #[test]
+    fn functions_that_do_not_run_cannot_be_told_how() {
+        for option in [&["--release"][..], &["--logs"], &["--tick", "5"]] {
+            let text = error(&[&["up", "--no-functions"], option].concat()).to_string();
+            assert!(text.contains("cannot be used with"), "{text}");
+        }
+    }
+
+    #[test]
     fn delays_are_fractions_of_seconds_too() {
         let expected = [Duration::from_millis(500), Duration::from_secs(2)];
         assert_eq!(retry_delays("0.5, 2"), Ok(RetryDelays(expected)));

@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 use serde_json::json;
 
 use super::{Outcome, StandArguments};
-use crate::stand::{Ports, Stand, StandOptions};
+use crate::stand::{Binaries, Ports, Stand, StandOptions};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
@@ -26,6 +26,9 @@ pub(super) struct Options {
     /// Folder that keeps the table; without it, the table is gone with the stand
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Run no functions: events and ticks go nowhere, and something like `cargo lambda watch` can run them on this world
+    #[arg(long, conflicts_with_all = ["release", "logs", "tick"])]
+    no_functions: bool,
     /// Rules file to begin with, instead of the rules in the table
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
@@ -53,7 +56,10 @@ impl Options {
 
     async fn start(&self) -> Result<Stand, Box<dyn std::error::Error + Send + Sync>> {
         let ports = Ports { ivs: self.ivs_port, dynamodb: self.dynamodb_port, control: self.control_port };
-        let options = StandOptions { ports, data: self.data.clone(), ..self.stand.options() };
+        let mut options = StandOptions { ports, data: self.data.clone(), ..self.stand.options() };
+        if self.no_functions {
+            options.binaries = Binaries::None;
+        }
         let stand = Stand::start(options).await?;
         if let Some(rules) = &self.rules {
             let replaced = stand.table().replace_rules_by_file(rules).await?;

