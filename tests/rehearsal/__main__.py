@@ -13,6 +13,7 @@ import sys
 import tempfile
 import traceback
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import permissions

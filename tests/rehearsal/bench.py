@@ -1,12 +1,18 @@
 """A quiet stack to try one function at a time: nothing is invoked but what a test invokes."""
 
 import datetime
+import json
+import pathlib
 import time
+import urllib.parse
 
 from world import SOURCE, rule
 
-# Seconds: enough for a sweep's pace and for what waits a moment.
-TIMEOUT = 6
+# Seconds: runs of dispatch and reconcile begin nothing in the last six.
+TIMEOUT = 12
+
+# Envelopes and requests as they reach functions.
+EVENTS = pathlib.Path(__file__).resolve().parents[2] / "events"
 
 
 class Bench:
@@ -102,6 +108,12 @@ class Bench:
     def invoke(self, function, event=None):
         """Invokes a function and gives its answer; a failure is an answer too."""
         return self.stack.invoke(function, event or {})
+
+    def request(self, path, **query):
+        """A request to the Function URL, as it reaches the function."""
+        event = json.loads((EVENTS / "api-request.json").read_text())
+        event["rawPath"] = event["requestContext"]["http"]["path"] = path
+        return event | {"rawQueryString": urllib.parse.urlencode(query), "queryStringParameters": query}
 
     def replicated(self, count=1, window=0):
         """Somebody on a stage, replicated to others by a rule; gives source, participant and destinations."""

@@ -1,13 +1,17 @@
 """AWS as the emulator `ministack` plays it, with execution roles enforced, and the stack on it."""
 
+import http.client
 import json
 import os
 import pathlib
 import re
 import subprocess
+import urllib.parse
 import urllib.request
 
 import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 
 from processes import free_port
@@ -151,3 +155,17 @@ class Stack:
         payload = json.loads(answer["Payload"].read() or b"null")
         error = payload.get("errorType", "unknown") if "FunctionError" in answer else None
         return error, payload
+
+    def get(self, url, signed):
+        """Asks a Function URL of the emulator; gives the status and the answer's text."""
+        host = urllib.parse.urlsplit(url).netloc
+        request = AWSRequest("GET", url, headers={"host": host})
+        if signed:
+            SigV4Auth(boto3.Session(**credentials()).get_credentials(), "lambda", REGION).add_auth(request)
+        connection = http.client.HTTPConnection("127.0.0.1", self.emulator.port, timeout=30)
+        try:
+            connection.request("GET", url.partition(host)[2] or "/", headers=dict(request.headers))
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()

@@ -3,6 +3,7 @@
 import json
 import platform
 import time
+import urllib.parse
 
 import costs
 import shape
@@ -47,6 +48,7 @@ def play(rehearsal):
     scene.leave()
     scene.change_rule()
     scene.find_lost()
+    scene.ask()
     costs.tell(rehearsal)
     rehearsal.report.section("update")
     scene.update()
@@ -165,18 +167,30 @@ class Scene:
                   and call.body["participantId"] == "unheard" and call.body["destinationStageArn"] == self.second]
         self.report.equal("and started by dispatch", starts, [f"{STACK}-dispatch"])
 
+    def ask(self):
+        """The Function URL answers who signs, and nobody else."""
+        if not self.stack.of_type("AWS::Lambda::Url"):
+            return self.report.skip("the Function URL", "the template has none")
+        config = self.emulator.client("lambda").get_function_url_config(FunctionName=f"{STACK}-api")
+        self.report.equal("the Function URL wants signatures", config["AuthType"], "AWS_IAM")
+        url = f"{config['FunctionUrl']}rules?source={urllib.parse.quote(self.source, safe='')}"
+        self.report.equal("unsigned, it refuses", self.stack.get(url, signed=False)[0], 403)
+        status, text = self.stack.get(url, signed=True)
+        self.report.equal("signed, it answers", status, 200)
+        return self.report.check("and tells the stage's rule", '"to-first"' in text, text)
+
     def update(self):
         """Other parameters on the running stack."""
         report = self.report
         before = {(item["pk"], item["sk"]) for item in self.table.items() if not item["sk"].startswith("ACT#")}
-        code, said = self.stack.deploy(parameters(LogLevel="debug", QuotaSharePercent=60))
+        code, said = self.stack.deploy(parameters(LogLevel="warn", QuotaSharePercent=60))
         report.need("sam deploy with other parameters ends well", code == 0, said)
         report.equal("the stack is updated", self.stack.describe()["StackStatus"], "UPDATE_COMPLETE")
         functions = self.stack.functions()
         self.front.know(functions.values())
         for name, function in functions.items():
             variables = function["Environment"]["Variables"]
-            report.equal(f"{name} has the new settings", (variables["LOG_LEVEL"], variables["QUOTA_SHARE_PERCENT"]), ("debug", "60"))
+            report.equal(f"{name} has the new settings", (variables["LOG_LEVEL"], variables["QUOTA_SHARE_PERCENT"]), ("warn", "60"))
         after = {(item["pk"], item["sk"]) for item in self.table.items()}
         report.check("the table's items are still there", before <= after, before - after)
         self.ivs.publish(self.source, "cid")

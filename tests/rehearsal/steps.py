@@ -206,7 +206,20 @@ def puts_a_place_right(bench):
     return [bench.invoke("reconcile")]
 
 
+def is_asked_for_rules(bench):
+    """The rules of a stage."""
+    (source,) = bench.stages(1)
+    return [bench.invoke("api", bench.request("/rules", source=source))]
+
+
+def is_asked_for_replicas(bench):
+    """The replicas at a destination."""
+    _, _, (destination,) = bench.replicated()
+    return [bench.invoke("api", bench.request("/replicas", destination=destination))]
+
+
 STEPS = {
+    "api": [is_asked_for_rules, is_asked_for_replicas],
     "participant-published": [starts, starts_what_runs, starts_in_vain, asks_whom_rules_mean],
     "participant-unpublished": [releases, releases_what_stays],
     "replication-changed": [records_an_end],
