@@ -35,7 +35,7 @@ class Rehearsal:
         self.ivs = Ivs(self.processes, arguments.ivs_sim)
         self.ivs.start()
         self.emulator = Emulator(self.processes, arguments.ministack, directory)
-        self.front = Front(self.emulator.port, self.ivs.port, self.emulator.client("iam"), REGION, ACCOUNT)
+        self.front = Front(self.emulator, self.ivs.port, REGION, ACCOUNT)
         closing.callback(self.front.stop)
         self.emulator.start(self.front.url)
         self.stack = Stack(self.emulator, arguments.sam, arguments.template, arguments.code, directory)

@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import subprocess
+import threading
 import urllib.parse
 import urllib.request
 
@@ -38,7 +39,7 @@ class Emulator:
         self.processes, self.executable, self.directory = processes, executable, pathlib.Path(directory)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.clients = {}
+        self.clients, self.lock = {}, threading.Lock()
 
     def start(self, functions_call):
         """Starts it; functions get `functions_call` as the address of AWS."""
@@ -61,6 +62,10 @@ class Emulator:
             return False
 
     def client(self, service):
+        with self.lock:
+            return self._client(service)
+
+    def _client(self, service):
         if service not in self.clients:
             config = Config(retries={"total_max_attempts": 3}, max_pool_connections=20, read_timeout=100)
             self.clients[service] = boto3.client(service, endpoint_url=self.url, config=config, **credentials())

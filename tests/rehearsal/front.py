@@ -48,9 +48,9 @@ def access_key(function_arn, role_arn):
 class Front:
     """The door; it listens on a port of its own."""
 
-    def __init__(self, emulator_port, simulator_port, iam, region, account):
-        self.emulator_port, self.simulator_port = emulator_port, simulator_port
-        self.iam, self.region, self.account = iam, region, account
+    def __init__(self, emulator, simulator_port, region, account):
+        self.emulator, self.simulator_port = emulator, simulator_port
+        self.region, self.account = region, account
         self.functions = {}  # access key -> (function name, role ARN)
         self.calls = []
         self.strangers = []
@@ -60,10 +60,13 @@ class Front:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
-    def know(self, functions):
-        """Takes the functions that may call: configurations as Lambda lists them."""
-        self.functions = {access_key(function["FunctionArn"], function["Role"]): (
-            function["FunctionName"], function["Role"]) for function in functions}
+    def who(self, key):
+        """The function with this access key, and its role; nothing if there is none."""
+        if key not in self.functions:
+            pages = self.emulator.client("lambda").get_paginator("list_functions").paginate()
+            self.functions = {access_key(function["FunctionArn"], function["Role"]): (
+                function["FunctionName"], function["Role"]) for page in pages for function in page["Functions"]}
+        return self.functions.get(key)
 
     def since(self, mark, function=None):
         """The calls after a mark, of one function or of all."""
@@ -81,7 +84,7 @@ class Front:
     def answer(self, method, path, headers, body):
         """Status, headers and body of the answer to a request."""
         found = CREDENTIAL.search(headers.get("authorization", ""))
-        known = found and self.functions.get(found["key"])
+        known = found and self.who(found["key"])
         if not known:
             with self.lock:
                 self.strangers.append((method, path, found and found.groupdict()))
@@ -93,7 +96,7 @@ class Front:
                                f"User: {role} is not authorized to perform: {denied[0]} on resource: {denied[1]}")
             call.denied = denied[0]
         else:
-            port = self.simulator_port if call.service == "ivs" else self.emulator_port
+            port = self.simulator_port if call.service == "ivs" else self.emulator.port
             answer = forward(port, method, path, headers, body)
         call.status = answer[0]
         if call.service == "dynamodb":
@@ -136,7 +139,7 @@ class Front:
     def denied(self, role, needs):
         """The first action that the role's policies do not allow, with its resource."""
         for action, resource in needs:
-            results = self.iam.simulate_principal_policy(
+            results = self.emulator.client("iam").simulate_principal_policy(
                 PolicySourceArn=role, ActionNames=[action], ResourceArns=[resource])["EvaluationResults"]
             if any(result["EvalDecision"] != "allowed" for result in results):
                 return action, resource

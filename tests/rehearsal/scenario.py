@@ -30,7 +30,6 @@ def deploy(rehearsal):
     report.need("sam deploy ends well", code == 0, said)
     report.need("the stack is there", stack.describe()["StackStatus"] == "CREATE_COMPLETE", stack.describe())
     stack.read_resources()
-    rehearsal.front.know(stack.functions().values())
     for name, value in stack.outputs().items():
         report.note(f"output {name} = {value}")
 
@@ -186,9 +185,7 @@ class Scene:
         code, said = self.stack.deploy(parameters(LogLevel="warn", QuotaSharePercent=60))
         report.need("sam deploy with other parameters ends well", code == 0, said)
         report.equal("the stack is updated", self.stack.describe()["StackStatus"], "UPDATE_COMPLETE")
-        functions = self.stack.functions()
-        self.front.know(functions.values())
-        for name, function in functions.items():
+        for name, function in self.stack.functions().items():
             variables = function["Environment"]["Variables"]
             report.equal(f"{name} has the new settings", (variables["LOG_LEVEL"], variables["QUOTA_SHARE_PERCENT"]), ("warn", "60"))
         after = {(item["pk"], item["sk"]) for item in self.table.items()}
@@ -207,6 +204,7 @@ def delete(rehearsal):
     """Takes the stack away: all but the table, which holds what people have written."""
     report, stack = rehearsal.report, rehearsal.stack
     report.section("delete")
+    report.check("nobody but the functions came for AWS, each as itself", not rehearsal.front.strangers, rehearsal.front.strangers)
     rehearsal.table.put(rule("to-stay", rehearsal.ivs.stage("kept"), [rehearsal.ivs.stage("kept-too")]))
     rest(rehearsal)
     before = len(rehearsal.table.items())
