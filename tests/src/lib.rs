@@ -5,11 +5,13 @@
 pub mod canned;
 pub mod distant_store;
 pub mod emf;
+pub mod golden;
 pub mod in_process;
 pub mod table_world;
 pub mod virtual_time;
 pub mod wire;
 pub mod world;
 
+pub use golden::assert_golden;
 pub use wire::{Recorder, Request};
 pub use world::World;

@@ -9,7 +9,9 @@ use controller::sweep::Sweep;
 use controller::sweep::pace::SharedPace;
 use controller::sweep::port::{Reads, RecordingCalls, SweepStore};
 use controller::versus::Judge;
-use controller::{Calls, CallsLeft, Clock, Controller, Dispatcher, Error, Handled, Patience, Turn};
+use controller::{
+    Calls, CallsLeft, Clock, Controller, Dispatcher, Error, Handled, Patience, Turn, Unmeasured,
+};
 use dynoxide::Database;
 use dynoxide::actions::put_item::PutItemRequest;
 use dynoxide::actions::scan::ScanRequest;
@@ -65,6 +67,7 @@ impl TableWorld {
             dynamodb_endpoint: Some(url.clone()),
             ivs_endpoint: None,
             any_credentials: true,
+            ..ConnectionOptions::default()
         });
         let store = connection.await.store(&table.name).with_selector_cache(std::time::Duration::ZERO);
         let time = Arc::new(VirtualClock::default());
@@ -170,6 +173,7 @@ impl TableWorld {
             policy: Policy::default(),
             patience: Patience(std::time::Duration::ZERO),
             calls_left: CallsLeft::share(80, Turn::Newcomer),
+            measure: Unmeasured::shared(),
         }
     }
 

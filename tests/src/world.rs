@@ -11,7 +11,7 @@ use lambda_kit::{Config, DispatchFunction, EventSources, Failure, Function, Reco
 use lambda_runtime::{Context, LambdaEvent};
 use local::template::{Deployment, Template};
 use replication::Rule;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
@@ -70,6 +70,7 @@ impl World {
                 dynamodb_endpoint: Some(dynamodb.to_owned()),
                 ivs_endpoint: Some(ivs.to_owned()),
                 any_credentials: true,
+                ..Default::default()
             })
         };
         let connection = connect(&recorders[0].url, &recorders[1].url).await;
@@ -150,6 +151,25 @@ impl World {
                 return Some(next);
             }
         }
+    }
+
+    /// Puts an item into the table as none of ours would, in the JSON of DynamoDB. It is not on the recording.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn put(&self, item: &Value) -> Result<(), Trouble> {
+        let authorization = "AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/dynamodb/aws4_request, \
+            SignedHeaders=host, Signature=any";
+        let request = reqwest::Client::new()
+            .post(self.urls()[0])
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-target", "DynamoDB_20120810.PutItem")
+            .header("x-amz-date", "20260101T000000Z")
+            .header("authorization", authorization)
+            .body(json!({ "TableName": self.table(), "Item": item }).to_string());
+        request.send().await?.error_for_status()?;
+        self.recording.take();
+        Ok(())
     }
 
     /// Where the recorders listen: the table, IVS.

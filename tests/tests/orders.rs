@@ -7,7 +7,7 @@ use controller::{MemoryStore, Operator, Store, StoreError};
 use replication::{
     Control, Destination, ParticipantFilter, Pause, PublisherKey, ReconnectWindow, Rule, Source, Status,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use stagelink_tests::World;
 use stagelink_tests::world::invoke;
 
@@ -107,7 +107,7 @@ async fn orders_that_cannot_be_read_stop_every_call() {
     let pause = json!({"M": {"reason": {"S": "r"}, "by": {"S": "kim"}, "at": {"S": "yesterday"}}});
     let item = json!({"pk": {"S": "STAGE#*"}, "sk": {"S": "CONTROL"}, "schema": {"N": "1"},
         "version": {"N": "1"}, "pause": pause});
-    put(&world, &item).await;
+    world.put(&item).await.unwrap();
     let function = world.function("participant-published").await;
     world.publish(&source).unwrap();
     let event = world.event("Participant Published").await.unwrap();
@@ -125,21 +125,4 @@ async fn orders_that_cannot_be_read_stop_every_call() {
         assert!(named.starts_with("item STAGE#* CONTROL: attribute pause.at is yesterday"), "{named}");
     }
     assert!(world.sweep().await.is_err());
-}
-
-/// Puts an item as DynamoDB's own API takes it.
-async fn put(world: &World, item: &Value) {
-    let table = world.table();
-    let authorization = "AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/dynamodb/aws4_request, \
-        SignedHeaders=host, Signature=any";
-    let request = reqwest::Client::new()
-        .post(world.urls()[0])
-        .header("content-type", "application/x-amz-json-1.0")
-        .header("x-amz-target", "DynamoDB_20120810.PutItem")
-        .header("x-amz-date", "20260101T000000Z")
-        .header("authorization", authorization)
-        .body(json!({"TableName": table, "Item": item}).to_string());
-    let response = request.send().await.unwrap();
-    assert!(response.status().is_success(), "{}", response.text().await.unwrap());
-    world.recording.take();
 }

@@ -126,5 +126,5 @@ async fn the_table_keeps_the_contract() {
     assert_eq!((view.rules, view.directory.len()), (vec![selecting()], 149), "one Query reads both");
     assert_eq!(store.inventory().await.unwrap().rules, [selecting()]);
     let again = store.replace_rules(&[selecting()]).await.unwrap();
-    assert_eq!((again.put, again.unchanged), (0, 1));
+    assert_eq!((again.put.len(), again.unchanged), (0, 1));
 }

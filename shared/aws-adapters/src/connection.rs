@@ -3,11 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::default_provider::region::DefaultRegionChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::{Credentials, ProvideCredentials};
 
+use crate::failure::chain;
 use crate::{CallTally, DynamoStore, IvsRealTime};
 
 /// The longest an IVS call may take, in seconds. Shorter than the controller's lease of 8 s, so that a lease never ends
@@ -19,6 +23,9 @@ pub const IVS_CALL_SECONDS: u64 = 5;
 pub struct ConnectionOptions {
     /// The Region; from the environment (`AWS_REGION`, profile) if none is given.
     pub region: Option<String>,
+    /// The profile of the AWS configuration files whose credentials are used, whatever else the environment offers; the SDK's
+    /// default chain if none is given.
+    pub profile: Option<String>,
     /// DynamoDB's address; AWS's own, or `AWS_ENDPOINT_URL_DYNAMODB`, if none is given.
     pub dynamodb_endpoint: Option<String>,
     /// IVS's address; AWS's own, or `AWS_ENDPOINT_URL_IVS_REALTIME`, if none is given.
@@ -27,9 +34,21 @@ pub struct ConnectionOptions {
     pub any_credentials: bool,
 }
 
+/// What keeps a connection from making any call.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectionError {
+    /// Neither the options nor the environment name a Region.
+    #[error("no Region is named")]
+    NoRegion,
+    /// There are no credentials, with the reasons of the SDK's providers.
+    #[error("there are no credentials: {0}")]
+    NoCredentials(String),
+}
+
 /// Clients for both services, sharing credentials and connections.
 #[derive(Debug, Clone)]
 pub struct Connection {
+    shared: SdkConfig,
     dynamodb: aws_sdk_dynamodb::Client,
     ivs: aws_sdk_ivsrealtime::Client,
     tally: Arc<CallTally>,
@@ -39,8 +58,12 @@ impl Connection {
     /// Reads the environment and prepares clients. Nothing is sent yet.
     pub async fn new(options: ConnectionOptions) -> Self {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
-        if let Some(region) = options.region {
-            loader = loader.region(Region::new(region));
+        if let Some(region) = &options.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(profile) = options.profile {
+            loader =
+                loader.credentials_provider(of_profile(&profile, options.region).await).profile_name(profile);
         }
         if options.any_credentials {
             loader = loader.credentials_provider(Credentials::new("local", "local", None, None, "local"));
@@ -50,7 +73,30 @@ impl Connection {
             dynamodb: dynamodb(&shared, options.dynamodb_endpoint),
             ivs: ivs(&shared, options.ivs_endpoint),
             tally: Arc::default(),
+            shared,
         }
+    }
+
+    /// The Region, if there is one.
+    pub fn region(&self) -> Option<&str> {
+        self.shared.region().map(Region::as_ref)
+    }
+
+    /// Looks whether there is a Region, and credentials for it. Who does not ask learns it from the first call, in other words.
+    ///
+    /// # Errors
+    /// [`ConnectionError`], with what is missing.
+    pub async fn check(&self) -> Result<(), ConnectionError> {
+        if self.region().is_none() {
+            return Err(ConnectionError::NoRegion);
+        }
+        let Some(provider) = self.shared.credentials_provider() else {
+            return Err(ConnectionError::NoCredentials(
+                "no provider of credentials is configured".to_owned(),
+            ));
+        };
+        let credentials = provider.provide_credentials().await;
+        credentials.map(drop).map_err(|error| ConnectionError::NoCredentials(chain(&error)))
     }
 
     /// The table with this name.
@@ -67,6 +113,17 @@ impl Connection {
     pub fn tally(&self) -> Arc<CallTally> {
         self.tally.clone()
     }
+}
+
+/// The credentials of a profile that was asked for by name. The SDK's default chain would prefer those of the environment. A
+/// profile that assumes a role asks for it in the Region that is meant.
+async fn of_profile(profile: &str, region: Option<String>) -> ProfileFileCredentialsProvider {
+    let region = match region {
+        Some(region) => Some(Region::new(region)),
+        None => DefaultRegionChain::builder().profile_name(profile).build().region().await,
+    };
+    let config = ProviderConfig::without_region().with_region(region);
+    ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build()
 }
 
 /// DynamoDB answers in milliseconds and its writes are conditional, so the SDK may retry, and soon.

@@ -10,7 +10,7 @@ pub mod ivs;
 pub mod store;
 pub mod tally;
 
-pub use connection::{Connection, ConnectionOptions, IVS_CALL_SECONDS};
+pub use connection::{Connection, ConnectionError, ConnectionOptions, IVS_CALL_SECONDS};
 pub use ivs::IvsRealTime;
-pub use store::{DynamoStore, Replaced};
+pub use store::{Cursor, DynamoStore, Page, PageError, Replaced, Window};
 pub use tally::{CallCount, CallTally};

@@ -15,6 +15,7 @@ mod budgets;
 mod failure;
 mod inventory;
 mod operator;
+mod pages;
 mod places;
 mod publishers;
 mod queue;
@@ -44,6 +45,7 @@ use crate::item::{
     stage_pk,
 };
 use failure::{read_error, write_error};
+pub use pages::{Cursor, Page, PageError, Window};
 pub use rules::Replaced;
 use selectors::{SelectorCache, Selectors};
 
@@ -64,6 +66,9 @@ pub struct DynamoStore {
 impl DynamoStore {
     /// How long rules that select their stages are kept if nothing else is said: 5 s.
     pub const SELECTOR_CACHE: Duration = Duration::from_secs(5);
+
+    /// Codes of requests that are refused for their credentials, which nobody knows, or for a signature that does not match.
+    pub const NOT_VALID_CREDENTIALS: [&str; 4] = failure::NOT_VALID_CREDENTIALS;
 
     pub(crate) fn new(client: Client, table: &str) -> Self {
         Self { client, table: table.to_owned(), selectors: Arc::default() }
@@ -89,8 +94,16 @@ impl DynamoStore {
     /// # Errors
     /// [`StoreError`], if the table cannot be read or an item is not as it must be.
     pub async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
-        let items: Vec<ReplicaItem> = self.scan("REP#").await?;
-        items.iter().map(|item| item.read().map_err(|error| error.of(&item.pk, &item.sk))).collect()
+        self.all_replicas().await?.into_iter().collect()
+    }
+
+    /// The same, with [`StoreError::Corrupt`] in the place of what is not as it must be.
+    ///
+    /// # Errors
+    /// [`StoreError`], if the table cannot be read.
+    pub async fn all_replicas(&self) -> Result<Vec<Result<Replica, StoreError>>, StoreError> {
+        let items = self.scan_items("REP#").await?;
+        Ok(items.into_iter().map(|item| readable(item, |item: ReplicaItem| item.read())).collect())
     }
 
     async fn load_view(&self, publisher: &PublisherKey) -> Result<View, StoreError> {
@@ -168,8 +181,7 @@ impl DynamoStore {
 
     /// A put of `item`; on the condition that it has `version` (0: that it is not there), if one is given.
     fn put(&self, item: &impl Serialize, version: Option<u64>) -> Result<Put, StoreError> {
-        let refused = |message: String| StoreError::Refused { table: self.table.clone(), message };
-        let item: Item = serde_dynamo::to_item(item).map_err(|error| refused(error.to_string()))?;
+        let item: Item = serde_dynamo::to_item(item).map_err(|error| self.not_writable(&error))?;
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
         let put = match version {
             None => put,
@@ -178,7 +190,7 @@ impl DynamoStore {
                 .condition_expression("version = :version")
                 .expression_attribute_values(":version", AttributeValue::N(version.to_string())),
         };
-        put.build().map_err(|error| refused(error.to_string()))
+        put.build().map_err(|error| self.not_writable(&error))
     }
 
     /// A delete of the item with this key.
@@ -187,8 +199,16 @@ impl DynamoStore {
             .table_name(&self.table)
             .key("pk", AttributeValue::S(pk.to_owned()))
             .key("sk", AttributeValue::S(sk.to_owned()));
-        let refused = |message: String| StoreError::Refused { table: self.table.clone(), message };
-        delete.build().map_err(|error| refused(error.to_string()))
+        delete.build().map_err(|error| self.not_writable(&error))
+    }
+
+    /// A write that cannot even be put into words.
+    fn not_writable(&self, error: &(dyn std::error::Error + 'static)) -> StoreError {
+        StoreError::Refused {
+            table: self.table.clone(),
+            code: "NotWritable".into(),
+            message: error.to_string(),
+        }
     }
 
     async fn scan<T: DeserializeOwned>(&self, sk_prefix: &str) -> Result<Vec<T>, StoreError> {
@@ -259,6 +279,15 @@ fn stage_tags(item: Item, pk: &str, sk: &str) -> Option<Tags> {
     let read = decode::<StageItem>(item).and_then(|item| item.read());
     let known = read.map_err(|error| warn!(error = %error.of(pk, sk), "tags of the stage left out")).ok()?;
     Some(known.listed.tags)
+}
+
+/// What an item says, or which item does not say it.
+fn readable<I: DeserializeOwned, T>(
+    item: Item,
+    read: impl FnOnce(I) -> Result<T, Unreadable>,
+) -> Result<T, StoreError> {
+    let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
+    decode(item).and_then(read).map_err(|error| error.of(&pk, &sk))
 }
 
 fn decode<T: DeserializeOwned>(item: Item) -> Result<T, Unreadable> {

@@ -20,8 +20,12 @@ mod tests {
 
     #[test]
     fn what_the_store_said_is_told() {
-        let refused = StoreError::Refused { table: "t".to_owned(), message: "not authorized".to_owned() };
+        let refused = StoreError::Refused {
+            table: "t".to_owned(),
+            code: "AccessDeniedException".into(),
+            message: "not authorized".to_owned(),
+        };
         let told = with_causes(&crate::Error::from(refused));
-        assert_eq!(told, "the store failed: the table t refused: not authorized");
+        assert_eq!(told, "the store failed: the table t refused: AccessDeniedException: not authorized");
     }
 }

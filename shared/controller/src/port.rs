@@ -302,18 +302,22 @@ pub enum StoreError {
         stages: BTreeSet<StageArn>,
     },
     /// The store cannot be reached, is throttled or fails: try again later.
-    #[error("the table {table} cannot be used: {message}")]
+    #[error("the table {table} cannot be used: {code}: {message}")]
     Unavailable {
         /// The table.
         table: String,
+        /// The store's own code, or ours for a request without an answer: `Timeout`, `NotSent`, `Connection`.
+        code: Box<str>,
         /// What the store said.
         message: String,
     },
     /// The store does not let us, or has no such table: somebody has to change something.
-    #[error("the table {table} refused: {message}")]
+    #[error("the table {table} refused: {code}: {message}")]
     Refused {
         /// The table.
         table: String,
+        /// The store's own code, such as `ResourceNotFoundException`, or ours for what cannot be written: `NotWritable`.
+        code: Box<str>,
         /// What the store said.
         message: String,
     },

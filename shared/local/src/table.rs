@@ -104,6 +104,7 @@ impl TableAddress {
             dynamodb_endpoint: Some(self.dynamodb.clone()),
             ivs_endpoint: None,
             any_credentials: true,
+            ..Default::default()
         };
         Connection::new(options).await.store(&self.table)
     }

@@ -206,6 +206,9 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// The name of every phase.
+    pub const NAMES: [&'static str; 6] = ["Pending", "Starting", "Active", "Stopping", "Stopped", "Blocked"];
+
     /// The phase as one word, as stored, printed and counted.
     pub fn name(&self) -> &'static str {
         match self {

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 /// Every function: its logical id, and the actions on the table that its code needs. That these are all, and that none is too
 /// many, is seen when it runs under its role: `cargo infra rehearse --only permissions`.
-pub(crate) const FUNCTIONS: [(&str, &[&str]); 6] = [
+pub(crate) const FUNCTIONS: [(&str, &[&str]); 7] = [
+    ("Api", &["Query"]),
     ("ParticipantPublished", &["PutItem", "Query", "UpdateItem"]),
     ("ParticipantUnpublished", &["PutItem", "Query", "UpdateItem"]),
     ("ReplicationChanged", &["PutItem", "Query", "UpdateItem"]),
@@ -73,6 +74,7 @@ fn every_function_is_wired_with_the_calls_that_its_policy_is_for() {
         ("functions/participant-published/src/main.rs", vec!["for_starting()"]),
         ("functions/participant-unpublished/src/main.rs", vec!["for_stopping()"]),
         ("functions/replication-changed/src/main.rs", vec!["Calls::default()"]),
+        ("functions/api/src/main.rs", vec![]),
         ("shared/lambda-kit/src/rule_changed.rs", vec!["Calls::default()"]),
         ("shared/lambda-kit/src/dispatch.rs", vec!["for_dispatch()", "for_sweeping()"]),
         ("shared/lambda-kit/src/reconcile.rs", vec!["Calls::default()", "for_sweeping()", "for_recording()"]),

@@ -216,10 +216,7 @@ impl ReplicaItem {
                 let until = parse_some("blocked_until", self.blocked_until.as_ref())?;
                 Phase::Blocked(Blocked { reason, until })
             }
-            other => {
-                let allowed = "Pending, Starting, Active, Stopping, Stopped, Blocked";
-                return Err(Unreadable::new("phase", other, allowed));
-            }
+            other => return Err(Unreadable::new("phase", other, Phase::NAMES.join(", "))),
         })
     }
 }

@@ -12,12 +12,12 @@ use super::places::destination;
 use crate::failure::chain;
 
 /// Codes that somebody has to change something for; everything else passes with time.
-const REFUSED: [&str; 8] = [
-    "ResourceNotFoundException",
-    "AccessDeniedException",
-    "ValidationException",
+const REFUSED: [&str; 4] =
+    ["ResourceNotFoundException", "AccessDeniedException", "ValidationException", "ExpiredTokenException"];
+
+/// As before, for credentials that nobody knows, or a signature that does not match.
+pub(super) const NOT_VALID_CREDENTIALS: [&str; 4] = [
     "UnrecognizedClientException",
-    "ExpiredTokenException",
     "InvalidSignatureException",
     "IncompleteSignatureException",
     "MissingAuthenticationTokenException",
@@ -34,16 +34,24 @@ pub(super) fn read_error<E>(table: &str, error: &SdkError<E, HttpResponse>) -> S
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    let code = error.code().unwrap_or_default();
-    let message = match error.message() {
-        Some(words) => format!("{code}: {words}"),
-        None => chain(error),
-    };
+    let code = error.code().map_or_else(|| without_code(error), Box::from);
+    let message = error.message().map_or_else(|| chain(error), str::to_owned);
     let table = table.to_owned();
-    if REFUSED.contains(&code) {
-        return StoreError::Refused { table, message };
+    if REFUSED.contains(&&*code) || NOT_VALID_CREDENTIALS.contains(&&*code) {
+        return StoreError::Refused { table, code, message };
     }
-    StoreError::Unavailable { table, message }
+    StoreError::Unavailable { table, code, message }
+}
+
+/// A word for a failure that DynamoDB has no code for.
+fn without_code<E>(error: &SdkError<E, HttpResponse>) -> Box<str> {
+    match error {
+        SdkError::TimeoutError(_) => "Timeout".into(),
+        SdkError::ConstructionFailure(_) => "NotSent".into(),
+        error => error
+            .raw_response()
+            .map_or_else(|| "Connection".into(), |answer| format!("HTTP {}", answer.status()).into()),
+    }
 }
 
 /// What a failed transaction of these writes means: lost races and full destinations are told from everything else by the
@@ -61,7 +69,8 @@ pub(super) fn write_error(
     let is = |codes: &[&str]| reasons.iter().any(|reason| codes.contains(&reason.code().unwrap_or_default()));
     if is(&["ValidationError"]) {
         let words = reasons.iter().filter_map(|reason| reason.message()).collect::<Vec<_>>().join("; ");
-        return StoreError::Refused { table: table.to_owned(), message: words };
+        let code = "ValidationError".into();
+        return StoreError::Refused { table: table.to_owned(), code, message: words };
     }
     let failed = reasons.iter().zip(writes).filter(|(reason, _)| reason.code() == Some(FAILED_CONDITION));
     let full: Option<BTreeSet<_>> = failed.map(|(_, write)| destination(write)).collect();
@@ -72,5 +81,6 @@ pub(super) fn write_error(
         _ if is(&[FAILED_CONDITION, IN_USE]) => return StoreError::Conflict,
         _ => {}
     }
-    StoreError::Unavailable { table: table.to_owned(), message: chain(error) }
+    let code = "TransactionCanceledException".into();
+    StoreError::Unavailable { table: table.to_owned(), code, message: chain(error) }
 }

@@ -46,8 +46,7 @@ impl DynamoStore {
     }
 
     async fn put_unconditionally(&self, item: &impl Serialize) -> Result<(), StoreError> {
-        let item: Item = serde_dynamo::to_item(item)
-            .map_err(|error| StoreError::Refused { table: self.table.clone(), message: error.to_string() })?;
+        let item: Item = serde_dynamo::to_item(item).map_err(|error| self.not_writable(&error))?;
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         put.send().await.map(drop).map_err(|error| read_error(&self.table, &error))
     }

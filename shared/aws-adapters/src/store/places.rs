@@ -11,7 +11,7 @@ use super::{DynamoStore, decode, text};
 use crate::item::{OccupancyItem, ReplicaItem, SCHEMA, stage_pk};
 
 /// The index of replications by their destination and phase.
-const BY_DESTINATION: &str = "by_destination";
+pub(super) const BY_DESTINATION: &str = "by_destination";
 
 /// How long an item stays that nobody changes: longer than a participant can publish (24 h, IVS service quotas).
 const RETENTION: SignedDuration = SignedDuration::from_hours(48);
@@ -44,9 +44,7 @@ impl DynamoStore {
                 .expression_attribute_values(":places", AttributeValue::N(PLACES.to_string()))
                 .expression_attribute_values(":occupant", AttributeValue::S(occupant));
         }
-        update
-            .build()
-            .map_err(|error| StoreError::Refused { table: self.table.clone(), message: error.to_string() })
+        update.build().map_err(|error| self.not_writable(&error))
     }
 
     pub(super) async fn query_replicas_to(

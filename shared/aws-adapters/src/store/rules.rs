@@ -1,24 +1,36 @@
 //! Putting a set of rules into the table.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use controller::StoreError;
 use replication::Rule;
 
-use super::DynamoStore;
+use super::{DynamoStore, readable};
 use crate::item::RuleItem;
 
 /// What replacing the rules changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Replaced {
     /// Rules that are new or differ from before.
-    pub put: usize,
-    /// Rules that were there and are not in the new set.
-    pub deleted: usize,
+    pub put: BTreeSet<String>,
+    /// Rules that were there and are not in the new set. What cannot be read goes too, so that these are ids as stored.
+    pub deleted: BTreeSet<String>,
     /// Rules that were there already, just so.
     pub unchanged: usize,
 }
 
 impl DynamoStore {
+    /// Every rule in the table, those of versus sessions too, by a Scan: for people, not for functions. What stands in the
+    /// place of a rule that is not as it must be is [`StoreError::Corrupt`].
+    ///
+    /// # Errors
+    /// [`StoreError`], if the table cannot be read.
+    pub async fn all_rules(&self) -> Result<Vec<Result<Rule, StoreError>>, StoreError> {
+        let items = self.scan_items("RULE#").await?;
+        Ok(items.into_iter().map(|item| readable(item, |item: RuleItem| item.read())).collect())
+    }
+
     /// Replaces all rules by these, but those of versus sessions, which end by themselves. A rule that differs from the one
     /// of the same id gets the next revision; one that does not is left alone. Rules for any stage take effect once the
     /// functions' selector cache is over.
@@ -42,11 +54,14 @@ impl DynamoStore {
             }
             let put = self.put(&unchanged.at_revision(last + 1), None)?;
             writes.push(TransactWriteItem::builder().put(put).build());
-            replaced.put += 1;
+            replaced.put.insert(rule.id.to_string());
         }
         for gone in before.iter().filter(|item| !kept.contains(&(item.pk.clone(), item.sk.clone()))) {
             writes.push(self.delete_rule(gone)?);
-            replaced.deleted += 1;
+            let id = gone.sk.trim_start_matches("RULE#").to_owned();
+            if !replaced.put.contains(&id) {
+                replaced.deleted.insert(id);
+            }
         }
         self.transact(writes).await?;
         Ok(replaced)

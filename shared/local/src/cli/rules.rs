@@ -18,8 +18,8 @@ impl Options {
         let replaced = self.table.address().replace_rules_by_file(&self.file).await?;
         println!(
             "rules put: {}, deleted: {}; waited {:.1} s, so every function uses them from now on",
-            replaced.put,
-            replaced.deleted,
+            replaced.put.len(),
+            replaced.deleted.len(),
             RULES_IN_FORCE.as_secs_f64()
         );
         Ok(true)

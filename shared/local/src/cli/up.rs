@@ -63,7 +63,7 @@ impl Options {
         let stand = Stand::start(options).await?;
         if let Some(rules) = &self.rules {
             let replaced = stand.table().replace_rules_by_file(rules).await?;
-            eprintln!("rules put: {}, deleted: {}", replaced.put, replaced.deleted);
+            eprintln!("rules put: {}, deleted: {}", replaced.put.len(), replaced.deleted.len());
         }
         Ok(stand)
     }

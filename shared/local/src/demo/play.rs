@@ -114,8 +114,8 @@ impl Play<'_> {
     /// Puts a rules file into the table, as `cargo local rules` does.
     pub(super) async fn rules(&self, yaml: &str) -> Result<(), SceneError> {
         let replaced = self.stand.replace_rules(yaml).await?;
-        let (count, done) = match replaced.put {
-            0 => (replaced.deleted, "gone"),
+        let (count, done) = match replaced.put.len() {
+            0 => (replaced.deleted.len(), "gone"),
             put => (put, "in force"),
         };
         let noun = if count == 1 { "rule is" } else { "rules are" };

@@ -171,11 +171,12 @@ mod tests {
     #[test]
     fn our_functions_have_their_settings_from_globals_unless_they_say_otherwise() {
         for function in ours().functions {
-            let by_itself = ["dispatch", "reconcile", "rule-changed"].contains(&function.name.as_str());
+            let by_itself =
+                ["api", "dispatch", "reconcile", "rule-changed"].contains(&function.name.as_str());
             let timeout = match function.name.as_str() {
                 // A minute, and until the next run is there.
                 "dispatch" => 75,
-                _ if by_itself => 60,
+                "reconcile" | "rule-changed" => 60,
                 _ => 15,
             };
             assert_eq!(function.timeout, Duration::from_secs(timeout));

@@ -235,10 +235,10 @@ Resources:
     }
 
     #[test]
-    fn our_template_has_the_six_functions() {
+    fn our_template_has_the_seven_functions() {
         let names: BTreeSet<_> = ours().functions.into_iter().map(|function| function.name).collect();
         let by_event = ["participant-published", "participant-unpublished", "replication-changed"];
-        let by_itself = ["dispatch", "reconcile", "rule-changed"];
+        let by_itself = ["api", "dispatch", "reconcile", "rule-changed"];
         assert_eq!(names, by_event.into_iter().chain(by_itself).map(str::to_owned).collect());
     }
 

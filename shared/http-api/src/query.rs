@@ -1,0 +1,170 @@
+//! The query of a request: parameters that are known, each at most once, parsed when they are asked for.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use aws_adapters::{Cursor, Window};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use replication::StageArn;
+
+use crate::problem::Problem;
+
+/// The parameters of every list.
+pub(crate) const PAGING: [&str; 2] = ["limit", "next"];
+
+/// Items of a page if nothing else is said.
+const DEFAULT_LIMIT: usize = 50;
+
+/// Items of a page at most.
+const MAX_LIMIT: usize = 100;
+
+/// The parameters of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Query(BTreeMap<String, String>);
+
+/// Which part of a list is asked for.
+#[derive(Debug)]
+pub(crate) struct Paging {
+    limit: usize,
+    after: Option<Cursor>,
+}
+
+impl Paging {
+    pub(crate) fn window(&self) -> Window<'_> {
+        Window { limit: self.limit, after: self.after.as_ref() }
+    }
+}
+
+impl Query {
+    /// Reads the part of a URL after `?`.
+    pub(crate) fn read(query: &str, allowed: Vec<&'static str>) -> Result<Self, Problem> {
+        let mut parameters = BTreeMap::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = decoded(name).unwrap_or_else(|| name.to_owned());
+            if !allowed.contains(&name.as_str()) {
+                return Err(Problem::UnknownParameter { name, allowed });
+            }
+            let invalid = |allowed: &str| Problem::InvalidParameter {
+                name: name.clone(),
+                value: value.to_owned(),
+                allowed: allowed.to_owned(),
+            };
+            let text = decoded(value).ok_or_else(|| invalid("percent-encoded UTF-8"))?;
+            if parameters.insert(name.clone(), text).is_some() {
+                return Err(invalid("each parameter once"));
+            }
+        }
+        Ok(Self(parameters))
+    }
+
+    /// The stage that a parameter names, if it is given.
+    pub(crate) fn stage(&self, name: &str) -> Result<Option<StageArn>, Problem> {
+        let Some(text) = self.0.get(name) else { return Ok(None) };
+        let stage = text.parse::<StageArn>().map_err(|error| invalid(name, text, error.allowed));
+        stage.map(Some)
+    }
+
+    /// The word that a parameter gives, if it is given.
+    pub(crate) fn one_of(&self, name: &str, words: &[&'static str]) -> Result<Option<&'static str>, Problem> {
+        let Some(text) = self.0.get(name) else { return Ok(None) };
+        let word = words.iter().find(|word| *word == text);
+        word.copied().map(Some).ok_or_else(|| invalid(name, text, &words.join(", ")))
+    }
+
+    /// Which part of the list is asked for.
+    pub(crate) fn paging(&self) -> Result<Paging, Problem> {
+        let limit = match self.0.get("limit") {
+            None => DEFAULT_LIMIT,
+            Some(text) => {
+                let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+                limit.ok_or_else(|| invalid("limit", text, &format!("a whole number, 1-{MAX_LIMIT}")))?
+            }
+        };
+        let after = match self.0.get("next") {
+            None => None,
+            Some(text) => Some(cursor(text).ok_or_else(Problem::next)?),
+        };
+        Ok(Paging { limit, after })
+    }
+}
+
+/// The token for the page after this cursor.
+pub(crate) fn token(cursor: &Cursor) -> String {
+    URL_SAFE_NO_PAD.encode(cursor.to_string())
+}
+
+fn cursor(token: &str) -> Option<Cursor> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
+    Cursor::from_str(&text).ok()
+}
+
+fn invalid(name: &str, value: &str, allowed: &str) -> Problem {
+    Problem::InvalidParameter { name: name.to_owned(), value: value.to_owned(), allowed: allowed.to_owned() }
+}
+
+/// Text with its percent-encoding undone; nothing if that is not UTF-8, or if a percent sign encodes nothing. A plus sign is a
+/// space, as in forms; no parameter may hold one.
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        rest = after;
+        bytes.push(match first {
+            b'+' => b' ',
+            b'%' => {
+                let digits = std::str::from_utf8(after.get(..2)?).ok()?;
+                let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+                rest = &after[2..];
+                u8::from_str_radix(digits, 16).ok().filter(|_| is_hex)?
+            }
+            other => *other,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(query: &str) -> Result<Query, Problem> {
+        Query::read(query, vec!["source", "limit", "next"])
+    }
+
+    #[test]
+    fn values_are_decoded() {
+        let arn = "arn:aws:ivs:us-east-1:123456789012:stage/A";
+        for query in [
+            format!("source={arn}"),
+            "source=arn%3Aaws%3Aivs%3Aus-east-1%3A123456789012%3Astage%2FA&&".to_owned(),
+        ] {
+            assert_eq!(read(&query).unwrap().stage("source").unwrap().unwrap().as_str(), arn);
+        }
+        assert_eq!(decoded("a+b%20%C3%BC").as_deref(), Some("a b ü"));
+        for wrong in ["%", "%2", "%+1", "%zz", "%ff"] {
+            assert_eq!(decoded(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn limits_are_bounded() {
+        let limit = |query: &str| read(query).unwrap().paging().map(|paging| paging.limit);
+        assert_eq!(limit("").unwrap(), 50);
+        assert_eq!(limit("limit=1").unwrap(), 1);
+        assert_eq!(limit("limit=100").unwrap(), 100);
+        for wrong in ["limit=0", "limit=101", "limit=", "limit", "limit=-1", "limit=ten"] {
+            assert!(limit(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_token_gives_its_cursor_back() {
+        let end: Cursor = "STAGE#a REP#p#b Active".parse().unwrap();
+        assert_eq!(cursor(&token(&end)), Some(end));
+        for wrong in ["", "x", "YQ", "=", "YSBi"] {
+            assert_eq!(cursor(wrong), None, "{wrong}");
+        }
+    }
+}

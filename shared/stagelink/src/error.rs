@@ -1,0 +1,171 @@
+//! What can go wrong, and what an operator does next.
+
+use std::io;
+use std::path::PathBuf;
+
+use aws_adapters::{ConnectionError, DynamoStore};
+use controller::{StoreError, versus};
+use jiff::Timestamp;
+
+/// A command that could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The rules file cannot be read.
+    #[error("cannot read the rules file {}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The text is no rules file. Nothing was changed.
+    #[error("the rules cannot be used, and nothing was changed")]
+    Rules(#[source] rules_file::Error),
+    /// There is no Region, or there are no credentials.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// The table fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A versus session could not be ended.
+    #[error(transparent)]
+    Versus(#[from] versus::Error),
+    /// Nothing is stopped while there is a pause, so there is no draining.
+    #[error("paused by {by} since {at} ({reason}): nothing is stopped during a pause")]
+    Paused {
+        /// Who ordered it.
+        by: String,
+        /// Why.
+        reason: String,
+        /// Since when.
+        at: Timestamp,
+    },
+    /// Nobody there to ask.
+    #[error("--yes is missing: allowed is --yes where there is no terminal to ask at")]
+    NotConfirmed,
+    /// The output cannot be written, or the input not read.
+    #[error("the terminal cannot be used")]
+    Terminal(#[from] io::Error),
+}
+
+/// Where the table should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its name.
+    pub table: String,
+    /// The Region, if one is known.
+    pub region: Option<String>,
+    /// The profile, if one was asked for.
+    pub profile: Option<String>,
+}
+
+impl Error {
+    /// The error with its causes, and what to do next.
+    pub fn told(&self, place: &Place) -> String {
+        let wrong = self.in_words(place).unwrap_or_else(|| chain(self));
+        match self.next(place) {
+            Some(next) => format!("error: {wrong}\nnext: {next}"),
+            None => format!("error: {wrong}"),
+        }
+    }
+
+    fn store(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) | Self::Versus(versus::Error::Store(error)) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The code of a request that failed, and what DynamoDB said.
+    fn code(&self) -> Option<(&str, &str)> {
+        match self.store()? {
+            StoreError::Unavailable { code, message, .. } | StoreError::Refused { code, message, .. } => {
+                Some((code, message))
+            }
+            _ => None,
+        }
+    }
+
+    /// Better words than the chain of causes has, where the operator gave a value that is wrong.
+    fn in_words(&self, place: &Place) -> Option<String> {
+        let Place { table, .. } = place;
+        let region = place.region.as_deref().unwrap_or("(none)");
+        let profile = place.profile.as_ref().map(|profile| format!("--profile {profile:?}: "));
+        let profile = profile.unwrap_or_default();
+        Some(match (self, self.code()) {
+            (Self::Connection(ConnectionError::NoRegion), _) => {
+                "--region is missing: allowed is the Region of the deployment, such as us-east-1".to_owned()
+            }
+            (Self::Connection(ConnectionError::NoCredentials(why)), _) => match &place.profile {
+                Some(profile) => format!(
+                    "--profile {profile:?} gives no AWS credentials ({why}): allowed is a profile of the AWS configuration \
+                     files that does"
+                ),
+                None => format!("there are no AWS credentials: {why}"),
+            },
+            (_, Some(("ResourceNotFoundException", _))) => format!(
+                "--table {table:?} is not valid in Region {region}: allowed is a table that is there, of the account of \
+                 the credentials"
+            ),
+            (_, Some(("ExpiredTokenException", words))) => {
+                format!("{profile}the AWS credentials have expired: {words}")
+            }
+            (_, Some(("AccessDeniedException", words))) => {
+                format!("{profile}the AWS credentials do not allow it: {words}")
+            }
+            (_, Some((code, words))) if CREDENTIALS.contains(&code) => {
+                format!("{profile}the AWS credentials are not valid in Region {region}: {code}: {words}")
+            }
+            (_, Some(("Connection" | "Timeout", words))) => {
+                format!("DynamoDB does not answer in Region {region}: {words}")
+            }
+            _ => return None,
+        })
+    }
+
+    fn next(&self, place: &Place) -> Option<String> {
+        let region = place.region.as_deref().unwrap_or("REGION");
+        let profile =
+            place.profile.as_ref().map(|profile| format!(" --profile {profile}")).unwrap_or_default();
+        let sign_in =
+            format!("sign in (`aws sso login{profile}`) or name other credentials (--profile, AWS_PROFILE)");
+        Some(match (self, self.code()) {
+            (Self::Connection(ConnectionError::NoRegion), _) => {
+                "name it with --region or AWS_REGION, or in the profile".to_owned()
+            }
+            (Self::Connection(ConnectionError::NoCredentials(_)), _) => sign_in,
+            (_, Some(("ResourceNotFoundException", _))) => format!(
+                "name the stack's output TableName with --table or STAGELINK_TABLE, and its Region with --region; \
+                 `aws dynamodb list-tables --region {region}{profile}` lists the tables that are there"
+            ),
+            (_, Some(("ExpiredTokenException", _))) => sign_in,
+            (_, Some(("AccessDeniedException", _))) => {
+                "allow that action on the table, or name other credentials (--profile, AWS_PROFILE)"
+                    .to_owned()
+            }
+            (_, Some((code, _))) if CREDENTIALS.contains(&code) => format!(
+                "{sign_in}; look at the Region too, which may not be enabled for the account, and at this machine's clock"
+            ),
+            (_, Some(("Connection" | "Timeout", _))) => {
+                "look at the Region's name, at the network, and at AWS_ENDPOINT_URL_DYNAMODB if that is set"
+                    .to_owned()
+            }
+            (Self::Paused { .. }, _) => "add --resume, which ends the pause first".to_owned(),
+            (Self::NotConfirmed, _) => "read what is above, and add --yes if that is meant".to_owned(),
+            _ => match self.store()? {
+                StoreError::Corrupt { .. } => "put the item right, or delete it".to_owned(),
+                StoreError::Unavailable { .. } | StoreError::Conflict => "try again in a moment".to_owned(),
+                _ => return None,
+            },
+        })
+    }
+}
+
+/// Codes of credentials that nobody knows, and of signatures that do not match.
+const CREDENTIALS: [&str; 4] = DynamoStore::NOT_VALID_CREDENTIALS;
+
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

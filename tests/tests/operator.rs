@@ -1,0 +1,265 @@
+//! The operator's command on the embedded table: what it prints, what it changes, and when it does not.
+//!
+//! What it says when there is no table to work on stands with the command itself, in `shared/stagelink/tests`.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aws_adapters::DynamoStore;
+use clap::Parser;
+use controller::{Operator, Store, VersusStore, Write, versus};
+use jiff::Timestamp;
+use replication::{
+    Blocked, BlockedReason, Braked, Desired, LastError, Owner, Pause, Phase, Replica, ReplicationKey,
+    RuleRef, StageArn, VersusTerms,
+};
+use serde_json::json;
+use stagelink::{Cli, Error, Pace, Place, Screen, Terminal};
+use stagelink_tests::{World, assert_golden};
+
+/// Short enough to wait for.
+const PACE: Pace = Pace { look: Duration::from_millis(50), settle: Duration::from_millis(500) };
+
+const NOBODY: Terminal = Terminal { asks: false, shows_progress: false };
+
+fn stage(id: &str) -> StageArn {
+    format!("arn:aws:ivs:us-east-1:123456789012:stage/{id}").parse().unwrap()
+}
+
+/// What a command gives and prints. With an answer it is asked at a terminal.
+async fn run_with(
+    store: &DynamoStore,
+    answer: Option<&str>,
+    arguments: &[&str],
+) -> (Result<bool, Error>, String) {
+    let cli = Cli::try_parse_from(["stagelink"].iter().chain(arguments)).unwrap();
+    let mut output = Vec::new();
+    let mut input = answer.unwrap_or_default().as_bytes();
+    let terminal = Terminal { asks: answer.is_some(), ..NOBODY };
+    let mut screen = Screen { output: &mut output, input: &mut input, terminal };
+    let done = cli.run(store, PACE, &mut screen).await;
+    (done, String::from_utf8(output).unwrap())
+}
+
+/// The same, where nobody is asked; the error as the command tells it stands behind the output.
+async fn run(store: &DynamoStore, arguments: &[&str]) -> (bool, String) {
+    match run_with(store, None, arguments).await {
+        (Ok(done), output) => (done, output),
+        (Err(error), output) => {
+            let place =
+                Place { table: "stagelink".to_owned(), region: Some("us-east-1".to_owned()), profile: None };
+            (false, format!("{output}{}\n", error.told(&place)))
+        }
+    }
+}
+
+/// A file in a folder of this test's own.
+fn file(name: &str, text: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("stagelink-operator-{}-{name}", std::process::id()));
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn rules_file(name: &str) -> PathBuf {
+    let (a, b, c) = (stage("A"), stage("B"), stage("C"));
+    let text = format!(
+        r#"rules:
+  - {{ id: main, priority: 90, source: {{ stage: "{a}" }}, destinations: [ {{ stage: "{b}" }}, {{ stage: "{c}" }} ] }}
+  - {{ id: by-tag, status: paused, source: {{ tags: {{ role: main, zone: eu }} }}, destinations: [ {{ tags: {{ role: overflow }}, same: [ show ] }} ] }}
+  - {{ id: of-any, expires_at: 2026-12-01T20:00:00Z, source: {{ any: true }}, destinations: [ {{ tags: {{ role: archive }} }} ] }}
+"#
+    );
+    file(name, &text)
+}
+
+fn replica(participant: &str, destination: &str, phase: Phase) -> Replica {
+    let key = ReplicationKey {
+        source: stage("A"),
+        participant: participant.parse().unwrap(),
+        destination: stage(destination),
+    };
+    let rule = RuleRef { id: "main".parse().unwrap(), revision: 1, priority: 90 };
+    Replica {
+        phase,
+        owner: Owner::Stagelink,
+        desired: Desired::Replicated,
+        rule: Some(rule),
+        ..Replica::new(key)
+    }
+}
+
+/// Replicas of every kind: two that run, one of them held, one that waits, one that ended, one of somebody else.
+fn replicas() -> Vec<Replica> {
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let full = Blocked { reason: BlockedReason::DestinationFull, until: None };
+    vec![
+        Replica {
+            braked: Some(Braked { since: at("2026-06-29T16:41:00.5Z"), confirmed_at: None }),
+            ..replica("p-1", "B", Phase::Active)
+        },
+        Replica {
+            last_error: Some(LastError {
+                rejection: None,
+                code: "AccessDeniedException".to_owned(),
+                message: "no".to_owned(),
+                request_id: Some("r-1".to_owned()),
+                at: at("2026-06-29T16:40:39Z"),
+            }),
+            ..replica("p-1", "C", Phase::Stopping)
+        },
+        replica("p-2", "B", Phase::Blocked(full)),
+        replica("p-2", "C", Phase::Stopped),
+        Replica { owner: Owner::Foreign, rule: None, ..replica("p-3", "B", Phase::Active) },
+    ]
+}
+
+/// A table with three rules, these replicas and a running session; nobody works on it.
+async fn filled() -> World {
+    let world = World::start().await.unwrap();
+    let rules = rules_file("filled.yaml");
+    let (done, _) = run(&world.store, &["rules", "apply", "-f", rules.to_str().unwrap()]).await;
+    assert!(done);
+    world.store.write(&Write { replicas: replicas(), ..Write::default() }).await.unwrap();
+    let terms = VersusTerms::new("duel".parse().unwrap(), vec![stage("V1"), stage("V2")], 300);
+    versus::start(&world.store, terms, Timestamp::now()).await.unwrap();
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_are_applied_as_a_whole_and_listed() {
+    let world = World::start().await.unwrap();
+    let rules = rules_file("rules.yaml");
+    let rules = rules.to_str().unwrap();
+    let mut text = String::new();
+    let mut told = async |arguments: &[&str], expected: bool| {
+        let (done, output) = run(&world.store, arguments).await;
+        text.push_str(&format!("$ stagelink {}\n{output}\n", arguments.join(" ")));
+        assert_eq!(done, expected, "{text}");
+    };
+    told(&["rules", "list"], true).await;
+    told(&["rules", "apply", "-f", rules], true).await;
+    told(&["rules", "apply", "--file", rules], true).await;
+    told(&["rules", "list"], true).await;
+    let wrong = file("wrong.yaml", "rules:\n  - id: main\n    priority: 101\n    source: { any: true }\n");
+    told(&["rules", "apply", "-f", wrong.to_str().unwrap()], false).await;
+    told(&["rules", "apply", "-f", "/nowhere/rules.yaml"], false).await;
+    let one = file(
+        "one.yaml",
+        &format!(
+            "rules: [ {{ id: main, source: {{ any: true }}, destinations: [ {{ stage: \"{}\" }} ] }} ]\n",
+            stage("B")
+        ),
+    );
+    told(&["rules", "apply", "-f", one.to_str().unwrap()], true).await;
+    world.put(&json!({"pk": {"S": "STAGE#*"}, "sk": {"S": "RULE#new"}, "schema": {"N": "9"}})).await.unwrap();
+    told(&["rules", "list"], false).await;
+    let folder = std::env::temp_dir();
+    let names = format!("{}/stagelink-operator-{}-", folder.display(), std::process::id());
+    assert_golden("operator/rules.txt", &text.replace(&names, ""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_are_listed_with_their_reasons() {
+    let world = filled().await;
+    let (done, output) = run(&world.store, &["replicas"]).await;
+    assert!(done);
+    assert_golden("operator/replicas.txt", &output);
+    let (done, all) = run(&world.store, &["replicas", "--all"]).await;
+    assert!(done && all.lines().count() == output.lines().count() + 1 && all.contains("Stopped"), "{all}");
+    world.put(&json!({"pk": {"S": "STAGE#x"}, "sk": {"S": "REP#broken"}})).await.unwrap();
+    let (done, output) = run(&world.store, &["replicas"]).await;
+    assert!(!done && output.contains("left out: item STAGE#x REP#broken"), "{output}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_drained_that_is_not_there() {
+    let world = World::start().await.unwrap();
+    let foreign = replicas().into_iter().filter(|replica| replica.owner == Owner::Foreign).collect();
+    world.store.write(&Write { replicas: foreign, ..Write::default() }).await.unwrap();
+    let (done, output) = run(&world.store, &["drain"]).await;
+    assert!(done);
+    assert_golden("operator/drain_nothing.txt", &output);
+}
+
+/// Without `--yes` nothing is changed unless a person says yes; and not during a pause.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_is_not_begun_by_mistake() {
+    let world = filled().await;
+    let (done, output) = run(&world.store, &["drain"]).await;
+    assert!(!done);
+    assert_golden("operator/drain_not_confirmed.txt", &output);
+
+    for answer in ["", "no\n", "y\n"] {
+        let (done, output) = run_with(&world.store, Some(answer), &["drain"]).await;
+        assert!(!done.unwrap() && output.ends_with("Nothing was changed.\n"), "{output}");
+        assert!(output.contains("Stop 2 replicas? Type yes to go on: "), "{output}");
+    }
+    let pause = Pause { reason: "a fire".to_owned(), by: "kim".to_owned(), at: Timestamp::UNIX_EPOCH };
+    world.store.pause(&pause).await.unwrap();
+    let (done, output) = run(&world.store, &["drain", "--yes"]).await;
+    assert!(!done);
+    assert_golden("operator/drain_paused.txt", &output);
+
+    assert_eq!(world.store.all_rules().await.unwrap().len(), 3 + 2, "those of the session too");
+    assert!(world.store.all_versus().await.unwrap().iter().all(|session| !session.is_over()));
+    assert!(world.store.control().await.unwrap().pause.is_some());
+}
+
+/// Nobody works on the table, so nothing comes to rest: all that could be done from here is done, and what is left is named.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_when_time_is_over_is_named() {
+    let world = filled().await;
+    let pause = Pause { reason: "a fire".to_owned(), by: "kim".to_owned(), at: Timestamp::UNIX_EPOCH };
+    world.store.pause(&pause).await.unwrap();
+    let arguments = ["drain", "--resume", "--timeout", "1s"];
+    let (done, output) = run_with(&world.store, Some("yes\n"), &arguments).await;
+    assert!(!done.unwrap());
+    assert_golden("operator/drain_time_is_over.txt", &output);
+    assert!(world.store.control().await.unwrap().pause.is_none());
+    let rules = world.store.all_rules().await.unwrap();
+    assert!(rules.iter().all(|rule| rule.as_ref().unwrap().id.is_of_versus()), "{rules:?}");
+    let now = Timestamp::now();
+    assert!(world.store.all_versus().await.unwrap().iter().all(|session| session.ends_at <= now));
+}
+
+/// Rules that come while draining would start again what has just been stopped.
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_that_come_while_draining_are_named() {
+    let world = World::start().await.unwrap();
+    world
+        .store
+        .write(&Write { replicas: vec![replica("p", "B", Phase::Active)], ..Write::default() })
+        .await
+        .unwrap();
+    let somebody = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let rules = rules_file("late.yaml");
+        run(&world.store, &["rules", "apply", "-f", rules.to_str().unwrap()]).await;
+        let known = world.store.replicas().await.unwrap().remove(0);
+        let stopped = vec![Replica { phase: Phase::Stopped, ..known }];
+        world.store.write(&Write { replicas: stopped, ..Write::default() }).await.unwrap();
+    };
+    let (drained, ()) = tokio::join!(run(&world.store, &["drain", "--yes", "--timeout", "20s"]), somebody);
+    let (done, output) = drained;
+    assert!(!done && output.contains("3 rules to delete"), "{output}");
+    assert!(output.ends_with("Run `stagelink drain` again.\n"), "{output}");
+}
+
+/// The end is not believed before functions that keep rules have let go of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_an_old_rule_starts_late_is_waited_for() {
+    let world = World::start().await.unwrap();
+    let rules = rules_file("stale.yaml");
+    run(&world.store, &["rules", "apply", "-f", rules.to_str().unwrap()]).await;
+    let function = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let late = Write { replicas: vec![replica("p", "B", Phase::Active)], ..Write::default() };
+        world.store.write(&late).await.unwrap();
+    };
+    let (drained, ()) = tokio::join!(run(&world.store, &["drain", "--yes", "--timeout", "2s"]), function);
+    let (done, output) = drained;
+    assert!(!done && output.contains("Time is over after 2 s"), "{output}");
+    assert!(output.contains(&format!("{}  p", stage("A"))), "{output}");
+}
