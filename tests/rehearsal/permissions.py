@@ -9,12 +9,15 @@ import fnmatch
 import json
 import time
 
+import shape
 from bench import Bench
 from emulator import STACK
 from steps import STEPS
 
-# Granted for Lambda itself, which calls it in the function's name: no step of ours can need it.
-BY_LAMBDA = {"sqs:SendMessage"}
+# Granted for Lambda itself, which keeps failed invocations in the function's name: no step can need it.
+BY_LAMBDA = "sqs:SendMessage"
+# The function that nothing invokes but a request.
+ASKED = "api"
 # Managed policies that SAM adds: logs, traces, and the table's stream where Lambda reads it for a function.
 MANAGED = {"AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess"}
 BY_STREAM = {"AWSLambdaDynamoDBExecutionRole"}
@@ -81,7 +84,9 @@ def split(document):
 def try_function(rehearsal, bench, name, role):
     report = rehearsal.report
     report.equal(f"{name}: managed policies", role.managed, MANAGED | (BY_STREAM if name in STREAMED else set()))
-    grants = [grant for grant in role.grants() if grant[0] not in BY_LAMBDA]
+    grants = [grant for grant in role.grants() if grant[0] != BY_LAMBDA]
+    report.equal(f"{name}: where its failures may be kept", {grant[1] for grant in role.grants()} - {grant[1] for grant in grants},
+                 set() if name == ASKED else {shape.queue_arn(rehearsal)})
     played = [(step, *run(bench, name, step)[:2]) for step in STEPS[name]]
     denied = [(step.__name__, call.denied) for step, calls, _ in played for call in calls if call.denied]
     report.check(f"{name}: nothing it does is denied", not denied, denied)

@@ -8,7 +8,7 @@ from world import SOURCE
 # Timeout in seconds, and reserved concurrency, where there is one.
 FUNCTIONS = {
     "participant-published": (15, None), "participant-unpublished": (15, None), "replication-changed": (15, None),
-    "rule-changed": (60, None), "dispatch": (75, 3), "reconcile": (60, 1),
+    "rule-changed": (60, None), "dispatch": (75, 3), "reconcile": (60, 1), "api": (15, None),
 }
 # What happens to an asynchronous invocation that failed: repeated attempts, and seconds.
 ASYNCHRONOUS = {
@@ -27,8 +27,9 @@ MAPPINGS = {"rule-changed": (100, 1, 5, "RULE#"), "dispatch": (1000, 1, 2, "due_
 def check(rehearsal, parameters):
     table(rehearsal, parameters)
     functions = rehearsal.stack.functions()
+    rehearsal.report.equal("the functions", sorted(functions), sorted(FUNCTIONS))
     for name, (timeout, concurrency) in FUNCTIONS.items():
-        if rehearsal.report.check(f"{name} is deployed", name in functions, list(functions)):
+        if name in functions:
             function(rehearsal, name, functions[name], timeout, concurrency, parameters)
     dead_letters = queue_arn(rehearsal)
     asynchronous(rehearsal, dead_letters)
