@@ -8,8 +8,11 @@ import urllib.parse
 
 from world import SOURCE, rule
 
-# Seconds: runs of dispatch and reconcile begin nothing in the last six.
-TIMEOUT = 12
+# Seconds that functions are given, so that those who wait for something give up soon. The others begin nothing in their last six.
+TIMEOUT, LONGER = 4, 12
+PACED = ("dispatch", "reconcile")
+# Seconds between two publishers, so that nobody has to wait for a call: five a second are the quota.
+PACE = 0.4
 
 # Envelopes and requests as they reach functions.
 EVENTS = pathlib.Path(__file__).resolve().parents[2] / "events"
@@ -24,6 +27,7 @@ class Bench:
         self.here = []
         self.pool, self.free = [], []
         self.number = 0
+        self.published_at = 0
 
     def quiet(self):
         """Switches schedules and streams off, and gives functions that wait for their time little of it."""
@@ -33,7 +37,8 @@ class Bench:
         for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
             functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
         for name in self.stack.of_type("AWS::Lambda::Function").values():
-            functions.update_function_configuration(FunctionName=name, Timeout=TIMEOUT)
+            timeout = LONGER if name.endswith(PACED) else TIMEOUT
+            functions.update_function_configuration(FunctionName=name, Timeout=timeout)
 
     def clear(self):
         """Everybody leaves, and the table is emptied, also of the budgets: calls are few, and shall not wait for those of before."""
@@ -61,6 +66,8 @@ class Bench:
 
     def publish(self, stage, participant, **extra):
         """Somebody publishes; gives the event of it."""
+        time.sleep(max(0, self.published_at + PACE - time.monotonic()))
+        self.published_at = time.monotonic()
         self.ivs.publish(stage, participant, **extra)
         self.here.append((stage, participant))
         return self.event("Participant Published", stage, participant)
@@ -119,7 +126,9 @@ class Bench:
         """Somebody on a stage, replicated to others by a rule; gives source, participant and destinations."""
         (source, *destinations), participant = self.stages(1 + count), self.somebody()
         self.rule(source, destinations, reconnect_window_seconds=window)
-        self.invoke("participant-published", self.publish(source, participant))
+        answer = self.invoke("participant-published", self.publish(source, participant))
+        if self.ivs.replicas(source, participant) != set(destinations):
+            raise RuntimeError(f"{participant} is not replicated: {answer}")
         return source, participant, destinations
 
     def select(self, source, destination):

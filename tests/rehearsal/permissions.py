@@ -38,6 +38,8 @@ def play(rehearsal):
         role = Role(rehearsal.emulator.client("iam"), function["Role"])
         try:
             try_function(rehearsal, bench, name, role)
+        except RuntimeError as error:
+            rehearsal.report.fail(f"{name}: permissions", error)
         finally:
             role.restore()
 

@@ -182,12 +182,12 @@ class Scene:
         """Other parameters on the running stack."""
         report = self.report
         before = {(item["pk"], item["sk"]) for item in self.table.items() if not item["sk"].startswith("ACT#")}
-        code, said = self.stack.deploy(parameters(LogLevel="warn", QuotaSharePercent=60))
+        code, said = self.stack.deploy(parameters(LogLevel="warn", QuotaSharePercent=100))
         report.need("sam deploy with other parameters ends well", code == 0, said)
         report.equal("the stack is updated", self.stack.describe()["StackStatus"], "UPDATE_COMPLETE")
         for name, function in self.stack.functions().items():
             variables = function["Environment"]["Variables"]
-            report.equal(f"{name} has the new settings", (variables["LOG_LEVEL"], variables["QUOTA_SHARE_PERCENT"]), ("warn", "60"))
+            report.equal(f"{name} has the new settings", (variables["LOG_LEVEL"], variables["QUOTA_SHARE_PERCENT"]), ("warn", "100"))
         after = {(item["pk"], item["sk"]) for item in self.table.items()}
         report.check("the table's items are still there", before <= after, before - after)
         self.ivs.publish(self.source, "cid")
