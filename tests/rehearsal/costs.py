@@ -83,6 +83,8 @@ def pairs(rehearsal):
     costs = per_million(used) | {"traces (estimated at 5 % sampled)": used["invocations"] * SAMPLED * PRICES["xray_million_traces"],
                                  "events (of an AWS service)": PRICES["eventbridge_million_aws_events"]}
     show(report, "a million participants who publish and leave, one rule, one destination", costs)
+    events = (len(rehearsal.relay.put) - events) / PAIRS
+    report.note(f"a million events of IVS, {events:.0f} for each of these: {sum(costs.values()) / events:.2f} dollars")
     report.check("publish and leave cost no more than two Starts and Stops", used["IVS calls"] <= 4, used)
 
 
