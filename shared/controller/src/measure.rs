@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use replication::{Moment, Outcome, Refusal, Replica, Step, View};
+use replication::{Moment, Outcome, Refusal, Rejection, Replica, Step, View};
 
 use crate::Controller;
 
@@ -13,7 +13,8 @@ pub trait Measure: Send + Sync {
     /// ([`waiting_since`](replication::StartRequest::waiting_since)).
     fn replicated(&self, replica: &Replica, latency: SignedDuration);
 
-    /// IVS refused a Start or a Stop, or gave no answer. One that was throttled has not failed: it comes again.
+    /// IVS refused a Start or a Stop, or gave no answer. One that was throttled has not failed, for it comes again; nor has a Stop
+    /// that found nothing to stop, because the replica ended by itself.
     fn failed(&self, replica: &Replica);
 }
 
@@ -49,8 +50,50 @@ impl Controller {
                 let latency = took.latest().duration_since(since).max(SignedDuration::ZERO);
                 self.measure.replicated(replica, latency);
             }
-            (None, None) | (Some(Refusal::Throttled { .. }), _) => {}
-            (Some(_), _) => self.measure.failed(replica),
+            (None, None) => {}
+            (Some(refusal), _) if is_failure(step, refusal) => self.measure.failed(replica),
+            (Some(_), _) => {}
         }
+    }
+}
+
+fn is_failure(step: &Step, refusal: Refusal) -> bool {
+    match refusal {
+        Refusal::Throttled { .. } => false,
+        Refusal::Rejected(Rejection::NotFound | Rejection::Conflict) => !matches!(step, Step::Stop(_)),
+        Refusal::Rejected(_) | Refusal::AccessDenied | Refusal::Unavailable => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use replication::{ReconnectWindow, ReplicationKey, StartRequest, StopReason, StopRequest};
+
+    use super::*;
+
+    #[test]
+    fn only_what_was_not_brought_about_has_failed() {
+        let stage = |id: &str| format!("arn:aws:ivs:us-east-1:123456789012:stage/{id}").parse().unwrap();
+        let key =
+            ReplicationKey { source: stage("A"), participant: "p".parse().unwrap(), destination: stage("B") };
+        let stop =
+            Step::Stop(StopRequest { key: key.clone(), reason: StopReason::Unwanted, confirmed: false });
+        let start = Step::Start(StartRequest {
+            key,
+            reconnect_window: ReconnectWindow::default(),
+            attributes: BTreeMap::new(),
+            waiting_since: None,
+        });
+        let failures = |step: &Step| {
+            let rejected = Rejection::ALL.into_iter().map(Refusal::Rejected);
+            let others =
+                [Refusal::AccessDenied, Refusal::Unavailable, Refusal::Throttled { retry_after: None }];
+            rejected.chain(others).map(|refusal| is_failure(step, refusal)).collect::<Vec<_>>()
+        };
+        // Validation, not found, conflict, quota; access denied, unavailable, throttled.
+        assert_eq!(failures(&start), [true, true, true, true, true, true, false]);
+        assert_eq!(failures(&stop), [true, false, false, true, true, true, false]);
     }
 }

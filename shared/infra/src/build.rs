@@ -35,6 +35,10 @@ impl Architecture {
         [Self::Arm64, Self::X86].into_iter().find(|architecture| architecture.name() == name)
     }
 
+    /// That of this machine, whose processes the emulated functions are.
+    pub(crate) const OF_THIS_MACHINE: Self =
+        if cfg!(target_arch = "aarch64") { Self::Arm64 } else { Self::X86 };
+
     /// The Rust target.
     fn target(self) -> &'static str {
         match self {

@@ -27,7 +27,7 @@ impl Options {
     pub(crate) fn run(self, workspace: &Workspace) -> Result<(), Error> {
         let tools =
             Programs { sam: SAM.fetch(&workspace.root)?, ministack: MINISTACK.fetch(&workspace.root)? };
-        build(workspace, Architecture::X86, self.compiler)?;
+        build(workspace, Architecture::OF_THIS_MACHINE, self.compiler)?;
         process::run(process::cargo(&workspace.root).args(["build", "--locked", "--bin", "ivs-sim"]))?;
         let mut python = Command::new(tools.ministack.join("python"));
         python.args(tools.arguments(workspace)).args(&self.driver);

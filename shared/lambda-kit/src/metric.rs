@@ -80,7 +80,7 @@ metrics! { 14:
     /// Starts that make up for what is over since long, that replace a replica, or that a limit or an order kept back do not
     /// count.
     ReplicationLatency: Seconds by Rule,
-    /// Starts and Stops that IVS refused or gave no answer to; throttled ones are not among them.
+    /// Starts and Stops that IVS refused or gave no answer to; not those that were throttled, or found nothing left to stop.
     OperationsFailedReplication: Count by Rule,
     /// Replications of which a start or a stop has to be made, is under way, or will be tried again.
     OperationsPendingReplication: Count by Rule,
