@@ -15,7 +15,7 @@ pub(crate) struct PauseArguments {
     #[arg(long, value_name = "TEXT", value_parser = some_text)]
     reason: String,
     /// Who orders it
-    #[arg(long, value_name = "NAME", env = "USER", value_parser = some_text)]
+    #[arg(long, value_name = "NAME", env = "USER", default_value = "an operator", value_parser = some_text)]
     by: String,
 }
 
