@@ -12,8 +12,8 @@ use clap::Parser;
 use controller::{Operator, Store, VersusStore, Write, versus};
 use jiff::Timestamp;
 use replication::{
-    Blocked, BlockedReason, Braked, Desired, LastError, Owner, Pause, Phase, Replica, ReplicationKey,
-    RuleRef, StageArn, VersusTerms,
+    Blocked, BlockedReason, Braked, Desired, Evidence, LastError, Owner, Pause, Phase, Publisher,
+    PublisherKey, Replica, ReplicationKey, RuleRef, StageArn, VersusTerms,
 };
 use serde_json::json;
 use stagelink::{Cli, Error, Pace, Place, Screen, Terminal};
@@ -171,6 +171,32 @@ async fn replicas_are_listed_with_their_reasons() {
     world.put(&json!({"pk": {"S": "STAGE#x"}, "sk": {"S": "REP#broken"}})).await.unwrap();
     let (done, output) = run(&world.store, &["replicas"]).await;
     assert!(!done && output.contains("left out: item STAGE#x REP#broken"), "{output}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_participant_is_explained_with_every_rule_and_destination() {
+    let world = filled().await;
+    let key = PublisherKey { stage: stage("A"), participant: "p-1".parse().unwrap() };
+    let publisher = Publisher {
+        user_id: "host-1".to_owned(),
+        evidence: Evidence { on: Some("2026-06-29T16:40:32.123456Z".parse().unwrap()), off: None },
+        ..Publisher::new(key)
+    };
+    world.store.write(&Write { publisher: Some(publisher), ..Write::default() }).await.unwrap();
+    let (done, by_user) = run(&world.store, &["explain", "host-1"]).await;
+    assert!(done);
+    assert_golden("operator/explain.txt", &by_user);
+    assert_eq!(run(&world.store, &["explain", "p-1"]).await, (true, by_user));
+
+    let (_, of_one) = run(&world.store, &["explain", "p-1", "--destination", stage("C").as_str()]).await;
+    assert!(of_one.contains("stage/C: Stopping") && !of_one.contains("stage/B: "), "{of_one}");
+    let (_, of_none) = run(&world.store, &["explain", "p-1", "--destination", stage("Z").as_str()]).await;
+    assert!(of_none.ends_with("stage/Z, and nothing is replicated there\n"), "{of_none}");
+    let (done, nobody) = run(&world.store, &["explain", "nobody"]).await;
+    assert!(
+        !done && nobody.starts_with("error: PARTICIPANT \"nobody\" is not known: allowed is "),
+        "{nobody}"
+    );
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
 use tracing::{Instrument, info, info_span};
 
-use crate::function::{Failure, run};
+use crate::function::{Failure, long_invocation};
 use crate::{Config, Meter, SystemClock};
 
 /// Does what is due, whatever woke it: the table's stream or the clock. What the event says does not matter.
@@ -60,7 +60,7 @@ impl DispatchFunction {
     }
 
     async fn dispatch(&self, context: &Context) -> Result<Value, Failure> {
-        let done = self.dispatcher.run(&run(context)).await.map_err(controller::Error::from)?;
+        let done = self.dispatcher.run(&long_invocation(context)).await.map_err(controller::Error::from)?;
         info!(reconciled = done.reconciled, unfinished = done.unfinished, "dispatched");
         Ok(json!({ "handled": "dispatched", "reconciled": done.reconciled, "unfinished": done.unfinished }))
     }

@@ -115,7 +115,7 @@ pub(crate) fn invocation(context: &Context) -> Invocation {
 }
 
 /// The same for a function that works until its time is over.
-pub(crate) fn run(context: &Context) -> Invocation {
+pub(crate) fn long_invocation(context: &Context) -> Invocation {
     invocation_before(context, MARGIN_OF_A_RUN)
 }
 

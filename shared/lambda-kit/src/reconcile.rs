@@ -12,7 +12,7 @@ use replication::sweep::SweepPolicy;
 use serde_json::{Value, json};
 use tracing::{Instrument, info_span};
 
-use crate::function::{Failure, run};
+use crate::function::{Failure, long_invocation};
 use crate::{Config, Meter, SystemClock};
 
 /// Sweeps what IVS says, whatever woke it.
@@ -67,7 +67,7 @@ impl ReconcileFunction {
     }
 
     async fn run(&self, context: &Context) -> Result<Value, Failure> {
-        let swept = self.sweep.run(&run(context)).await.map_err(controller::Error::from)?;
+        let swept = self.sweep.run(&long_invocation(context)).await.map_err(controller::Error::from)?;
         self.meter.write_swept(&swept);
         Ok(json!({
             "handled": "swept",

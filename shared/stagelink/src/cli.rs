@@ -7,7 +7,7 @@ use aws_adapters::{Connection, ConnectionOptions, DynamoStore, name};
 use clap::{Args, Parser, Subcommand};
 
 use crate::screen::{Screen, Terminal};
-use crate::{Error, Pace, Place, drain, orders, replicas, rules};
+use crate::{Error, Pace, Place, drain, explain, orders, replicas, rules};
 
 /// Says what Stagelink replicates, and sees to its rules and to its end.
 ///
@@ -42,6 +42,8 @@ enum Command {
     Rules(rules::Command),
     /// Lists the replications: who is replicated where, by which rule, and why not
     Replicas(replicas::Replicas),
+    /// Tells why a participant is, or is not, on the stages that rules mean, and what happens next
+    Explain(explain::Explain),
     /// Hands off: nothing is started or stopped any more, until `resume`
     Pause(orders::PauseArguments),
     /// Ends the pause
@@ -61,6 +63,7 @@ impl Cli {
         match &self.command {
             Command::Rules(command) => command.run(store, screen).await,
             Command::Replicas(command) => command.run(store, screen).await,
+            Command::Explain(command) => command.run(store, screen).await,
             Command::Pause(command) => command.run(store, screen).await,
             Command::Resume => orders::resume(store, screen).await,
             Command::ReleaseBrake(command) => command.run(store, screen).await,

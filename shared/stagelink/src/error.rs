@@ -41,6 +41,11 @@ pub enum Error {
         /// Since when.
         at: Timestamp,
     },
+    /// Nobody of that name is in the table.
+    #[error(
+        "PARTICIPANT {0:?} is not known: allowed is a participant id or a user id of whom there is news, or a replica"
+    )]
+    UnknownParticipant(String),
     /// Nobody there to ask.
     #[error("--yes is missing: allowed is --yes where there is no terminal to ask at")]
     NotConfirmed,
@@ -152,6 +157,11 @@ impl Error {
                     .to_owned()
             }
             (Self::Paused { .. }, _) => "add --resume, which ends the pause first".to_owned(),
+            (Self::UnknownParticipant(_), _) => {
+                "`stagelink rules list` shows whether a rule speaks of its stage: of others nothing is kept; whose event was lost \
+                 is found by a sweep, within a minute or two"
+                    .to_owned()
+            }
             (Self::NotConfirmed, _) => "read what is above, and add --yes if that is meant".to_owned(),
             _ => match self.store()? {
                 StoreError::Corrupt { .. } => "put the item right, or delete it".to_owned(),

@@ -9,6 +9,7 @@ mod cli;
 mod columns;
 pub mod drain;
 pub mod error;
+mod explain;
 mod orders;
 mod replicas;
 mod rules;
