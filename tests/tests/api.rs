@@ -10,16 +10,13 @@ use http_api::Api;
 use lambda_http::lambda_runtime::{Context, LambdaEvent};
 use lambda_http::request::LambdaRequest;
 use replication::{
-    Blocked, BlockedReason, Braked, Desired, Destination, Evidence, GiveWay, LastError, Lease, Owner,
-    ParticipantFilter, Pause, Phase, Publisher, PublisherKey, ReconnectWindow, Replica, ReplicationKey, Rule,
-    RuleRef, Source, StageArn, Status, Tags,
+    Blocked, BlockedReason, Braked, Destination, Evidence, GiveWay, LastError, Lease, Owner,
+    ParticipantFilter, Pause, Phase, Publisher, PublisherKey, ReconnectWindow, Replica, Rule, RuleRef,
+    Source, Status, Tags,
 };
 use serde_json::{Value, json};
+use stagelink_tests::rows::{self, stage};
 use stagelink_tests::{World, assert_golden};
-
-fn stage(id: &str) -> StageArn {
-    format!("arn:aws:ivs:us-east-1:123456789012:stage/{id}").parse().unwrap()
-}
 
 /// What a Function URL with IAM authentication sends: payload format 2.0.
 fn event(method: &str, path: &str, query: &str) -> Value {
@@ -147,19 +144,8 @@ fn publisher(participant: &str) -> Publisher {
 }
 
 fn replica(participant: &str, destination: &str, phase: Phase) -> Replica {
-    let key = ReplicationKey {
-        source: stage("A"),
-        participant: participant.parse().unwrap(),
-        destination: stage(destination),
-    };
     let rule = RuleRef { id: "main".parse().unwrap(), revision: 3, priority: 70 };
-    Replica {
-        phase,
-        owner: Owner::Stagelink,
-        desired: Desired::Replicated,
-        rule: Some(rule),
-        ..Replica::new(key)
-    }
+    rows::replica(rule, participant, destination, phase)
 }
 
 /// A replica with all there is, one that is blocked, one of somebody else.

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lambda_kit::metric::Metric;
-use replication::{Destination, Moment, ParticipantFilter, ReconnectWindow, Rule, Source, Status};
+use replication::Moment;
 use serde_json::{Value, json};
 use stagelink_tests::World;
 use stagelink_tests::emf::{MetricLog, Series};
+use stagelink_tests::rows::rule;
 use stagelink_tests::world::{invoke, scheduled};
 
 /// A source and a destination, a rule `main` between them, and an event of somebody who began to publish.
@@ -24,21 +25,7 @@ impl Scene {
     async fn start() -> Self {
         let mut world = World::start().await.unwrap();
         let (source, destination) = (world.stage("source"), world.stage("destination"));
-        let rule = Rule {
-            id: "main".parse().unwrap(),
-            revision: 1,
-            priority: 50,
-            status: Status::Enabled,
-            source: Source::Stage(source.parse().unwrap()),
-            participants: ParticipantFilter::default(),
-            destinations: vec![Destination::Stage(destination.parse().unwrap())],
-            reconnect_window: ReconnectWindow::default(),
-            attributes: BTreeMap::new(),
-            preempt: false,
-            record_replicas: None,
-            expires_at: None,
-        };
-        world.rules(&[rule]).await.unwrap();
+        world.rules(&[rule("main", &source, &destination)]).await.unwrap();
         world.publish(&source).unwrap();
         let published = world.event("Participant Published").await.unwrap();
         Self { world, log: MetricLog::default(), published }

@@ -12,21 +12,18 @@ use clap::Parser;
 use controller::{Operator, Store, VersusStore, Write, versus};
 use jiff::Timestamp;
 use replication::{
-    Blocked, BlockedReason, Braked, Desired, Evidence, LastError, Owner, Pause, Phase, Publisher,
-    PublisherKey, Replica, ReplicationKey, RuleRef, StageArn, VersusTerms,
+    Blocked, BlockedReason, Braked, Evidence, LastError, Owner, Pause, Phase, Publisher, PublisherKey,
+    Replica, RuleRef, VersusTerms,
 };
 use serde_json::json;
 use stagelink::{Cli, Error, Pace, Place, Screen, Terminal};
+use stagelink_tests::rows::{self, stage};
 use stagelink_tests::{World, assert_golden};
 
 /// Short enough to wait for.
 const PACE: Pace = Pace { look: Duration::from_millis(50), settle: Duration::from_millis(500) };
 
 const NOBODY: Terminal = Terminal { asks: false, shows_progress: false };
-
-fn stage(id: &str) -> StageArn {
-    format!("arn:aws:ivs:us-east-1:123456789012:stage/{id}").parse().unwrap()
-}
 
 /// What a command gives and prints. With an answer it is asked at a terminal.
 async fn run_with(
@@ -75,19 +72,8 @@ fn rules_file(name: &str) -> PathBuf {
 }
 
 fn replica(participant: &str, destination: &str, phase: Phase) -> Replica {
-    let key = ReplicationKey {
-        source: stage("A"),
-        participant: participant.parse().unwrap(),
-        destination: stage(destination),
-    };
     let rule = RuleRef { id: "main".parse().unwrap(), revision: 1, priority: 90 };
-    Replica {
-        phase,
-        owner: Owner::Stagelink,
-        desired: Desired::Replicated,
-        rule: Some(rule),
-        ..Replica::new(key)
-    }
+    rows::replica(rule, participant, destination, phase)
 }
 
 /// Replicas of every kind: two that run, one of them held, one that waits, one that ended, one of somebody else.

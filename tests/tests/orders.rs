@@ -4,11 +4,10 @@
 
 use controller::sweep::port::SweepStore;
 use controller::{MemoryStore, Operator, Store, StoreError};
-use replication::{
-    Control, Destination, ParticipantFilter, Pause, PublisherKey, ReconnectWindow, Rule, Source, Status,
-};
+use replication::{Control, Pause, PublisherKey};
 use serde_json::json;
 use stagelink_tests::World;
+use stagelink_tests::rows::rule;
 use stagelink_tests::world::invoke;
 
 fn pause(reason: &str) -> Pause {
@@ -19,23 +18,6 @@ fn pause(reason: &str) -> Pause {
 fn publisher() -> PublisherKey {
     let stage = "arn:aws:ivs:us-east-1:123456789012:stage/A".parse().unwrap();
     PublisherKey { stage, participant: "p".parse().unwrap() }
-}
-
-fn rule(source: &str, destination: &str) -> Rule {
-    Rule {
-        id: "rule".parse().unwrap(),
-        revision: 1,
-        priority: 50,
-        status: Status::Enabled,
-        source: Source::Stage(source.parse().unwrap()),
-        participants: ParticipantFilter::default(),
-        destinations: vec![Destination::Stage(destination.parse().unwrap())],
-        reconnect_window: ReconnectWindow::default(),
-        attributes: Default::default(),
-        preempt: false,
-        record_replicas: None,
-        expires_at: None,
-    }
 }
 
 /// What every reader sees: an operator, the loop and the sweep.
@@ -78,7 +60,7 @@ async fn the_table_keeps_orders() {
 async fn a_paused_function_stores_the_news_and_starts_nothing() {
     let mut world = World::start().await.unwrap();
     let (source, destination) = (world.stage("source"), world.stage("destination"));
-    world.rules(&[rule(&source, &destination)]).await.unwrap();
+    world.rules(&[rule("rule", &source, &destination)]).await.unwrap();
     world.store.pause(&pause("a fire drill")).await.unwrap();
     let paused = world.function("participant-published").await;
     world.publish(&source).unwrap();
@@ -103,7 +85,7 @@ async fn a_paused_function_stores_the_news_and_starts_nothing() {
 async fn orders_that_cannot_be_read_stop_every_call() {
     let mut world = World::start().await.unwrap();
     let (source, destination) = (world.stage("source"), world.stage("destination"));
-    world.rules(&[rule(&source, &destination)]).await.unwrap();
+    world.rules(&[rule("rule", &source, &destination)]).await.unwrap();
     let pause = json!({"M": {"reason": {"S": "r"}, "by": {"S": "kim"}, "at": {"S": "yesterday"}}});
     let item = json!({"pk": {"S": "STAGE#*"}, "sk": {"S": "CONTROL"}, "schema": {"N": "1"},
         "version": {"N": "1"}, "pause": pause});

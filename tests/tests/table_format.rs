@@ -137,6 +137,16 @@ async fn write_everything(world: &TableWorld) {
     world.store.release_brake(at(2)).await.unwrap();
 }
 
+fn filter(full: bool) -> ParticipantFilter {
+    if !full {
+        return ParticipantFilter::default();
+    }
+    ParticipantFilter {
+        user_id: Some("host-*".parse().unwrap()),
+        attributes: BTreeMap::from([("role".to_owned(), "host".parse().unwrap())]),
+    }
+}
+
 fn rule(full: bool) -> Rule {
     let tags = Destination::Tags { tags: pairs(), same: vec!["show".to_owned()] };
     let named = Destination::Stage(stage("B"));
@@ -146,14 +156,7 @@ fn rule(full: bool) -> Rule {
         priority: if full { 60 } else { 50 },
         status: Status::Enabled,
         source: if full { Source::Tags(pairs()) } else { Source::Stage(stage("A")) },
-        participants: ParticipantFilter {
-            user_id: full.then(|| "host-*".parse().unwrap()),
-            attributes: if full {
-                BTreeMap::from([("role".to_owned(), "host".parse().unwrap())])
-            } else {
-                BTreeMap::new()
-            },
-        },
+        participants: filter(full),
         destinations: if full { vec![tags, named] } else { vec![named] },
         reconnect_window: ReconnectWindow::default(),
         attributes: pairs(),
@@ -269,14 +272,7 @@ fn versus(full: bool) -> Versus {
             priority: 60,
             preempt: full,
             reconnect_window: ReconnectWindow::default(),
-            participants: ParticipantFilter {
-                user_id: full.then(|| "host-*".parse().unwrap()),
-                attributes: if full {
-                    BTreeMap::from([("role".to_owned(), "host".parse().unwrap())])
-                } else {
-                    BTreeMap::new()
-                },
-            },
+            participants: filter(full),
             attributes: pairs(),
         },
         starts_at: at(1),

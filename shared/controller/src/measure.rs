@@ -44,15 +44,14 @@ impl Controller {
             Step::Verify(_) => return,
         };
         let Some(replica) = view.replica(&key.destination) else { return };
-        match (outcome.error().map(|error| error.refusal), waiting_since) {
-            (None, Some(since)) => {
-                // Another machine's clock may be ahead.
-                let latency = took.latest().duration_since(since).max(SignedDuration::ZERO);
-                self.measure.replicated(replica, latency);
+        if let Some(error) = outcome.error() {
+            if is_failure(step, error.refusal) {
+                self.measure.failed(replica);
             }
-            (None, None) => {}
-            (Some(refusal), _) if is_failure(step, refusal) => self.measure.failed(replica),
-            (Some(_), _) => {}
+        } else if let Some(since) = waiting_since {
+            // Another machine's clock may be ahead.
+            let latency = took.latest().duration_since(since).max(SignedDuration::ZERO);
+            self.measure.replicated(replica, latency);
         }
     }
 }
