@@ -12,9 +12,8 @@ use proptest::prelude::*;
 use replication::forecast::{Effect, Fingerprint, NotKnown, Obstacle, Terms, settled};
 use replication::sweep::{Inventory, ListedStage, StageKnowledge};
 use replication::{
-    BlockedReason, Control, Desired, Destination, Evidence, Forecast, Operation, Owner, Pause, Phase, Policy,
-    Publisher, PublisherKey, Replica, ReplicationKey, Rule, RuleRef, Source, Status, StopReason, Unmatched,
-    forecast,
+    BlockedReason, Control, Desired, Evidence, Forecast, Operation, Owner, Pause, Phase, Policy, Publisher,
+    PublisherKey, Replica, ReplicationKey, Rule, RuleRef, Source, Status, StopReason, Unmatched, forecast,
 };
 
 /// A table on which somebody publishes on stage `A`.

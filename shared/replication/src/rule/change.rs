@@ -110,7 +110,8 @@ impl RuleChange {
         changes
     }
 
-    fn is_nothing(&self) -> bool {
+    /// Whether the rule says the same afterwards.
+    pub fn is_nothing(&self) -> bool {
         match (&self.before, &self.after) {
             (Some(before), Some(after)) => before.says_the_same(after),
             (before, after) => before.is_none() && after.is_none(),
