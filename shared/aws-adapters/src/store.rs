@@ -12,6 +12,7 @@
 //!   first, then the publisher and the items under a lease; the rest are reasons for not replicating, and are written again if they get lost.
 
 mod budgets;
+mod explain;
 mod failure;
 mod history;
 mod inventory;

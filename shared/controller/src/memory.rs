@@ -16,6 +16,7 @@ use replication::{
 
 use crate::{Activity, Due, DueClass, HistoryLine, Queue, Store, StoreError, Write};
 
+mod explain;
 mod history;
 mod operator;
 mod sweep;

@@ -13,9 +13,9 @@ use crate::occupancy::{Holder, PLACES, in_line};
 use crate::planner::wants;
 use crate::sweep::{Inventory, StageKnowledge};
 use crate::{
-    Allowance, BlockedReason, Capabilities, Context, Control, Crowd, Decision, Desired, Destination,
-    Evidence, Line, Match, Mode, Occupant, Owner, Phase, Plan, Policy, Publisher, PublisherKey, Publishing,
-    Replica, ReplicationKey, RuleId, StageArn, Unmatched, View, plan,
+    Allowance, BlockedReason, Capabilities, Context, Control, Crowd, Decision, Desired, Evidence, Line,
+    Match, Mode, Occupant, Owner, Phase, Plan, Policy, Publisher, PublisherKey, Publishing, Replica,
+    ReplicationKey, RuleId, StageArn, Unmatched, View, plan,
 };
 
 mod sentences;
@@ -158,38 +158,17 @@ pub struct UnmatchedRule {
 }
 
 impl Surroundings {
-    /// What an inventory knows around a view.
-    pub fn of(inventory: &Inventory, view: &View) -> Self {
-        let destinations = Self::wanted_of(view);
-        let stages = destinations.into_iter().map(|stage| {
-            let items = inventory.stages.get(&stage);
-            let facts = StageFacts {
+    /// What an inventory knows of these stages.
+    pub fn of<'a>(inventory: &Inventory, stages: impl IntoIterator<Item = &'a StageArn>) -> Self {
+        let facts = |stage: &StageArn| {
+            let items = inventory.stages.get(stage);
+            StageFacts {
                 knowledge: items.and_then(|items| items.knowledge.clone()),
                 occupants: items.and_then(|items| items.occupants.clone()),
-                replicas: inventory.replicas_to(&stage).cloned().collect(),
-            };
-            (stage, facts)
-        });
-        Self { stages: stages.collect() }
-    }
-
-    /// The stages of which something should be known to explain a view: its own, those it has replications to, and those that
-    /// rules name or select.
-    pub fn wanted_of(view: &View) -> BTreeSet<StageArn> {
-        let named = view.rules.iter().flat_map(|rule| &rule.destinations);
-        let named = named.filter_map(|destination| match destination {
-            Destination::Stage(stage) => Some(stage),
-            Destination::Tags { .. } => None,
-        });
-        let selected = view.directory.keys().filter(|stage| {
-            let selects = |destination: &Destination| {
-                let tags = &view.directory[*stage];
-                destination.selects(view.tags.as_ref(), tags) == Match::Yes
-            };
-            view.rules.iter().flat_map(|rule| &rule.destinations).any(selects)
-        });
-        let held = view.replicas.iter().map(|replica| &replica.key.destination);
-        [&view.key.stage].into_iter().chain(named).chain(selected).chain(held).cloned().collect()
+                replicas: inventory.replicas_to(stage).cloned().collect(),
+            }
+        };
+        Self { stages: stages.into_iter().map(|stage| (stage.clone(), facts(stage))).collect() }
     }
 
     /// The name of a stage, if one is known.
@@ -232,7 +211,24 @@ pub fn explain(view: &View, around: &Surroundings, policy: &Policy, now: Timesta
     }
 }
 
+/// The same of a publisher in an inventory, which has everything around it.
+pub fn explain_in(
+    inventory: &Inventory,
+    publisher: &PublisherKey,
+    policy: &Policy,
+    now: Timestamp,
+) -> Explanation {
+    let view = inventory.view(publisher);
+    let alone = explain(&view, &Surroundings::default(), policy, now);
+    explain(&view, &Surroundings::of(inventory, alone.stages()), policy, now)
+}
+
 impl Explanation {
+    /// The stages that it speaks of: its publisher's, and the destinations in the order in which slots are given.
+    pub fn stages(&self) -> impl Iterator<Item = &StageArn> {
+        [&self.publisher.stage].into_iter().chain(self.replications.iter().map(|of| &of.destination))
+    }
+
     /// What is said of one destination only.
     pub fn only(mut self, destination: &StageArn) -> Self {
         self.replications.retain(|of| of.destination == *destination);

@@ -225,11 +225,7 @@ fn slots_are_numbered_in_the_order_in_which_they_are_given() {
         [("D", Some(1)), ("C", Some(2)), ("E", Some(3)), ("F", Some(4)), ("G", None), ("B", Some(5))]
     );
     assert_eq!(of(&told, "C").wanted_too, ["even".parse().unwrap()]);
-    assert_eq!(
-        of(&told, "G").waits_for,
-        Some(WaitsFor::Slot),
-        "all five are taken until B is stopped"
-    );
+    assert_eq!(of(&told, "G").waits_for, Some(WaitsFor::Slot), "all five are taken until B is stopped");
     assert!(told.to_string().contains("5 of its 5 slots are taken"), "{told}");
 }
 
