@@ -141,22 +141,12 @@ impl Problem {
     }
 
     fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self {
-            kind,
-            detail: detail.into(),
-            about: None,
-            more: Map::new(),
-            allow: Vec::new(),
-            store: None,
-        }
+        Self { kind, detail: detail.into(), about: None, more: Map::new(), allow: Vec::new(), store: None }
     }
 
     fn about(self, field: &str, value: Option<&str>, allowed: Option<&str>) -> Self {
-        let about = About {
-            field: field.to_owned(),
-            value: value.map(shown),
-            allowed: allowed.map(str::to_owned),
-        };
+        let about =
+            About { field: field.to_owned(), value: value.map(shown), allowed: allowed.map(str::to_owned) };
         Self { about: Some(about), ..self }
     }
 
@@ -253,7 +243,8 @@ impl Problem {
     }
 
     pub(crate) fn in_progress(key: &str) -> Self {
-        let detail = format!("a request with Idempotency-Key {:?} is being carried out: try again", shown(key));
+        let detail =
+            format!("a request with Idempotency-Key {:?} is being carried out: try again", shown(key));
         Self::new(Kind::RequestInProgress, detail).about("Idempotency-Key", Some(key), None)
     }
 
