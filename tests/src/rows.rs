@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use controller::Order;
+use controller::rules::Ordered;
 use jiff::Timestamp;
 use replication::{
     Desired, Destination, Owner, ParticipantFilter, Phase, ReconnectWindow, Replica, ReplicationKey, Rule,
@@ -17,6 +18,11 @@ use replication::{
 /// When that is not the id of a stage.
 pub fn stage(id: &str) -> StageArn {
     format!("arn:aws:ivs:us-east-1:123456789012:stage/{id}").parse().expect("a stage's id")
+}
+
+/// A change of rules by a test, for no reason.
+pub fn ordered() -> Ordered {
+    Ordered { by: "a test".to_owned(), reason: None, at: Timestamp::UNIX_EPOCH }
 }
 
 /// A rule of the middle priority from one stage to another, both by their ARNs.

@@ -3,7 +3,8 @@
 use std::{io, path::PathBuf, time::Duration};
 
 use aws_adapters::{Connection, ConnectionOptions, DynamoStore};
-use controller::StoreError;
+use controller::rules::{self, Ordered};
+use jiff::Timestamp;
 
 pub use aws_adapters::Replaced;
 
@@ -51,7 +52,7 @@ pub enum TableError {
         table: String,
         /// The cause.
         #[source]
-        source: StoreError,
+        source: rules::Error,
     },
 }
 
@@ -79,7 +80,9 @@ impl TableAddress {
     /// When the text is not a rules file, or the table cannot be written.
     pub async fn replace_rules(&self, yaml: &str) -> Result<Replaced, TableError> {
         let rules = rules_file::parse(yaml).map_err(TableError::Rules)?;
-        let replaced = self.store().await.replace_rules(&rules).await.map_err(|error| self.error(error))?;
+        let ordered = Ordered { by: "cargo local".to_owned(), reason: None, at: Timestamp::now() };
+        let store = self.store().await;
+        let replaced = store.replace_rules(&rules, &ordered).await.map_err(|error| self.error(error))?;
         tokio::time::sleep(RULES_IN_FORCE).await;
         Ok(replaced)
     }
@@ -89,7 +92,7 @@ impl TableAddress {
     /// # Errors
     /// When the table cannot be read.
     pub async fn replications(&self) -> Result<Vec<ReplicationRow>, TableError> {
-        let replicas = self.store().await.replicas().await.map_err(|error| self.error(error))?;
+        let replicas = self.store().await.replicas().await.map_err(|error| self.error(error.into()))?;
         let row = |replica: &replication::Replica| ReplicationRow {
             key: replica.key.to_string(),
             phase: replica.phase.to_string(),
@@ -109,7 +112,7 @@ impl TableAddress {
         Connection::new(options).await.store(&self.table)
     }
 
-    fn error(&self, source: StoreError) -> TableError {
+    fn error(&self, source: rules::Error) -> TableError {
         TableError::Store { dynamodb: self.dynamodb.clone(), table: self.table.clone(), source }
     }
 }
