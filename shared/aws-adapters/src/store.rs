@@ -22,6 +22,7 @@ mod pages;
 mod places;
 mod publishers;
 mod queue;
+mod rule;
 mod rules;
 mod selectors;
 mod versus;

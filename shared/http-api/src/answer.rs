@@ -15,11 +15,23 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
+/// An answer, and whether it has been kept with the change that it tells of.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub(crate) answer: Answer,
+    pub(crate) kept: bool,
+}
+
 impl Answer {
     /// The fields of a body are in the order of their names.
     pub(crate) fn of(status: u16, body: &impl Serialize) -> Self {
         let body: Value = json!(body);
         Self { status, headers: BTreeMap::new(), body: body.to_string() }
+    }
+
+    /// JSON that is written already.
+    pub(crate) fn as_is(body: &str) -> Self {
+        Self { status: 200, headers: BTreeMap::new(), body: body.to_owned() }
     }
 
     /// With the revision that `If-Match` takes.

@@ -16,7 +16,7 @@ use crate::request::Call;
 const LATELY: SignedDuration = SignedDuration::from_hours(1);
 
 /// The participant on its stage, with all that concerns it. The stage has to be named, so that no answer costs a Scan.
-pub(crate) async fn explain(call: &Call, store: &DynamoStore) -> Result<Answer, Problem> {
+pub(crate) async fn explain(call: &Call, store: &DynamoStore, policy: &Policy) -> Result<Answer, Problem> {
     let query = &call.query;
     let stage = query.needed_stage("stage", "the ARN of the stage on which the participant publishes")?;
     let participant: Option<ParticipantId> = query.id("participant")?;
@@ -24,7 +24,7 @@ pub(crate) async fn explain(call: &Call, store: &DynamoStore) -> Result<Answer, 
         participant.ok_or_else(|| Problem::missing_parameter(&["participant"], "a participant id"))?;
     let destination = query.stage("destination")?;
     let publisher = PublisherKey { stage, participant };
-    let explained = controller::explain(store, &publisher, &Policy::default(), call.now).await?;
+    let explained = controller::explain::explain(store, &publisher, policy, call.now).await?;
     let explained = match destination {
         Some(destination) => explained.only(&destination),
         None => explained,

@@ -153,7 +153,9 @@ mod tests {
         assert_eq!(plain, id("a", "\"8e03978e-40d5-43e8-bc93-6894a57f9324\""));
         assert_eq!(unquoted(r#""a \"b\" \\ c""#).as_deref(), Some(r#"a "b" \ c"#));
         assert!(unquoted(&"k".repeat(255)).is_some());
-        for wrong in ["", "\"\"", "\"", "\"a", "a b", "a,b", "\"a\"b\"", "\"a\\b\"", "\"a\";p=1", &"k".repeat(256)] {
+        for wrong in
+            ["", "\"\"", "\"", "\"a", "a b", "a,b", "\"a\"b\"", "\"a\\b\"", "\"a\";p=1", &"k".repeat(256)]
+        {
             assert!(key("a", wrong, &[]).is_err(), "{wrong}");
         }
         let mut headers = HeaderMap::new();

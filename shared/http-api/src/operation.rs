@@ -123,11 +123,9 @@ impl Operation {
             Self::ListRules => get("/rules", &[Source, Limit, Next]),
             Self::CreateRule => post("/rules", Body::Required),
             Self::GetRule => get("/rules/{id}", &[]),
-            Self::ReplaceRule => Route {
-                method: Method::Put,
-                if_match: IfMatch::Must,
-                ..post("/rules/{id}", Body::Required)
-            },
+            Self::ReplaceRule => {
+                Route { method: Method::Put, if_match: IfMatch::Must, ..post("/rules/{id}", Body::Required) }
+            }
             Self::DeleteRule => Route {
                 method: Method::Delete,
                 if_match: IfMatch::Must,
@@ -135,9 +133,7 @@ impl Operation {
                 ..post("/rules/{id}", Body::None)
             },
             Self::ListRevisions => get("/rules/{id}/history", &[]),
-            Self::PauseRule => {
-                Route { if_match: IfMatch::May, ..post("/rules/{id}/pause", Body::Optional) }
-            }
+            Self::PauseRule => Route { if_match: IfMatch::May, ..post("/rules/{id}/pause", Body::Optional) },
             Self::ResumeRule => {
                 Route { if_match: IfMatch::May, ..post("/rules/{id}/resume", Body::Optional) }
             }
@@ -261,7 +257,9 @@ mod tests {
 
     #[test]
     fn a_path_is_exact() {
-        for path in ["/", "", "/rules/", "/Rules", "/rules//history", "/rules/one/two", "/versus/a/end/", "rules"] {
+        for path in
+            ["/", "", "/rules/", "/Rules", "/rules//history", "/rules/one/two", "/versus/a/end/", "rules"]
+        {
             assert_eq!(at(path, &http::Method::GET), None, "{path}");
         }
         assert_eq!(at("/rules/a", &http::Method::HEAD), Some((Operation::GetRule, Some("a".to_owned()))));

@@ -15,7 +15,7 @@
 //! | `missing-field` | 400 | the body lacks `field` |
 //! | `invalid-field` | 400 | the body's `field` has a value that is not allowed |
 //! | `unknown-rule` | 404 | there is no rule of this id |
-//! | `rule-exists` | 409 | there is a rule of this id; `rule` is what it says |
+//! | `rule-exists` | 409 | there is a rule of this id; `current_revision` and `rule` are how it stands |
 //! | `rules-contradict` | 409 | the rule contradicts another one, as `detail` says |
 //! | `precondition-required` | 428 | `If-Match` has to be given, with the revision that is to be changed |
 //! | `revision-moved` | 409 | it has another revision by now; `current_revision` and `rule` are how it stands |
@@ -35,9 +35,9 @@
 mod kind;
 
 use aws_adapters::PageError;
-use controller::{StoreError, versus};
+use controller::{StoreError, rules, versus};
 use lambda_http::http::{HeaderMap, HeaderValue, header};
-use replication::VersusError;
+use replication::{Rule, VersusError};
 use rules_file::{Misfit, Wrong};
 use serde_json::{Map, Value, json};
 use tracing::{error, warn};
@@ -133,11 +133,6 @@ impl Problem {
             (Some(store), _) => error!(error_type, error = %store, "not answered"),
             (None, _) => {}
         }
-    }
-
-    /// The lost race behind it, if it is one.
-    pub(crate) fn is_lost_race(&self) -> bool {
-        matches!(self.store, Some(StoreError::Conflict))
     }
 
     fn new(kind: Kind, detail: impl Into<String>) -> Self {
@@ -248,6 +243,40 @@ impl Problem {
         Self::new(Kind::RequestInProgress, detail).about("Idempotency-Key", Some(key), None)
     }
 
+    /// A rule that is not at the revision that was named: it is there although there must be none, gone, or another.
+    pub(crate) fn moved(error: &rules::Error, rule: Option<&Rule>) -> Self {
+        let detail = error.to_string();
+        let rules::Error::Conflict { rule: id, expected, current } = error else {
+            return Self::new(Kind::Contended, detail);
+        };
+        // It may have been changed again since.
+        let current = rule.map_or(*current, |rule| rule.revision);
+        let problem = match (*expected, current) {
+            (_, 0) => {
+                let allowed = "the id of a rule that is there";
+                return Self::new(Kind::UnknownRule, format!("rule {id} is not known: allowed is {allowed}"))
+                    .about("id", Some(id.as_str()), Some(allowed));
+            }
+            (0, _) => {
+                let detail = format!("rule {id} is there: allowed is an id that no rule has");
+                let allowed = "an id that no rule has";
+                Self::new(Kind::RuleExists, detail).about("id", Some(id.as_str()), Some(allowed))
+            }
+            (expected, current) => {
+                let detail = format!(
+                    "rule {id}: revision {expected} is not valid: allowed is the current one, {current}"
+                );
+                let (value, allowed) = (format!("\"{expected}\""), format!("\"{current}\""));
+                Self::new(Kind::RevisionMoved, detail).about("If-Match", Some(&value), Some(&allowed))
+            }
+        };
+        let problem = problem.with("current_revision", current.into());
+        match rule {
+            Some(rule) => problem.with("rule", json!(views::Rule::from(rule))),
+            None => problem,
+        }
+    }
+
     fn invalid(kind: Kind, field: &str, value: &str, allowed: &str) -> Self {
         let detail = format!("{field} {:?} is not valid: allowed is {allowed}", shown(value));
         Self::new(kind, detail).about(field, Some(value), Some(allowed))
@@ -271,6 +300,35 @@ impl From<Wrong> for Problem {
                 Some(&error.allowed),
             ),
             Wrong::Conflict(_) => Self::new(Kind::RulesContradict, detail),
+        }
+    }
+}
+
+impl From<rules::Error> for Problem {
+    fn from(error: rules::Error) -> Self {
+        let detail = error.to_string();
+        match error {
+            rules::Error::Conflict { .. } => Self::moved(&error, None),
+            rules::Error::Unknown(id) => {
+                let allowed = "the id of a rule that is there";
+                Self::new(Kind::UnknownRule, detail).about("id", Some(id.as_str()), Some(allowed))
+            }
+            rules::Error::OfVersus(id) => {
+                let allowed = "a rule of no versus session; those begin and end with their session";
+                Self::new(Kind::InvalidParameter, detail).about("id", Some(id.as_str()), Some(allowed))
+            }
+            rules::Error::Invalid(error) => Wrong::Rule(error).into(),
+            rules::Error::Contradicts(conflict) => Wrong::Conflict(conflict).into(),
+            rules::Error::NoRevision { revision, allowed, .. } => {
+                let value = revision.map_or("(the one before)".to_owned(), |number| number.to_string());
+                let allowed: Vec<_> = allowed.iter().map(u64::to_string).collect();
+                let allowed = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
+                Self::new(Kind::InvalidField, detail).about("to_revision", Some(&value), Some(&allowed))
+            }
+            rules::Error::Contended => Self::new(Kind::Contended, format!("{detail}: try again")),
+            // One change is never too much for one transaction.
+            rules::Error::Partly { source, .. } => (*source).into(),
+            rules::Error::Store(error) => error.into(),
         }
     }
 }

@@ -47,9 +47,10 @@ impl Call {
         let query = Query::read(request.uri().query().unwrap_or_default(), names)?;
         let id = match id {
             None => None,
-            Some(id) => Some(decoded(&id, false).ok_or_else(|| {
-                Problem::invalid_parameter("id", &id, "percent-encoded UTF-8")
-            })?),
+            Some(id) => Some(
+                decoded(&id, false)
+                    .ok_or_else(|| Problem::invalid_parameter("id", &id, "percent-encoded UTF-8"))?,
+            ),
         };
         let expected = if_match(headers, route.if_match)?;
         let bytes: &[u8] = request.body().as_ref();
@@ -57,7 +58,11 @@ impl Call {
         let caller = caller(request);
         let key = if operation.takes_key() {
             let etag = expected.unwrap_or_default().to_be_bytes();
-            Key::read(headers, &caller, &[request.method().as_str().as_bytes(), path.as_bytes(), &etag, bytes])?
+            Key::read(
+                headers,
+                &caller,
+                &[request.method().as_str().as_bytes(), path.as_bytes(), &etag, bytes],
+            )?
         } else {
             None
         };
@@ -113,7 +118,8 @@ fn body(headers: &HeaderMap, bytes: &[u8], wanted: Body) -> Result<Option<Json>,
     if wanted == Body::None || (wanted == Body::Optional && bytes.is_empty()) {
         return Ok(None);
     }
-    let content_type = headers.get(header::CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let content_type =
+        headers.get(header::CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let is_json = content_type.as_deref().is_some_and(|given| {
         given.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
     });
@@ -146,7 +152,9 @@ mod tests {
     fn if_match_is_one_revision() {
         let read = |value: &str| if_match(&headers("if-match", value), IfMatch::Must);
         assert_eq!(read("\"3\"").unwrap(), Some(3));
-        for wrong in ["3", "\"\"", "\"0\"", "\"3\", \"4\"", "W/\"3\"", "*", "\"+3\"", "\"99999999999999999999\""] {
+        for wrong in
+            ["3", "\"\"", "\"0\"", "\"3\", \"4\"", "W/\"3\"", "*", "\"+3\"", "\"99999999999999999999\""]
+        {
             assert_eq!(read(wrong).unwrap_err().status(), 400, "{wrong}");
         }
         assert_eq!(if_match(&HeaderMap::new(), IfMatch::Must).unwrap_err().status(), 428);
@@ -161,7 +169,10 @@ mod tests {
             body(headers, bytes, wanted).map(|body| body.is_some()).map_err(|problem| problem.status())
         };
         assert_eq!(status(&json, b"{}", Body::Required), Ok(true));
-        assert_eq!(status(&headers("content-type", "Application/JSON; charset=utf-8"), b"{}", Body::Optional), Ok(true));
+        assert_eq!(
+            status(&headers("content-type", "Application/JSON; charset=utf-8"), b"{}", Body::Optional),
+            Ok(true)
+        );
         assert_eq!(status(&HeaderMap::new(), b"", Body::Optional), Ok(false));
         assert_eq!(status(&HeaderMap::new(), b"whatever", Body::None), Ok(false));
         assert_eq!(status(&json, b"", Body::Required), Err(400));

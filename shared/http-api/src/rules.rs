@@ -12,11 +12,10 @@ use replication::{Rule, RuleChange, RuleId, Status};
 use rules_file::{Json, rule_from_json};
 use serde::Deserialize;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Kept};
 use crate::lists::page_of;
 use crate::problem::Problem;
 use crate::request::{Call, REASON, checked_reason};
-use crate::versus::Kept;
 
 /// What pausing or resuming a rule is asked for with.
 #[derive(Debug, Deserialize)]
@@ -67,9 +66,7 @@ pub(crate) async fn create(call: &Call, store: &DynamoStore) -> Result<Kept, Pro
     let mut body = call.body();
     let ordered = ordered(call, reason_of(&mut body)?);
     let rule = rule_from_json(&body)?;
-    let made = |change: &RuleChange| {
-        created_or(201, change).made_at(format!("/rules/{}", rule.id))
-    };
+    let made = |change: &RuleChange| changed(201, change).made_at(format!("/rules/{}", rule.id));
     let keeping = Keeping::new(call, store, made);
     let change = rules::put(&keeping, &rule, Some(0), &ordered).await;
     keeping.kept(change, &rule.id).await
@@ -97,7 +94,7 @@ pub(crate) async fn replace(call: &Call, store: &DynamoStore) -> Result<Kept, Pr
     if rule.id != id {
         return Err(Problem::invalid_field("id", rule.id.as_str(), &format!("{id}, as in the path")));
     }
-    let keeping = Keeping::new(call, store, |change: &RuleChange| created_or(200, change));
+    let keeping = Keeping::new(call, store, |change: &RuleChange| changed(200, change));
     let change = rules::put(&keeping, &rule, Some(expected), &ordered).await;
     keeping.kept(change, &id).await
 }
@@ -112,7 +109,7 @@ pub(crate) async fn delete(call: &Call, store: &DynamoStore) -> Result<Kept, Pro
             Some(checked.ok_or_else(|| Problem::invalid_parameter("reason", text, REASON))?)
         }
     };
-    let keeping = Keeping::new(call, store, |change: &RuleChange| created_or(200, change));
+    let keeping = Keeping::new(call, store, |change: &RuleChange| changed(200, change));
     let change = rules::delete(&keeping, &id, call.expected, &ordered(call, reason)).await;
     keeping.kept(change, &id).await
 }
@@ -121,7 +118,7 @@ pub(crate) async fn set_status(call: &Call, store: &DynamoStore, status: Status)
     let id: RuleId = call.id()?;
     let order: Order = call.body_as(allowed)?;
     let ordered = ordered(call, checked(order.reason)?);
-    let keeping = Keeping::new(call, store, |change: &RuleChange| created_or(200, change));
+    let keeping = Keeping::new(call, store, |change: &RuleChange| changed(200, change));
     let change = rules::set_status(&keeping, &id, status, call.expected, &ordered).await;
     keeping.kept(change, &id).await
 }
@@ -130,7 +127,7 @@ pub(crate) async fn roll_back(call: &Call, store: &DynamoStore) -> Result<Kept, 
     let id: RuleId = call.id()?;
     let Rollback { to_revision, reason } = call.body_as(allowed)?;
     let ordered = ordered(call, checked(reason)?);
-    let keeping = Keeping::new(call, store, |change: &RuleChange| created_or(200, change));
+    let keeping = Keeping::new(call, store, |change: &RuleChange| changed(200, change));
     let change = rules::rollback(&keeping, &id, to_revision, call.expected, &ordered).await;
     keeping.kept(change, &id).await
 }
@@ -165,8 +162,14 @@ fn shown(status: u16, rule: &Rule) -> Answer {
     Answer::of(status, &views::Rule::from(rule)).at_revision(rule.revision)
 }
 
+/// The last revision of a history, 0 if it has none.
+fn last(revisions: &[Result<Revision, StoreError>]) -> u64 {
+    let readable = revisions.iter().filter_map(|revision| revision.as_ref().ok());
+    readable.map(|revision| revision.revision).max().unwrap_or(0)
+}
+
 /// The rule as it is after the change; as it was, if it is gone.
-fn created_or(status: u16, change: &RuleChange) -> Answer {
+fn changed(status: u16, change: &RuleChange) -> Answer {
     match (&change.after, &change.before) {
         (Some(rule), _) => shown(status, rule),
         (None, Some(rule)) => Answer::of(status, &views::Rule::from(rule)),
@@ -225,7 +228,7 @@ impl<F: Fn(&RuleChange) -> Answer + Send + Sync> RuleBook for Keeping<'_, F> {
             let made = match (&self.call.key, changes) {
                 (Some(key), [change]) => {
                     let last = match change.id() {
-                        Some(id) => last_revision(&self.store.revisions(id).await?),
+                        Some(id) => last(&self.store.revisions(id).await?),
                         None => 0,
                     };
                     let (will_be, _) = numbered(change, last, ordered);

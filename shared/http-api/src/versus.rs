@@ -13,7 +13,7 @@ use replication::{
 };
 use serde::Deserialize;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Kept};
 use crate::lists::page_of;
 use crate::problem::Problem;
 use crate::request::Call;
@@ -174,9 +174,7 @@ impl Start {
                 Problem::invalid_field("reconnect_window_seconds", &window.to_string(), "0-300")
             })?,
             participants: ParticipantFilter {
-                user_id: user_id
-                    .map(|text| pattern("participants.user_id".to_owned(), &text))
-                    .transpose()?,
+                user_id: user_id.map(|text| pattern("participants.user_id".to_owned(), &text)).transpose()?,
                 attributes: attributes.collect::<Result<_, _>>()?,
             },
             attributes: self.attributes,
@@ -197,7 +195,9 @@ impl Extend {
             }
             (None, Some(seconds)) if (1..=VersusTerms::MAX_DURATION_SECONDS).contains(&seconds) => {
                 let end = now.checked_add(SignedDuration::from_secs(seconds.into()));
-                end.map_err(|_| Problem::invalid_field("for_seconds", &seconds.to_string(), allowed("for_seconds")))
+                end.map_err(|_| {
+                    Problem::invalid_field("for_seconds", &seconds.to_string(), allowed("for_seconds"))
+                })
             }
             (None, Some(seconds)) => {
                 Err(Problem::invalid_field("for_seconds", &seconds.to_string(), allowed("for_seconds")))
@@ -208,12 +208,6 @@ impl Extend {
             }
         }
     }
-}
-
-/// An answer, and whether it has been kept with the change that it tells of.
-pub(crate) struct Kept {
-    pub(crate) answer: Answer,
-    pub(crate) kept: bool,
 }
 
 /// The sessions, where a write keeps the answer that it leads to, if the request has a key.

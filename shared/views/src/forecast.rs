@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use replication::BlockedReason;
 use replication::forecast::{Adjusted, Change, Effect, NotKnown, Obstacle};
 use serde::Serialize;
 
@@ -105,7 +104,7 @@ pub struct ReplicationChange {
     pub still_wanted: Option<bool>,
     /// Why it is not to be had.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(extend("enum" = BlockedReason::ALL.map(BlockedReason::name))))]
+    #[cfg_attr(feature = "openapi", schemars(extend("enum" = replication::BlockedReason::ALL.map(replication::BlockedReason::name))))]
     pub reason: Option<&'static str>,
     /// The destinations that have the participant's slots, if these are in the way.
     #[serde(skip_serializing_if = "Option::is_none")]
