@@ -1,63 +1,62 @@
-//! Why a participant is where it is.
+//! Why a participant is, or is not, on the stages that rules mean.
 
-use replication::occupancy;
-use replication::{BlockedReason, Decision};
+use replication::explain;
+use replication::occupancy::Holder;
 use serde::Serialize;
 
-use crate::{Pause, Publisher, Publishing, Replica, time};
+use crate::{Publisher, Publishing, Replica, time};
 
 /// Everything that is to be said of a participant and its replications.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Explanation {
-    /// The participant id.
-    pub participant: String,
     /// The ARN of its stage.
     pub stage: String,
     /// The name of its stage, if one is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage_name: Option<String>,
+    /// The participant id.
+    pub participant: String,
     /// The time that everything is said of.
     #[cfg_attr(feature = "openapi", schemars(extend("format" = "date-time")))]
     pub at: String,
-    /// The whole chain in words, one sentence under what it belongs to.
-    pub sentences: Vec<Sentence>,
+    /// Whether it publishes, by all news together.
+    pub publishing: Publishing,
     /// What is known of it; not there if there is no news of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub publisher: Option<Publisher>,
-    /// Whether it publishes, by all news together.
-    pub publishing: Publishing,
     /// When a sweep looked at its stage last.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(extend("format" = "date-time")))]
-    pub looked_at: Option<String>,
-    /// That nothing is started or stopped, by an operator's order.
+    pub stage_looked_at: Option<String>,
+    /// The pause during which nothing is started or stopped.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub paused: Option<Pause>,
-    /// Whether functions only observe.
+    pub pause: Option<Pause>,
+    /// Whether the deployment only observes, as far as the participant's replications say.
     pub observing: bool,
-    /// Slots that its replications hold.
-    pub slots_held: usize,
-    /// Slots that there are.
+    /// How many of its slots are taken.
+    pub slots_taken: usize,
+    /// How many slots IVS gives a participant.
     pub slots: usize,
     /// Each destination that a rule wants or a replication has, in the order in which slots are given.
     pub replications: Vec<ExplainedReplication>,
-    /// Rules that do not apply, or of which that is not known.
-    pub unmatched: Vec<UnmatchedRule>,
-    /// When something is done next although no event comes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(extend("format" = "date-time")))]
-    pub next: Option<String>,
+    /// Rules that do not apply, or of which that is not known yet.
+    pub unmatched_rules: Vec<UnmatchedRule>,
+    /// The same in sentences, each indented under what it belongs to. Nothing in them would be obeyed by a terminal.
+    pub sentences: Vec<String>,
 }
 
-/// A sentence under what it belongs to.
+/// An operator's order to start and stop nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-pub struct Sentence {
-    /// How deep: 0 is the participant, 1 a destination or a rule, 2 what is said of a destination.
-    pub depth: usize,
-    /// The words.
-    pub text: String,
+pub struct Pause {
+    /// Who ordered it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    #[cfg_attr(feature = "openapi", schemars(extend("format" = "date-time")))]
+    pub since: String,
 }
 
 /// One destination of a participant.
@@ -68,45 +67,40 @@ pub struct ExplainedReplication {
     pub destination: String,
     /// Its name, if one is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// What would be done with it now.
-    #[cfg_attr(feature = "openapi", schemars(extend("enum" = [
-        "start", "stop", "verify", "keep", "hold", "brake", "wait", "defer", "block", "rest", "foreign"
-    ])))]
-    pub decision: &'static str,
-    /// Why it is not to be had; there only if it is blocked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schemars(extend("enum" = BlockedReason::ALL.map(BlockedReason::name))))]
-    pub reason: Option<&'static str>,
-    /// Why that is done, in words.
+    pub destination_name: Option<String>,
+    /// What would be done with it now, in one word.
+    pub decision: String,
+    /// Why.
     pub why: String,
-    /// How what runs differs from what the rules want, if it does.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub drift: Option<String>,
-    /// The replication as it is stored; not there if there is none yet.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub replica: Option<Replica>,
-    /// The rule that wants it now.
+    /// The rule that wants it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wanted_by: Option<WantedBy>,
     /// Rules of lower rank that want it, too.
-    pub wanted_too: Vec<String>,
-    /// Which of the participant's slots it holds, from 1.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schemars(default))]
+    pub wanted_too_by: Vec<String>,
+    /// The replica as it stands; not there if there is none yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replica: Option<Replica>,
+    /// How what runs differs from what is wanted, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<String>,
+    /// Which of the participant's slots it has, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slot: Option<usize>,
-    /// The places of publishers at the destination, if that is known.
+    /// The places of publishers at the destination, if they are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub places: Option<Places>,
-    /// What it waits for, in words.
+    /// What it waits for, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
-    /// When something is done about it without any event.
+    /// When something is done about it although no event comes.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(extend("format" = "date-time")))]
     pub next: Option<String>,
 }
 
-/// The rule that wants a replication, and by what.
+/// The rule that wants a replication.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct WantedBy {
@@ -116,7 +110,7 @@ pub struct WantedBy {
     pub revision: u64,
     /// Its priority.
     pub priority: u8,
-    /// What of the rule fits the participant and the destination.
+    /// What of it fits the participant and the destination.
     pub because: String,
     /// When it expires.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,129 +134,115 @@ pub struct Places {
     /// Who has them, if all are taken.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "openapi", schemars(default))]
-    pub holders: Vec<Holder>,
+    pub holders: Vec<PlaceHolder>,
 }
 
-/// Who has a place at a destination: a participant of the stage itself, or a replica of one of another stage.
+/// Who has a place at a stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-pub struct Holder {
+pub struct PlaceHolder {
     /// The participant id.
     pub participant: String,
-    /// The ARN of the stage on which it publishes.
-    pub stage: String,
-    /// The priority of the rule behind a replica, if that is known.
+    /// The stage it publishes to; not there for a participant of the stage itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The priority of the rule behind a replica.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<u8>,
 }
 
-/// A rule that does not apply, or of which that is not known.
+/// A rule that does not apply, or of which that is not known yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct UnmatchedRule {
     /// Its id.
     pub id: String,
-    /// Why, in words.
-    pub why: String,
     /// Whether more knowledge can still make it apply.
-    pub open: bool,
+    pub undecided: bool,
+    /// Why.
+    pub why: String,
 }
 
-impl From<&replication::Explanation> for Explanation {
-    fn from(explained: &replication::Explanation) -> Self {
-        let sentences = explained.sentences().into_iter();
-        let unmatched = explained.unmatched.iter().map(|rule| UnmatchedRule {
+impl From<&explain::Explanation> for Explanation {
+    fn from(told: &explain::Explanation) -> Self {
+        Self {
+            stage: told.publisher.stage.to_string(),
+            stage_name: told.stage_name.clone(),
+            participant: told.publisher.participant.to_string(),
+            at: told.at.to_string(),
+            publishing: told.publishing.into(),
+            publisher: told.known.as_ref().map(Publisher::from),
+            stage_looked_at: time(told.looked_at),
+            pause: told.control.pause.as_ref().map(Pause::from),
+            observing: told.observing,
+            slots_taken: told.slots_held,
+            slots: told.slots,
+            replications: told.replications.iter().map(ExplainedReplication::from).collect(),
+            unmatched_rules: told.unmatched.iter().map(UnmatchedRule::from).collect(),
+            sentences: told.sentences().iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl From<&replication::Pause> for Pause {
+    fn from(pause: &replication::Pause) -> Self {
+        Self { by: pause.by.clone(), reason: pause.reason.clone(), since: pause.at.to_string() }
+    }
+}
+
+impl From<&explain::ExplainedReplication> for ExplainedReplication {
+    fn from(of: &explain::ExplainedReplication) -> Self {
+        Self {
+            destination: of.destination.to_string(),
+            destination_name: of.name.clone(),
+            decision: of.decision.to_string(),
+            why: of.why.clone(),
+            wanted_by: of.wanted.as_ref().map(WantedBy::from),
+            wanted_too_by: of.wanted_too.iter().map(ToString::to_string).collect(),
+            replica: of.replica.as_ref().map(Replica::from),
+            drift: of.drift().map(|drift| drift.to_string()),
+            slot: of.slot.map(|slot| slot.number),
+            places: of.places.as_ref().map(Places::from),
+            waits_for: of.waits_for.as_ref().map(ToString::to_string),
+            next: time(of.next),
+        }
+    }
+}
+
+impl From<&explain::WantedBy> for WantedBy {
+    fn from(rule: &explain::WantedBy) -> Self {
+        Self {
             id: rule.id.to_string(),
-            why: rule.words.clone(),
-            open: rule.why.is_open(),
-        });
-        Self {
-            participant: explained.publisher.participant.to_string(),
-            stage: explained.publisher.stage.to_string(),
-            stage_name: explained.stage_name.clone(),
-            at: explained.at.to_string(),
-            sentences: sentences.map(|told| Sentence { depth: told.depth, text: told.text }).collect(),
-            publisher: explained.known.as_ref().map(Publisher::from),
-            publishing: explained.publishing.into(),
-            looked_at: time(explained.looked_at),
-            paused: explained.control.pause.as_ref().map(Pause::from),
-            observing: explained.observing,
-            slots_held: explained.slots_held,
-            slots: explained.slots,
-            replications: explained.replications.iter().map(ExplainedReplication::from).collect(),
-            unmatched: unmatched.collect(),
-            next: time(explained.next()),
+            revision: rule.revision,
+            priority: rule.priority,
+            because: rule.because.clone(),
+            until: time(rule.until),
         }
     }
 }
 
-impl From<&replication::explain::ExplainedReplication> for ExplainedReplication {
-    fn from(explained: &replication::explain::ExplainedReplication) -> Self {
-        let (decision, reason) = decision(explained.decision);
-        Self {
-            destination: explained.destination.to_string(),
-            name: explained.name.clone(),
-            decision,
-            reason: reason.map(BlockedReason::name),
-            why: explained.why.clone(),
-            drift: explained.drift().map(|drift| drift.to_string()),
-            replica: explained.replica.as_ref().map(Replica::from),
-            wanted_by: explained.wanted.as_ref().map(|rule| WantedBy {
-                id: rule.id.to_string(),
-                revision: rule.revision,
-                priority: rule.priority,
-                because: rule.because.clone(),
-                until: time(rule.until),
-            }),
-            wanted_too: explained.wanted_too.iter().map(ToString::to_string).collect(),
-            slot: explained.slot.map(|slot| slot.number),
-            places: explained.places.as_ref().map(Places::from),
-            waits_for: explained.waits_for.as_ref().map(ToString::to_string),
-            next: time(explained.next),
-        }
-    }
-}
-
-impl From<&replication::explain::Places> for Places {
-    fn from(places: &replication::explain::Places) -> Self {
-        let holders = places
-            .holders
-            .iter()
-            .map(|(holder, priority)| Holder { priority: *priority, ..Holder::from(holder) });
+impl From<&explain::Places> for Places {
+    fn from(places: &explain::Places) -> Self {
+        let holder = |(holder, priority): &(Holder, Option<u8>)| PlaceHolder {
+            participant: holder.publisher().participant.to_string(),
+            source: match holder {
+                Holder::Replica(key) => Some(key.source.to_string()),
+                Holder::Publisher(_) => None,
+            },
+            priority: *priority,
+        };
         Self {
             taken: places.taken,
             of: places.of,
             has_one: places.has_one,
             in_line: places.in_line,
-            holders: holders.collect(),
+            holders: places.holders.iter().map(holder).collect(),
         }
     }
 }
 
-impl From<&occupancy::Holder> for Holder {
-    fn from(holder: &occupancy::Holder) -> Self {
-        let publisher = holder.publisher();
-        Self {
-            participant: publisher.participant.to_string(),
-            stage: publisher.stage.to_string(),
-            priority: None,
-        }
-    }
-}
-
-/// A decision as one word, and the reason if it is one of not having what is wanted.
-fn decision(decision: Decision) -> (&'static str, Option<BlockedReason>) {
-    match decision {
-        Decision::Start => ("start", None),
-        Decision::Stop => ("stop", None),
-        Decision::Verify => ("verify", None),
-        Decision::Keep => ("keep", None),
-        Decision::Hold => ("hold", None),
-        Decision::Brake => ("brake", None),
-        Decision::Wait => ("wait", None),
-        Decision::Defer => ("defer", None),
-        Decision::Block(reason) => ("block", Some(reason)),
-        Decision::Rest => ("rest", None),
-        Decision::Foreign => ("foreign", None),
+impl From<&explain::UnmatchedRule> for UnmatchedRule {
+    fn from(rule: &explain::UnmatchedRule) -> Self {
+        Self { id: rule.id.to_string(), undecided: rule.why.is_open(), why: rule.words.clone() }
     }
 }

@@ -15,11 +15,8 @@
 
 mod activity;
 mod explanation;
-mod forecast;
-mod order;
 mod publisher;
 mod replica;
-mod revision;
 mod rule;
 mod unreadable;
 mod versus;
@@ -27,15 +24,11 @@ mod versus;
 use jiff::Timestamp;
 
 pub use activity::Activity;
-pub use explanation::{ExplainedReplication, Explanation, Holder, Places, Sentence, UnmatchedRule, WantedBy};
-pub use forecast::{
-    Backlog, BrakedStops, Cost, FieldChange, Forecast, RecordingChange, ReplicationChange, RuleChange,
-    Running, Unclear,
+pub use explanation::{
+    ExplainedReplication, Explanation, Pause, PlaceHolder, Places, UnmatchedRule, WantedBy,
 };
-pub use order::Pause;
 pub use publisher::{Publisher, Publishing};
 pub use replica::{Blocked, Brake, Desired, GivesWay, LastError, Owner, Replica, RuleRef};
-pub use revision::Revision;
 pub use rule::{Destination, Participants, Rule, Source, Status};
 pub use unreadable::Unreadable;
 pub use versus::{Versus, VersusFailure};
