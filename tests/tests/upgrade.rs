@@ -25,7 +25,8 @@ use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use replication::{
     Allowance, CallError, Capabilities, Context, Moment, Observation, ParticipantFilter, Pause, Policy,
-    PublisherKey, Receipt, ReconnectWindow, ReplicationKey, StageArn, StartRequest, Status, Step, VersusTerms, plan,
+    PublisherKey, Receipt, ReconnectWindow, ReplicationKey, StageArn, StartRequest, Status, Step,
+    VersusTerms, plan,
 };
 use serde_json::{Value, json};
 use stagelink_tests::rows::ordered;
@@ -193,13 +194,21 @@ async fn a_rule_of_an_earlier_version_can_be_changed_and_rolled_back() {
         let world = restored(&dump(version)).await;
         let (book, id) = (&*world.store, "to-wall".parse().unwrap());
         let known = book.rules().await.unwrap().get(&id).cloned().unwrap();
-        let changed = rules::set_status(book, &id, Status::Paused, Some(known.revision), &ordered()).await.unwrap();
+        let changed =
+            rules::set_status(book, &id, Status::Paused, Some(known.revision), &ordered()).await.unwrap();
         assert_eq!(changed.after.unwrap().revision, known.revision + 1);
         let revisions: Vec<_> = book.revisions(&id).await.unwrap().into_iter().map(Result::unwrap).collect();
-        assert_eq!((revisions.len(), revisions[0].ordered.is_some(), revisions[1].ordered.is_some()), (2, true, false));
+        assert_eq!(
+            (revisions.len(), revisions[0].ordered.is_some(), revisions[1].ordered.is_some()),
+            (2, true, false)
+        );
         assert_eq!(revisions[1].rule.as_ref(), Some(&known));
         rules::delete(book, &id, None, &ordered()).await.unwrap();
-        let back = rules::rollback(book, &id, Some(known.revision), Some(0), &ordered()).await.unwrap().after.unwrap();
+        let back = rules::rollback(book, &id, Some(known.revision), Some(0), &ordered())
+            .await
+            .unwrap()
+            .after
+            .unwrap();
         assert!(back.says_the_same(&known) && back.revision == known.revision + 3, "{version}: {back:?}");
     }
 }

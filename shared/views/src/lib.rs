@@ -13,16 +13,23 @@
 //! * Texts of IVS and of users (user ids, error messages, reasons) are as they came: JSON escapes control characters, a terminal
 //!   or a page has to as well.
 
+mod forecast;
 mod publisher;
 mod replica;
+mod revision;
 mod rule;
 mod unreadable;
 mod versus;
 
 use jiff::Timestamp;
 
+pub use forecast::{
+    Backlog, Cost, FieldChange, Forecast, HeldBack, NotKnown, Occupant, Pause, Recording, ReplicationChange,
+    RuleChange, Running,
+};
 pub use publisher::{Publisher, Publishing};
 pub use replica::{Blocked, Brake, Desired, GivesWay, LastError, Owner, Replica, RuleRef};
+pub use revision::Revision;
 pub use rule::{Destination, Participants, Rule, Source, Status};
 pub use unreadable::Unreadable;
 pub use versus::{Versus, VersusFailure};
