@@ -31,7 +31,7 @@ pub trait RuleBook: Send + Sync {
 
     /// Makes these changes, if the book still has this edition and each rule the revision of its `before`. Gives them with the
     /// revisions that they got. Nothing is checked here: [`put`] and the others are the way in.
-    fn write<'a>(
+    fn change_rules<'a>(
         &'a self,
         changes: &'a [RuleChange],
         edition: u64,

@@ -78,7 +78,7 @@ fn consequences(screen: &mut Screen<'_>, made: &Forecast) -> io::Result<()> {
         }
     };
     screen.line(format_args!(
-        "Replicas: {} running, {} then: {:+} replica-hours per hour{ending}",
+        "Replicas: {} without this change, {} with it: {:+} replica-hours per hour{ending}",
         running.before,
         running.after,
         running.change()
