@@ -31,7 +31,7 @@ pub trait RuleBook: Send + Sync {
 
     /// Makes these changes, if the book still has this edition and each rule the revision of its `before`. Gives them with the
     /// revisions that they got. Nothing is checked here: [`put`] and the others are the way in.
-    fn write<'a>(
+    fn change_rules<'a>(
         &'a self,
         changes: &'a [RuleChange],
         edition: u64,
@@ -112,7 +112,7 @@ pub enum Error {
     OfVersus(RuleId),
     /// The rule cannot be as it is wanted.
     #[error(transparent)]
-    Invalid(#[from] RuleError),
+    Invalid(Box<RuleError>),
     /// The rule contradicts another one.
     #[error(transparent)]
     Contradicts(Box<RuleConflict>),
@@ -177,6 +177,12 @@ pub fn numbered(change: &RuleChange, last: u64, ordered: &Ordered) -> (RuleChang
     });
     let new = Revision { revision, rule: after.clone(), ordered: Some(ordered.clone()) };
     (RuleChange { before: change.before.clone(), after }, unwritten.into_iter().chain([new]).collect())
+}
+
+impl From<RuleError> for Error {
+    fn from(error: RuleError) -> Self {
+        Self::Invalid(Box::new(error))
+    }
 }
 
 fn allowed_revisions(allowed: &[u64]) -> String {

@@ -52,7 +52,7 @@ pub enum TableError {
         table: String,
         /// The cause.
         #[source]
-        source: rules::Error,
+        source: Box<rules::Error>,
     },
 }
 
@@ -82,7 +82,8 @@ impl TableAddress {
         let rules = rules_file::parse(yaml).map_err(TableError::Rules)?;
         let ordered = Ordered { by: "cargo local".to_owned(), reason: None, at: Timestamp::now() };
         let store = self.store().await;
-        let replaced = store.replace_rules(&rules, &ordered).await.map_err(|error| self.error(error))?;
+        let replaced =
+            Box::pin(store.replace_rules(&rules, &ordered)).await.map_err(|error| self.error(error))?;
         tokio::time::sleep(RULES_IN_FORCE).await;
         Ok(replaced)
     }
@@ -113,7 +114,11 @@ impl TableAddress {
     }
 
     fn error(&self, source: rules::Error) -> TableError {
-        TableError::Store { dynamodb: self.dynamodb.clone(), table: self.table.clone(), source }
+        TableError::Store {
+            dynamodb: self.dynamodb.clone(),
+            table: self.table.clone(),
+            source: Box::new(source),
+        }
     }
 }
 

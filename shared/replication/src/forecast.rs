@@ -165,7 +165,7 @@ pub struct Cost {
     pub takes: SignedDuration,
 }
 
-/// Calls that are due whatever becomes of the rules.
+/// Calls that are due with the change and without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Backlog {
     /// StartParticipantReplication.
@@ -238,7 +238,7 @@ pub fn forecast(inventory: &Inventory, rules: &[Rule], terms: Terms<'_>) -> Fore
         staying: compare::staying(inventory, &before, &after),
         running: compare::running(&before, &after, &replications, now),
         calls,
-        backlog: compare::backlog(&before),
+        backlog: compare::backlog(&before, &after),
         recordings,
         not_known: unknown::not_known(inventory, &changes, &before, &after, now),
         brake: compare::brake(inventory, &before, &after, policy, now),
@@ -290,14 +290,15 @@ impl Forecast {
     }
 }
 
-/// A short name of a forecast: of the revisions of all rules that it was made from, of what the new ones say, and of what
+/// A short name of a forecast: of the revisions of the rules that it was made from (but those of versus sessions), of what the new ones say, and of what
 /// follows. Twelve hexadecimal digits; no secret, and no proof against somebody who wants two to be alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint(u64);
 
 impl Fingerprint {
     fn of(forecast: &Forecast, inventory: &Inventory) -> Self {
-        let mut revisions: Vec<_> = inventory.rules.iter().map(|rule| (&rule.id, rule.revision)).collect();
+        let own = inventory.rules.iter().filter(|rule| !rule.id.is_of_versus());
+        let mut revisions: Vec<_> = own.map(|rule| (&rule.id, rule.revision)).collect();
         revisions.sort();
         let fields: Vec<_> =
             forecast.rules.iter().map(|change| (change.id(), change.kind(), change.fields())).collect();
@@ -329,6 +330,95 @@ impl FromStr for Fingerprint {
             Some(text).filter(|text| text.len() == 12 && text.bytes().all(|b| b.is_ascii_hexdigit()));
         let value = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
         value.map(Self).ok_or_else(|| NoFingerprint(text.to_owned()))
+    }
+}
+
+impl Running {
+    /// By how much running replicas grow, and so the replica-hours of an hour.
+    pub fn change(self) -> i64 {
+        let count = |replicas: usize| i64::try_from(replicas).unwrap_or(i64::MAX);
+        count(self.after) - count(self.before)
+    }
+}
+
+impl Effect {
+    /// What happens, as one word or two.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Start { .. } => "start",
+            Self::Stop { wanted: false, .. } => "stop",
+            Self::Stop { wanted: true, .. } => "pre-empt",
+            Self::Restart { .. } => "restart",
+            Self::Block { .. } => "block",
+            Self::Withdraw => "withdraw",
+            Self::Spare => "spare",
+            Self::RunsOn(_) => "run on",
+        }
+    }
+
+    /// Why, or what about it, in one line; nothing if the name says it all.
+    pub fn why(&self) -> Option<String> {
+        match self {
+            Self::Start { until } => until.map(|end| format!("until {end}")),
+            Self::Stop { reason, .. } | Self::Restart { reason } => Some(reason.to_string()),
+            Self::Block { reason, by } => Some(match by {
+                Obstacle::Slots(stages) => {
+                    let names: Vec<_> = stages.iter().map(StageArn::resource_id).collect();
+                    format!("{reason}: its {} replications are to {}", stages.len(), names.join(", "))
+                }
+                Obstacle::Places(there) => {
+                    let names: Vec<_> =
+                        there.iter().map(|holder| holder.publisher().participant.to_string()).collect();
+                    format!("{reason}: its {} publishers are {}", there.len(), names.join(", "))
+                }
+                Obstacle::Other => reason.to_string(),
+            }),
+            Self::Withdraw => Some("it does not run yet, and no rule wants it any more".to_owned()),
+            Self::Spare => Some("it was to be stopped".to_owned()),
+            Self::RunsOn(adjusted) => Some(adjusted.to_string()),
+        }
+    }
+}
+
+/// In one line.
+impl fmt::Display for Adjusted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        parts.extend(self.was_under.as_ref().map(|rule| format!("it ran for rule {rule}")));
+        if !self.as_started.is_empty() {
+            parts.push(format!(
+                "{} as it was started, until it is started next",
+                self.as_started.join(" and ")
+            ));
+        }
+        parts.extend(self.ends.map(|(before, after)| {
+            let end = |end: Option<Timestamp>| end.map_or("no end".to_owned(), |end| end.to_string());
+            match after {
+                Some(after) => format!("until {after} (before: {})", end(before)),
+                None => format!("without an end (before: {})", end(before)),
+            }
+        }));
+        f.write_str(&parts.join("; "))
+    }
+}
+
+/// In one line, with what happens then.
+impl fmt::Display for NotKnown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Publisher { publisher, why, .. } => {
+                write!(f, "whether it means {} on {}: {why}", publisher.participant, publisher.stage)
+            }
+            Self::Source { stage: Some(stage), .. } => {
+                write!(f, "who publishes on {stage}: the next sweep looks")
+            }
+            Self::Source { stage: None, .. } => {
+                f.write_str("who publishes on stages that no rule has spoken of so far: the next sweep looks")
+            }
+            Self::Destinations { .. } => {
+                f.write_str("which stages have the tags of its destinations: the next sweep lists them")
+            }
+        }
     }
 }
 

@@ -15,8 +15,10 @@
 
 mod activity;
 mod explanation;
+mod forecast;
 mod publisher;
 mod replica;
+mod revision;
 mod rule;
 mod unreadable;
 mod versus;
@@ -27,8 +29,13 @@ pub use activity::Activity;
 pub use explanation::{
     ExplainedReplication, Explanation, Pause, PlaceHolder, Places, UnmatchedRule, WantedBy,
 };
+pub use forecast::{
+    Backlog, Cost, FieldChange, Forecast, HeldBack, NotKnown, Occupant, Recording, ReplicationChange,
+    RuleChange, Running,
+};
 pub use publisher::{Publisher, Publishing};
 pub use replica::{Blocked, Brake, Desired, GivesWay, LastError, Owner, Replica, RuleRef};
+pub use revision::Revision;
 pub use rule::{Destination, Participants, Rule, Source, Status};
 pub use unreadable::Unreadable;
 pub use versus::{Versus, VersusFailure};

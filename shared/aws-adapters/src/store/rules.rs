@@ -233,7 +233,7 @@ impl RuleBook for DynamoStore {
         self.read_revisions(rule).boxed()
     }
 
-    fn write<'a>(
+    fn change_rules<'a>(
         &'a self,
         changes: &'a [RuleChange],
         edition: u64,

@@ -23,7 +23,7 @@ impl RuleBook for MemoryStore {
         async { Ok(revisions.into_iter().rev().map(Ok).collect()) }.boxed()
     }
 
-    fn write<'a>(
+    fn change_rules<'a>(
         &'a self,
         changes: &'a [RuleChange],
         edition: u64,

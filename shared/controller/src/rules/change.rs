@@ -63,7 +63,8 @@ pub async fn rollback(
     ordered: &Ordered,
 ) -> Result<RuleChange, Error> {
     of_nobody_else(id)?;
-    let mut revisions = book.revisions(id).await?.into_iter().collect::<Result<Vec<_>, _>>()?;
+    // One that cannot be read is none to go back to.
+    let mut revisions: Vec<_> = book.revisions(id).await?.into_iter().flatten().collect();
     revisions.reverse();
     one(book, id, expected, ordered, |known| {
         if known.is_none() && revisions.is_empty() {
@@ -113,7 +114,7 @@ pub async fn replace(
         if changes.is_empty() {
             return Ok(changes);
         }
-        match book.write(&changes, edition, ordered).await {
+        match book.change_rules(&changes, edition, ordered).await {
             Ok(made) => return Ok(made),
             Err(WriteError::Conflict) => {}
             Err(error) => return Err(told(error, &changes)),
@@ -155,7 +156,7 @@ async fn one(
             check_together(&together).map_err(|conflict| Error::Contradicts(Box::new(conflict)))?;
         }
         let changes = [change];
-        match book.write(&changes, known.edition, ordered).await {
+        match book.change_rules(&changes, known.edition, ordered).await {
             Ok(mut made) => return made.pop().ok_or(Error::Contended),
             // Somebody changed this rule, or another one: it is looked at again, unless it had to be at a revision.
             Err(WriteError::Conflict) => {}
