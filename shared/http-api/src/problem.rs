@@ -118,7 +118,7 @@ impl Problem {
             Kind::UnsupportedMediaType => {
                 headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
             }
-            Kind::TableUnavailable | Kind::Contended | Kind::RequestInProgress => {
+            kind if kind.is_passing() => {
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER);
             }
             _ => {}
@@ -317,7 +317,7 @@ impl From<rules::Error> for Problem {
                 let allowed = "a rule of no versus session; those begin and end with their session";
                 Self::new(Kind::InvalidParameter, detail).about("id", Some(id.as_str()), Some(allowed))
             }
-            rules::Error::Invalid(error) => Wrong::Rule(error).into(),
+            rules::Error::Invalid(error) => Wrong::Rule(*error).into(),
             rules::Error::Contradicts(conflict) => Wrong::Conflict(conflict).into(),
             rules::Error::NoRevision { revision, allowed, .. } => {
                 let value = revision.map_or("(the one before)".to_owned(), |number| number.to_string());

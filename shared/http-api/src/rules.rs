@@ -218,7 +218,7 @@ impl<F: Fn(&RuleChange) -> Answer + Send + Sync> RuleBook for Keeping<'_, F> {
 
     /// The answer has the revision that the change gets. It is known before, for the write is made only if nothing changed since
     /// the history was read.
-    fn write<'a>(
+    fn change_rules<'a>(
         &'a self,
         changes: &'a [RuleChange],
         edition: u64,
@@ -233,9 +233,9 @@ impl<F: Fn(&RuleChange) -> Answer + Send + Sync> RuleBook for Keeping<'_, F> {
                     };
                     let (will_be, _) = numbered(change, last, ordered);
                     let store = key.keeping(self.store, &(self.answer)(&will_be), self.call.now)?;
-                    store.write(changes, edition, ordered).await?
+                    store.change_rules(changes, edition, ordered).await?
                 }
-                _ => self.store.write(changes, edition, ordered).await?,
+                _ => self.store.change_rules(changes, edition, ordered).await?,
             };
             self.written.store(true, Ordering::Relaxed);
             Ok(made)

@@ -108,6 +108,11 @@ impl Kind {
         self.told().2
     }
 
+    /// Whether it is worth trying again after a moment.
+    pub fn is_passing(self) -> bool {
+        matches!(self, Self::TableUnavailable | Self::Contended | Self::RequestInProgress)
+    }
+
     fn told(self) -> (&'static str, u16, &'static str) {
         match self {
             Self::UnknownPath => ("unknown-path", 404, "There is no such path"),
