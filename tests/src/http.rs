@@ -251,6 +251,10 @@ fn against_the_document(asked: &Asked, answered: &Answered) -> Result<(), String
         paths.iter().find(|(path, _)| is_of(path, &asked.path)).map(|(_, methods)| &methods[&method]);
     let operation = operation.filter(|operation| operation.is_object()).ok_or("no such operation")?;
     let response = &operation["responses"][answered.status.to_string()];
+    let response = match response["$ref"].as_str().and_then(|reference| reference.strip_prefix('#')) {
+        Some(pointer) => DOCUMENT.pointer(pointer).ok_or("a reference that leads nowhere")?,
+        None => response,
+    };
     let content_type = answered.header("content-type").ok_or("no content type")?;
     let schema = &response["content"][content_type]["schema"];
     if schema.is_null() {

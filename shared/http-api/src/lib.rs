@@ -25,8 +25,8 @@
 //! of all rules here: it would be a Scan of the table, history and all. The rules that may concern a stage are those of
 //! `GET /rules?source=ARN` together with those of `GET /rules`. `stagelink get rules` prints all.
 //!
-//! **Changes.** A rule's `ETag` is its revision. PUT, DELETE and a rollback need `If-Match` with it; if the rule is another by
-//! then, the answer is 409 with the present one. A POST may carry an `Idempotency-Key`: [`keys`](self) says what that gives. Who
+//! **Changes.** A rule's `ETag` is its revision. PUT and DELETE need `If-Match` with it, other changes of a rule take it; if the
+//! rule is another by then, the answer is 409 with the present one. A POST may carry an `Idempotency-Key`: [`keys`](self) says what that gives. Who
 //! asked, as IAM knows him, and the `reason` that was given stand in the rule's history.
 //!
 //! Errors are problem details (RFC 9457), see [`problem`]. Needs, on the table: `dynamodb:Query`, on its indexes `by_destination`

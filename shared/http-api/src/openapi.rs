@@ -28,6 +28,7 @@ pub fn document() -> Value {
         paths.entry(path).or_default().insert(method, described(operation, &mut schemas));
     }
     let (title, version) = ("Stagelink", env!("CARGO_PKG_VERSION"));
+    let responses = std::mem::take(&mut schemas.responses);
     json!({
         "openapi": "3.1.1",
         "info": {
@@ -45,6 +46,7 @@ pub fn document() -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas.all(),
+            "responses": responses,
             "headers": headers(),
             "securitySchemes": { "sigv4": {
                 "type": "apiKey", "name": "Authorization", "in": "header", "x-amazon-apigateway-authtype": "awsSigv4",
@@ -101,6 +103,8 @@ struct Health {
 struct Schemas {
     out: SchemaGenerator,
     into: SchemaGenerator,
+    /// Answers that several operations have.
+    responses: Map<String, Value>,
 }
 
 impl Schemas {
@@ -114,6 +118,7 @@ impl Schemas {
         Self {
             out: settings().for_serialize().into_generator(),
             into: settings().for_deserialize().into_generator(),
+            responses: Map::new(),
         }
     }
 
@@ -141,9 +146,35 @@ impl Schemas {
     /// Every schema that was asked for, and those that it needs.
     fn all(mut self) -> Map<String, Value> {
         let mut all = self.out.take_definitions(true);
+        all.values_mut().for_each(without_null);
         all.extend(self.into.take_definitions(true));
         all
     }
+}
+
+/// What is not there is left out of an answer, and never `null`. The generator cannot know that, because it allows both.
+fn without_null(schema: &mut Value) {
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for property in properties.into_iter().flat_map(|properties| properties.values_mut()) {
+        let Some(property) = property.as_object_mut() else { continue };
+        let types = property.get("type").and_then(Value::as_array).map(Vec::as_slice);
+        if let Some([of, null]) = types
+            && null == "null"
+        {
+            let of = of.clone();
+            property.insert("type".to_owned(), of);
+        }
+        let either = property.get("anyOf").and_then(Value::as_array).map(Vec::as_slice);
+        if let Some([of, null]) = either
+            && null["type"] == "null"
+        {
+            let of = of.as_object().cloned().unwrap_or_default();
+            property.remove("anyOf");
+            property.extend(of);
+        }
+    }
+    let variants = schema.get_mut("anyOf").and_then(Value::as_array_mut);
+    variants.into_iter().flatten().for_each(without_null);
 }
 
 fn described(operation: Operation, schemas: &mut Schemas) -> Value {
@@ -315,6 +346,13 @@ fn responses(operation: Operation, schemas: &mut Schemas) -> Value {
         });
         if kinds.iter().any(|kind| kind.is_passing()) {
             response["headers"] = json!({ "Retry-After": { "$ref": "#/components/headers/Retry-After" } });
+        }
+        // What may be wrong with the table may be so everywhere.
+        if status >= 500 {
+            let names: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
+            let name = names.join("-or-");
+            let reference = json!({ "$ref": format!("#/components/responses/{name}") });
+            schemas.responses.insert(name, std::mem::replace(&mut response, reference));
         }
         responses.insert(status.to_string(), response);
     }

@@ -138,7 +138,7 @@ impl Operation {
                 Route { if_match: IfMatch::May, ..post("/rules/{id}/resume", Body::Optional) }
             }
             Self::RollBackRule => {
-                Route { if_match: IfMatch::Must, ..post("/rules/{id}/rollback", Body::Optional) }
+                Route { if_match: IfMatch::May, ..post("/rules/{id}/rollback", Body::Optional) }
             }
             Self::ListVersus => get("/versus", &[]),
             Self::StartVersus => post("/versus", Body::Required),

@@ -227,7 +227,8 @@ impl Problem {
             Misfit::Value { field, value } => {
                 let allowed = if value == "(a second time)" { "each field once" } else { allowed(field) };
                 let detail = format!("{field} {value} is not valid: allowed is {allowed}");
-                Self::new(Kind::InvalidField, detail).about(field, Some(value), Some(allowed))
+                let value = serde_json::from_str(value).unwrap_or_else(|_| value.clone());
+                Self::new(Kind::InvalidField, detail).about(field, Some(&value), Some(allowed))
             }
         }
     }
@@ -294,11 +295,12 @@ impl From<Wrong> for Problem {
             Wrong::MissingField { field, allowed, .. } => {
                 Self::new(Kind::MissingField, detail).about(&field, None, Some(&allowed))
             }
-            Wrong::Rule(error) => Self::new(Kind::InvalidField, detail).about(
-                &error.field,
-                Some(&error.value),
-                Some(&error.allowed),
-            ),
+            Wrong::Rule(error) => {
+                // Sentences show a text in quotes. Here it stands by itself.
+                let value = serde_json::from_str(&error.value).unwrap_or(error.value);
+                let problem = Self::new(Kind::InvalidField, detail);
+                problem.about(&error.field, Some(&value), Some(&error.allowed))
+            }
             Wrong::Conflict(_) => Self::new(Kind::RulesContradict, detail),
         }
     }

@@ -6,8 +6,8 @@ pub(super) const DESCRIPTION: &str = "Replicates participants of Amazon IVS Real
     sessions, and what is replicated where, by which rule, and why not.\n\n\
     Lists are answered page by page: a page without `next` is the last, and may be shorter than `limit`. Rules lie with their \
     sources: those that may concern a stage are those of `GET /rules?source=ARN` together with those of `GET /rules`.\n\n\
-    A rule's `ETag` is its revision. PUT, DELETE and a rollback need it in `If-Match`; if the rule is another by then, the \
-    answer is 409 with the rule as it is. Who asked, and the `reason` given, stand in the rule's history. A rule that \
+    A rule's `ETag` is its revision. PUT and DELETE need it in `If-Match`, other changes of a rule take it; if the rule is \
+    another by then, the answer is 409 with the rule as it is. Who asked, and the `reason` given, stand in the rule's history. A rule that \
     selects its stages is in force within seconds, when all functions have read it.\n\n\
     Every error is problem details (RFC 9457) whose `type` is one of the schema `Problem`; unknown paths and methods answer \
     404 `unknown-path` and 405 `method-not-allowed`.";
