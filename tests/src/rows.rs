@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use controller::rules::Ordered;
+use controller::Order;
 use jiff::Timestamp;
 use replication::{
     Desired, Destination, Owner, ParticipantFilter, Phase, ReconnectWindow, Replica, ReplicationKey, Rule,
@@ -20,8 +20,8 @@ pub fn stage(id: &str) -> StageArn {
 }
 
 /// A change of rules by a test, for no reason.
-pub fn ordered() -> Ordered {
-    Ordered { by: "a test".to_owned(), reason: None, at: Timestamp::UNIX_EPOCH }
+pub fn ordered() -> Order {
+    Order { by: "a test".to_owned(), reason: None, at: Timestamp::UNIX_EPOCH }
 }
 
 /// A rule of the middle priority from one stage to another, both by their ARNs.
@@ -62,4 +62,9 @@ pub fn replica(rule: RuleRef, participant: &str, destination: &str, phase: Phase
         rule: Some(rule),
         ..Replica::new(key)
     }
+}
+
+/// An order of an operator's, at this time.
+pub fn order(at: Timestamp) -> Order {
+    Order { by: "kim".to_owned(), reason: Some("a fire drill".to_owned()), at }
 }

@@ -14,9 +14,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use controller::rules::Ordered;
 use controller::sweep::port::SweepStore;
-use controller::{Activity, BudgetWrite, Operator, Store, VersusStore, Write};
+use controller::{Activity, BudgetWrite, Operator, Order, Store, VersusStore, Write};
 use jiff::Timestamp;
 use replication::budget::Lane;
 use replication::sweep::{ListedStage, RecordingCheck, StageKnowledge};
@@ -28,7 +27,7 @@ use replication::{
     Status, Tally, Versus, VersusState, VersusTerms,
 };
 use serde_json::Value;
-use stagelink_tests::rows::ordered;
+use stagelink_tests::rows::{order, ordered};
 use stagelink_tests::table_world::{TableWorld, kind};
 
 /// Maps whose keys are somebody else's words.
@@ -125,7 +124,7 @@ async fn write_everything(world: &TableWorld) {
         "attributes": { "M": {} } });
     world.put(&old).unwrap();
     world.store.replace_rules(&[], &ordered()).await.unwrap();
-    let why = Ordered { reason: Some("a test".to_owned()), ..ordered() };
+    let why = Order { reason: Some("a test".to_owned()), ..ordered() };
     world.store.replace_rules(&[rule(true), rule(false)], &why).await.unwrap();
     for full in [true, false] {
         let write = Write {
@@ -145,7 +144,7 @@ async fn write_everything(world: &TableWorld) {
     world.store.remember_running(400).await.unwrap();
     let pause = Pause { reason: "drill".to_owned(), by: "kim".to_owned(), at: at(1) };
     world.store.pause(&pause).await.unwrap();
-    world.store.release_brake(at(2)).await.unwrap();
+    world.store.release_brake(at(2), &order(at(3))).await.unwrap();
 }
 
 fn filter(full: bool) -> ParticipantFilter {

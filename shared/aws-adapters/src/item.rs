@@ -12,7 +12,7 @@
 //! | orders for all stages | `STAGE#*` | `CONTROL` |
 //! | how many replicas run | `STAGE#*` | `COUNT` |
 //! | budget | `BUDGET` | the IVS operation |
-//! | activity | `STAGE#<stage>` | `ACT#<time>#<participant>#<destination>`, with `*` for none |
+//! | activity | `STAGE#<stage>`, or `STAGE#*` for an order for all stages | `ACT#<time>#<participant>#<destination>`, with `*` for none |
 //! | versus session | `VERSUS#<id>` | `VERSUS` |
 //! | a revision of a rule | `HISTORY#<rule>` | `REV#<ten digits>` |
 //! | edition of all rules | `HISTORY` | `EDITION` |

@@ -15,8 +15,10 @@ use replication::{
 };
 
 use crate::rules::Revision;
-use crate::{Activity, Due, DueClass, Queue, Store, StoreError, Write};
+use crate::{Activity, Due, DueClass, HistoryLine, Queue, Store, StoreError, Write};
 
+mod explain;
+mod history;
 mod operator;
 mod rules;
 mod sweep;
@@ -37,6 +39,7 @@ struct State {
     replicas: BTreeMap<ReplicationKey, Replica>,
     occupants: BTreeMap<StageArn, BTreeSet<Occupant>>,
     activity: Vec<Activity>,
+    orders: Vec<HistoryLine>,
     budgets: BTreeMap<Operation, (Budget, Timestamp)>,
     stages: BTreeMap<StageArn, StageKnowledge>,
     directory: Arc<Directory>,

@@ -16,7 +16,6 @@ mod manual;
 mod ordered;
 mod orders;
 mod output;
-mod plain;
 mod plan;
 mod replicas;
 mod rule;

@@ -6,6 +6,7 @@ use replication::Holder;
 use replication::forecast::{self, Effect, Obstacle};
 use serde::Serialize;
 
+use crate::explanation::Pause;
 use crate::rule::Rule;
 use crate::time;
 
@@ -221,19 +222,6 @@ pub struct HeldBack {
     pub at_once: usize,
 }
 
-/// An order to start and stop nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-pub struct Pause {
-    /// Why.
-    pub reason: String,
-    /// Who ordered it.
-    pub by: String,
-    /// Since when.
-    #[cfg_attr(feature = "openapi", schemars(extend("format" = "date-time")))]
-    pub at: String,
-}
-
 impl From<&replication::Forecast> for Forecast {
     fn from(made: &replication::Forecast) -> Self {
         let cost = |cost: &forecast::Cost| Cost { calls: cost.calls, seconds: cost.takes.as_secs_f64() };
@@ -241,11 +229,6 @@ impl From<&replication::Forecast> for Forecast {
             stage: due.stage.stage.to_string(),
             record_replicas: due.record_replicas,
             rule: due.rule.to_string(),
-        };
-        let pause = |pause: &replication::Pause| Pause {
-            reason: pause.reason.clone(),
-            by: pause.by.clone(),
-            at: pause.at.to_string(),
         };
         Self {
             at: made.at.to_string(),
@@ -260,7 +243,7 @@ impl From<&replication::Forecast> for Forecast {
             recordings: made.recordings.iter().map(recording).collect(),
             not_known: made.not_known.iter().map(NotKnown::from).collect(),
             brake: made.brake.map(|brake| HeldBack { stops: brake.stops, at_once: brake.at_once }),
-            paused: made.paused.as_ref().map(pause),
+            paused: made.paused.as_ref().map(Pause::from),
         }
     }
 }

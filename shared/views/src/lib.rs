@@ -13,6 +13,8 @@
 //! * Texts of IVS and of users (user ids, error messages, reasons) are as they came: JSON escapes control characters, a terminal
 //!   or a page has to as well.
 
+mod activity;
+mod explanation;
 mod forecast;
 mod publisher;
 mod replica;
@@ -23,8 +25,12 @@ mod versus;
 
 use jiff::Timestamp;
 
+pub use activity::Activity;
+pub use explanation::{
+    ExplainedReplication, Explanation, Pause, PlaceHolder, Places, UnmatchedRule, WantedBy,
+};
 pub use forecast::{
-    Backlog, Cost, FieldChange, Forecast, HeldBack, NotKnown, Occupant, Pause, Recording, ReplicationChange,
+    Backlog, Cost, FieldChange, Forecast, HeldBack, NotKnown, Occupant, Recording, ReplicationChange,
     RuleChange, Running,
 };
 pub use publisher::{Publisher, Publishing};

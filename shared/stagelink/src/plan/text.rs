@@ -5,10 +5,9 @@ use std::io;
 use aws_adapters::DynamoStore;
 use replication::forecast::{Backlog, Change, Effect};
 use replication::sweep::Inventory;
-use replication::{ChangeKind, Forecast, RuleChange, RuleId, StageArn};
+use replication::{ChangeKind, Forecast, RuleChange, RuleId, StageArn, plain};
 
 use crate::output::{BAD, Cell, Column, GOOD, Output, PASSING};
-use crate::plain::plain;
 use crate::{Error, Screen};
 
 /// Lines of replications in a table; `wide` and the documents have all of them.
