@@ -56,7 +56,7 @@ enum Command {
     /// Hands off: nothing is started or stopped any more, until `resume`
     Pause(orders::PauseArguments),
     /// Ends the pause
-    Resume(orders::Resume),
+    Resume,
     /// Takes the brake on mass stops off for a while
     ReleaseBrake(orders::ReleaseBrake),
     /// Before an uninstall: deletes all rules, ends all versus sessions, and waits until every replica of Stagelink's is stopped
@@ -108,7 +108,7 @@ impl Cli {
             Command::Replicas(command) => command.run(store, screen).await?,
             Command::Explain(command) => command.run(store, screen).await?,
             Command::Pause(command) => command.run(store, screen).await?,
-            Command::Resume(command) => command.run(store, screen).await?,
+            Command::Resume => orders::resume(store, screen).await?,
             Command::ReleaseBrake(command) => command.run(store, screen).await?,
             Command::Drain(command) => command.run(deployment, screen).await?,
             Command::Completions(command) => command.run(screen)?,
