@@ -171,6 +171,11 @@ impl HistoryKey {
         self.stage.as_ref()
     }
 
+    /// Whether it stands there or later in time.
+    pub fn is_since(&self, since: Timestamp) -> bool {
+        self.time >= format!("{since:.9}")
+    }
+
     /// The first place of a stage's list, in the order of text, that does not stand before this one.
     pub fn bound_in(&self, stage: Option<&StageArn>) -> String {
         match stage.cmp(&self.stage.as_ref()) {
