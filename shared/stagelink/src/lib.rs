@@ -16,7 +16,6 @@ mod manual;
 mod orders;
 #[allow(dead_code)]
 mod output;
-mod plain;
 mod replicas;
 mod rules;
 #[allow(dead_code)]
