@@ -7,22 +7,26 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use controller::history::Wanted;
 use controller::with_causes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use crate::activity::{LINES, Line, lines, with_news};
 use crate::change::Change;
 use crate::rows::rows;
 use crate::sample::Sample;
-use crate::{Rows, Settings, Source};
+use crate::{Reading, Rows, Settings, Source};
 
 /// Changes that are kept for those who come back.
 const CHANGES: usize = 128;
 /// Samples that are kept: ten minutes at two seconds.
 const SAMPLES: usize = 300;
+/// How far before a look the history is read again, for lines that were written with the time of a call that took long.
+const OVERLAP: SignedDuration = SignedDuration::from_secs(15);
 /// The longest wait after looks that failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -44,11 +48,15 @@ pub(crate) struct Latest {
     /// The number of the rows; 0 while there are none.
     pub(crate) revision: u64,
     pub(crate) rows: Arc<Rows>,
-    /// When they were read.
-    pub(crate) at: Option<Timestamp>,
+    /// What they were made of.
+    pub(crate) reading: Option<Arc<Reading>>,
     /// The last changes; the newest led to `revision`.
     changes: VecDeque<Arc<Change>>,
     pub(crate) samples: VecDeque<Arc<Sample>>,
+    /// The newest lines of history that came after the first look, the newest last.
+    activity: VecDeque<Arc<Line>>,
+    /// How many such lines there were.
+    pub(crate) lines: u64,
     /// Why the last look failed, if it did.
     pub(crate) trouble: Option<Trouble>,
     /// Until when nobody needs a newer look.
@@ -104,7 +112,10 @@ impl Hub {
             let mut latest = Latest::clone(&self.latest.borrow());
             latest.looks += 1;
             match seen {
-                Ok(reading) => latest.take(&reading, &self.settings),
+                Ok(reading) => {
+                    let news = self.news(&latest, &reading).await;
+                    latest.take(reading, news, &self.settings);
+                }
                 Err(error) => {
                     let error = with_causes(&error);
                     tracing::warn!(error, "the table cannot be looked at");
@@ -114,6 +125,20 @@ impl Hub {
             latest.fresh_until = Some(began + wait);
             self.latest.send_replace(Arc::new(latest));
             tokio::time::sleep_until(began + wait).await;
+        }
+    }
+
+    /// Lines of history that were written since the look before. That they cannot be read is no reason not to show the rest.
+    async fn news(&self, latest: &Latest, reading: &Reading) -> Vec<Line> {
+        let Some(before) = &latest.reading else { return Vec::new() };
+        let stages = with_news(&before.inventory, &reading.inventory);
+        let since = before.at.checked_sub(OVERLAP).unwrap_or(Timestamp::MIN);
+        match self.source.history(stages, &Wanted::since(since), LINES).await {
+            Ok(page) => lines(page).0.into_iter().rev().collect(),
+            Err(error) => {
+                tracing::warn!(error = with_causes(&error), "the history cannot be read");
+                Vec::new()
+            }
         }
     }
 
@@ -149,7 +174,7 @@ impl Hub {
     pub(crate) fn snapshot<'a>(&self, latest: &'a Latest) -> Snapshot<'a> {
         Snapshot {
             id: self.id(latest.revision),
-            at: latest.at.map(|at| at.to_string()),
+            at: latest.reading.as_ref().map(|reading| reading.at.to_string()),
             now: Timestamp::now().to_string(),
             settings: self.settings.for_the_page(),
             rows: &latest.rows,
@@ -161,17 +186,30 @@ impl Hub {
 }
 
 impl Latest {
-    fn take(&mut self, reading: &crate::Reading, settings: &Settings) {
-        let rows = rows(reading);
+    fn take(&mut self, reading: Reading, news: Vec<Line>, settings: &Settings) {
+        let rows = rows(&reading);
         let change = Change::between(&self.rows, &rows);
         if self.revision == 0 || !change.is_empty() {
             self.revision += 1;
             self.rows = Arc::new(rows);
             keep(&mut self.changes, Arc::new(change), CHANGES);
         }
-        keep(&mut self.samples, Arc::new(Sample::of(reading, settings.limit())), SAMPLES);
-        self.at = Some(reading.at);
+        for line in news {
+            if self.activity.iter().all(|known| known.key != line.key) {
+                self.lines += 1;
+                keep(&mut self.activity, Arc::new(line), 2 * LINES);
+            }
+        }
+        keep(&mut self.samples, Arc::new(Sample::of(&reading, settings.limit())), SAMPLES);
+        self.reading = Some(Arc::new(reading));
         self.trouble = None;
+    }
+
+    /// The lines of history that came after the first `lines` of them, the oldest first.
+    pub(crate) fn lines_since(&self, lines: u64) -> Vec<&Line> {
+        let missing = usize::try_from(self.lines.saturating_sub(lines)).unwrap_or(usize::MAX);
+        let first = self.activity.len().saturating_sub(missing);
+        self.activity.iter().skip(first).map(|line| &**line).collect()
     }
 
     /// The changes that lead from a revision to the latest one; nothing if they are not kept any more.

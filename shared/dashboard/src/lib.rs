@@ -1,7 +1,7 @@
 //! The live dashboard: one page in a browser, and the small server behind it, on loopback and for reading only.
 //!
 //! [`serve`] is the way in. [`source`] is where everything comes from, [`rows`] is the table as the page has it, [`change`] what is
-//! sent when it changes, and [`hub`] the one look at the table that all browsers share.
+//! sent when it changes, and module `hub` the one look at the table that all browsers share.
 //!
 //! # Guarantees
 //! * Nothing is written: neither to the table nor to IVS.
@@ -11,9 +11,11 @@
 //! # Caveats
 //! * Each look is a Scan of the table, so its price grows with the table: [`Settings::interval`].
 
+mod activity;
+mod ask;
 pub mod change;
 mod guard;
-pub mod hub;
+mod hub;
 mod page;
 pub mod rows;
 pub mod sample;

@@ -5,6 +5,12 @@
 //! | `GET /` and the page's files | the page |
 //! | `GET /api/state` | everything that the page shows, as JSON |
 //! | `GET /api/events` | the same and then the changes, as server-sent events |
+//! | `GET /api/explain?stage=…&participant=…[&destination=…]` | why a participant is, or is not, where rules want it, in sentences |
+//! | `GET /api/explain?participant=…` | the same of everybody with this participant id or user id |
+//! | `GET /api/activity[?since=…&stage=…&participant=…&destination=…]` | the newest lines of history |
+//!
+//! What cannot be answered has a field `error`. Events are `snapshot` and `change`, both with ids to resume from; `sample` with each
+//! look, `trouble` with each that failed; and `activity`.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -27,7 +33,7 @@ use tokio::sync::watch;
 
 use crate::guard::guard;
 use crate::hub::{Hub, Latest};
-use crate::{Settings, Source, page};
+use crate::{Settings, Source, ask, page};
 
 /// How often an event stream says that it is there when there is nothing to say.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -44,8 +50,8 @@ pub enum ServeError {
 }
 
 #[derive(Clone)]
-struct Dashboard {
-    hub: Arc<Hub>,
+pub(crate) struct Dashboard {
+    pub(crate) hub: Arc<Hub>,
     stopped: watch::Receiver<bool>,
 }
 
@@ -80,6 +86,8 @@ fn router(dashboard: Dashboard) -> Router {
     Router::new()
         .route("/api/state", get(state))
         .route("/api/events", get(events))
+        .route("/api/explain", get(ask::explain))
+        .route("/api/activity", get(ask::activity))
         .fallback(file)
         .layer(middleware::from_fn(guard))
         .with_state(dashboard)
@@ -90,7 +98,7 @@ async fn file(uri: Uri) -> Response {
     page::file(uri.path()).unwrap_or_else(not_found)
 }
 
-fn problem(status: StatusCode, error: &str) -> Response {
+pub(crate) fn problem(status: StatusCode, error: &str) -> Response {
     (status, Json(json!({ "error": error }))).into_response()
 }
 
@@ -110,6 +118,7 @@ async fn events(
     let reader = Reader {
         revision: resumed.and_then(|id| hub.revision(id)),
         looks: 0,
+        lines: 0,
         listener: hub.listen(),
         hub,
         stopped,
@@ -128,6 +137,8 @@ struct Reader {
     revision: Option<u64>,
     /// How far the looks were told.
     looks: u64,
+    /// How far the history was told. What was before somebody came, he asks for.
+    lines: u64,
     waiting: VecDeque<Event>,
 }
 
@@ -167,6 +178,10 @@ impl Reader {
             (Some(trouble), _) => self.waiting.push_back(event("trouble", None, &trouble.for_the_page())),
             (None, Some(sample)) => self.waiting.push_back(event("sample", None, &**sample)),
             (None, None) => {}
+        }
+        let lines = std::mem::replace(&mut self.lines, latest.lines);
+        if !first && lines < latest.lines {
+            self.waiting.push_back(event("activity", None, &latest.lines_since(lines)));
         }
         // So that a browser that resumes knows at once how often to expect a sign.
         if first && self.waiting.is_empty() {

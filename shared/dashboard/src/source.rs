@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use controller::explain::StageReader;
+use controller::history::{History, HistoryPage, Part, Wanted, newest};
 use controller::sweep::port::SweepStore;
 use controller::{Store, StoreError, VersusStore};
 use futures::FutureExt;
@@ -11,7 +13,7 @@ use futures::future::{BoxFuture, try_join};
 use jiff::Timestamp;
 use replication::budget::Book;
 use replication::sweep::Inventory;
-use replication::{Versus, VersusId};
+use replication::{Explanation, Policy, PublisherKey, StageArn, Versus, VersusId};
 
 /// The table at one time.
 #[derive(Debug, Clone)]
@@ -26,10 +28,21 @@ pub struct Reading {
     pub budgets: Book,
 }
 
-/// Who can tell what the dashboard shows.
+/// Who can tell what the dashboard shows. A seam for tests: [`TableSource`] is the only one there is.
 pub trait Source: Send + Sync + 'static {
     /// Reads the table.
     fn look(&self) -> BoxFuture<'_, Result<Reading, StoreError>>;
+
+    /// Explains what is known around a publisher.
+    fn explain<'a>(&'a self, publisher: &'a PublisherKey) -> BoxFuture<'a, Result<Explanation, StoreError>>;
+
+    /// The newest lines of the history of these stages together; `None` stands for the orders for all stages.
+    fn history<'a>(
+        &'a self,
+        stages: Vec<Option<StageArn>>,
+        wanted: &'a Wanted,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<HistoryPage, StoreError>>;
 }
 
 /// The one table.
@@ -99,8 +112,25 @@ fn of_rules(inventory: &Inventory) -> impl Iterator<Item = VersusId> {
     })
 }
 
-impl<S: Store + SweepStore + VersusStore + 'static> Source for TableSource<S> {
+impl<S: Store + SweepStore + VersusStore + StageReader + History + 'static> Source for TableSource<S> {
     fn look(&self) -> BoxFuture<'_, Result<Reading, StoreError>> {
         self.read().boxed()
+    }
+
+    fn explain<'a>(&'a self, publisher: &'a PublisherKey) -> BoxFuture<'a, Result<Explanation, StoreError>> {
+        async move {
+            let policy = Policy::default();
+            controller::explain::explain(&*self.store, publisher, &policy, Timestamp::now()).await
+        }
+        .boxed()
+    }
+
+    fn history<'a>(
+        &'a self,
+        stages: Vec<Option<StageArn>>,
+        wanted: &'a Wanted,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<HistoryPage, StoreError>> {
+        newest(&*self.store, stages, wanted, Part { limit, before: None }).boxed()
     }
 }
