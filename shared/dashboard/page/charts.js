@@ -22,7 +22,7 @@ export function start(handlers) {
   onChange((names) => {
     if (names.has('samples')) paint();
     if (names.has('activity') || names.has('stages')) paintActivity(handlers);
-    if (names.has('settings')) catchUp();
+    if (names.has('history')) catchUp();
   });
   new ResizeObserver(paint).observe(byId('phases-chart'));
   setInterval(() => paintActivity(handlers), 10_000);

@@ -62,13 +62,12 @@ function looked(sample) {
   if (known.samples.length > SAMPLES) known.samples.splice(0, known.samples.length - SAMPLES);
 }
 
-/** Takes in lines of activity; one that is known already changes nothing. */
+/** Takes in lines of activity; one that is known already changes nothing. Keys begin with the time. */
 export function tookPlace(lines) {
   const there = new Set(known.activity.map((line) => line.key));
-  const fresh = lines.map((line) => ({ ...line, key: `${line.at} ${line.stage} ${line.participant} ${line.destination} ${line.operation}` }));
-  const added = fresh.filter((line) => !there.has(line.key) && there.add(line.key));
+  const added = lines.filter((line) => !there.has(line.key));
   if (added.length === 0) return;
-  known.activity = [...added, ...known.activity].sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0)).slice(0, ACTIVITY);
+  known.activity = [...added, ...known.activity].sort((a, b) => (a.key < b.key ? 1 : -1)).slice(0, ACTIVITY);
   changed('activity');
 }
 
@@ -109,7 +108,8 @@ export function listen() {
   source.onopen = () => {
     retry = 1000;
     Object.assign(known, { link: 'live', lostAt: null });
-    changed('link');
+    // What happened while nobody listened is asked for: `history`.
+    changed('link', 'history');
   };
   source.onerror = () => {
     if (known.link !== 'lost') Object.assign(known, { link: 'lost', lostAt: Date.now() });

@@ -1,6 +1,6 @@
 //! Lines of history for the page, and which stages may have new ones.
 
-use controller::history::{HistoryEntry, HistoryLine, HistoryPage};
+use controller::history::{HistoryEntry, HistoryPage};
 use replication::StageArn;
 use replication::sweep::{Inventory, StageItems};
 use serde::Serialize;
@@ -8,27 +8,12 @@ use serde::Serialize;
 /// The most lines that are told at once.
 pub(crate) const LINES: usize = 200;
 
-/// One line of history.
+/// One line of history, and what tells it from all others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Line {
-    /// Tells it from all others.
     pub(crate) key: String,
-    at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stage: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    participant: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    destination: Option<String>,
-    operation: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rule: Option<String>,
-    outcome: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<String>,
-    caller: String,
+    #[serde(flatten)]
+    line: views::Activity,
 }
 
 /// The lines of a page that can be read, the newest first, and how many cannot.
@@ -40,31 +25,8 @@ pub(crate) fn lines(page: HistoryPage) -> (Vec<Line>, usize) {
 }
 
 fn line(entry: HistoryEntry) -> Option<Line> {
-    let HistoryLine {
-        at,
-        stage,
-        participant,
-        destination,
-        operation,
-        rule,
-        outcome,
-        reason,
-        request_id,
-        caller,
-    } = entry.line.ok()?;
-    Some(Line {
-        key: entry.key.to_string(),
-        at: format!("{at:.3}"),
-        stage: stage.map(|stage| stage.to_string()),
-        participant: participant.map(|participant| participant.to_string()),
-        destination: destination.map(|destination| destination.to_string()),
-        operation,
-        rule: rule.map(|rule| rule.to_string()),
-        outcome,
-        reason,
-        request_id,
-        caller,
-    })
+    let line = views::Activity::from(&entry.line.ok()?);
+    Some(Line { key: entry.key.to_string(), line })
 }
 
 /// The stages with history: those of which anybody is known.
