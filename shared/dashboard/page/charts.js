@@ -4,8 +4,8 @@ import { byId, element, fitted, palette, tell } from './dom.js';
 import { known, now, onChange, tookPlace, ask } from './store.js';
 import { clean, clock, idOf, instant, many, span, STATUSES } from './words.js';
 
-/** What the charts show. */
-const WINDOW = 10 * 60_000;
+/** The longest and the shortest time that charts show. */
+const [LONGEST, SHORTEST] = [10 * 60_000, 2 * 60_000];
 
 /** Kinds of work, the most urgent first. */
 const CLASSES = [
@@ -31,8 +31,15 @@ export function start(handlers) {
 /** The theme changed. */
 export const recolour = () => paint();
 
+/** How much of the past is shown: what there is, in minutes. */
+function windowOf() {
+  const age = now() - Date.parse(known.samples[0]?.at ?? NaN);
+  return Math.min(LONGEST, Math.max(SHORTEST, Math.ceil((age || 0) / 60_000) * 60_000));
+}
+
 function paint() {
   if (!known.samples.length) return;
+  tell(byId('phases-note'), `last ${windowOf() / 60_000} minutes`);
   paintPhases();
   paintBacklog();
   paintBudget();
@@ -72,12 +79,12 @@ function figures(list, entries) {
 function stacked(canvas, series) {
   const { context, width, height } = fitted(canvas);
   const colours = palette(['--line', '--muted', ...series.map(({ colour }) => colour)]);
-  const end = now();
-  const samples = known.samples.filter((sample) => end - Date.parse(sample.at) < WINDOW);
+  const [end, shown] = [now(), windowOf()];
+  const samples = known.samples.filter((sample) => end - Date.parse(sample.at) < shown);
   const total = (sample) => series.reduce((sum, { of }) => sum + of(sample), 0);
   const most = niceMost(Math.max(1, ...samples.map(total)));
   const [left, base] = [34, height - 4];
-  const x = (sample) => left + (width - left) * (1 - (end - Date.parse(sample.at)) / WINDOW);
+  const x = (sample) => left + (width - left) * (1 - (end - Date.parse(sample.at)) / shown);
   const y = (value) => base - (base - 6) * (value / most);
   context.font = '10px system-ui, sans-serif';
   context.textAlign = 'right';
@@ -134,15 +141,15 @@ function paintOperation(row, name, budget) {
   const [, canvas, figure] = row.children;
   const { context, width, height } = fitted(canvas);
   const colours = palette(['--line', '--starting', '--pending', '--blocked']);
-  const end = now();
+  const [end, shown] = [now(), windowOf()];
   context.fillStyle = colours['--line'];
   context.fillRect(0, 1, width, 1);
   context.fillRect(0, height - 1, width, 1);
   for (const sample of known.samples) {
     const use = sample.calls[name];
     const age = end - Date.parse(sample.at);
-    if (!use || age > WINDOW) continue;
-    const x = width * (1 - age / WINDOW);
+    if (!use || age > shown) continue;
+    const x = width * (1 - age / shown) - 2;
     const granted = Math.min(1, use.granted / budget) * (height - 2);
     const aside = Math.min(1, use.set_aside / budget) * (height - 2);
     context.fillStyle = colours['--pending'];
@@ -163,7 +170,7 @@ function paintOperation(row, name, budget) {
 
 /** What happened before this page was opened. */
 async function catchUp() {
-  const since = new Date(now() - WINDOW).toISOString();
+  const since = new Date(now() - LONGEST).toISOString();
   try {
     tookPlace((await ask('/api/activity', { since })).activity);
   } catch (error) {

@@ -6,7 +6,9 @@ import { hayOf, known, matches, onChange, wordsOf } from './store.js';
 import { clean, many, STATUS, STATUSES, whoIs } from './words.js';
 
 const COLOURS = ['--surface', '--sunken', '--line', '--ink', '--muted', '--faint', '--accent', '--node', ...STATUSES.map(({ colour }) => colour)];
-const [SMALLEST, LARGEST] = [0.04, 2.5];
+const [SMALLEST, LARGEST, LARGEST_FIT] = [0.04, 2.5, 1.7];
+/** So many stages are few. */
+const FEW = 40;
 /** Below this scale there are no texts and no patterns, only places and colours. */
 const READABLE = 0.42;
 
@@ -22,6 +24,7 @@ export function start(handlers) {
     if (['stages', 'publishers', 'replicas'].some((name) => names.has(name))) refresh();
   });
   new ResizeObserver(() => {
+    refresh();
     if (!view.moved) fit();
     draw();
   }).observe(canvas);
@@ -73,13 +76,14 @@ export const measure = { draws: 0, milliseconds: 0, layouts: 0, layoutMillisecon
 
 function refresh() {
   const { stages, edges } = known.model;
-  const shape = shapeOf(stages, edges);
+  const field = fieldOf();
+  const shape = `${JSON.stringify(field)}\n${shapeOf(stages, edges)}`;
   if (shape === drawn.shape) {
     // The same places, with what is known now.
     for (const [arn, node] of drawn.placed.nodes) node.stage = stages.get(arn);
   } else {
     const began = performance.now();
-    drawn.placed = layout(stages, edges);
+    drawn.placed = layout(stages, edges, field);
     measure.layouts += 1;
     measure.layoutMilliseconds = performance.now() - began;
     drawn.shape = shape;
@@ -88,6 +92,13 @@ function refresh() {
   if (drawn.focus && !drawn.placed.nodes.has(drawn.focus)) drawn.focus = null;
   drawn.shown = shownBy(drawn.words);
   draw();
+}
+
+/** The shape of the canvas, in steps, so that a few pixels more move nothing. */
+function fieldOf() {
+  const { clientWidth: width, clientHeight: height } = canvas;
+  const aspect = Math.max(0.5, Math.min(3, Math.round((width / Math.max(1, height)) * 4) / 4));
+  return { aspect, gap: width < 560 ? 76 : 150 };
 }
 
 /** Stages and edges that a filter leaves; nothing if there is none. */
@@ -116,9 +127,12 @@ function fit(nodes = [...(drawn.placed?.nodes.values() ?? [])]) {
   const top = Math.min(...nodes.map((node) => node.y)) - 20;
   const right = Math.max(...nodes.map((node) => node.x + node.width)) + 20;
   const bottom = Math.max(...nodes.map((node) => node.y + node.height)) + 20;
-  view.scale = Math.max(SMALLEST, Math.min(1.25, width / (right - left), height / (bottom - top)));
-  view.x = (width - (left + right) * view.scale) / 2;
-  view.y = (height - (top + bottom) * view.scale) / 2;
+  const all = Math.min(LARGEST_FIT, width / (right - left), height / (bottom - top));
+  // A few stages are shown so that they can be read, even if not all of them at once; many, as a map.
+  view.scale = nodes.length <= FEW ? Math.max(READABLE * 1.4, all) : Math.max(SMALLEST, all);
+  const start = (room, from, to) => (room < (to - from) * view.scale ? -from * view.scale : (room - (from + to) * view.scale) / 2);
+  view.x = start(width, left, right);
+  view.y = start(height, top, bottom);
 }
 
 function showAll() {
@@ -183,21 +197,19 @@ function rounded(context, { x, y, width, height }, radius) {
   context.roundRect(x, y, width, height, radius);
 }
 
-/** The curve of an edge: rightward ones keep up, leftward ones down, so that two ways are two arrows. */
+/** The curve of an edge: rightward from right to left sides, leftward the other way, within a column around the side. */
 function curveOf(edge) {
-  const [a, b] = [drawn.placed.nodes.get(edge.source.arn), drawn.placed.nodes.get(edge.destination.arn)];
-  if (!a || !b) return null;
-  const [ay, by] = [a.y + a.height / 2, b.y + b.height / 2];
+  const [a, b, port] = [drawn.placed.nodes.get(edge.source.arn), drawn.placed.nodes.get(edge.destination.arn), drawn.placed.ports.get(edge.key)];
+  if (!a || !b || !port) return null;
+  const { from: y1, to: y2 } = port;
   if (Math.abs(a.x - b.x) < 1) {
-    const down = by > ay;
-    const [side, bulge] = down ? [a.x + a.width, 46] : [a.x, -46];
-    return { x1: side, y1: ay + 6, cx1: side + bulge, cy1: ay, cx2: side + bulge, cy2: by, x2: side, y2: by - 6, ends: Math.sign(-bulge) };
+    const [side, bulge] = b.y > a.y ? [a.x + a.width, 46] : [a.x, -46];
+    return { x1: side, y1, cx1: side + bulge, cy1: y1, cx2: side + bulge, cy2: y2, x2: side, y2, ends: Math.sign(-bulge) };
   }
   const right = b.x > a.x;
-  const shift = right ? -6 : 6;
   const [x1, x2] = right ? [a.x + a.width, b.x] : [a.x, b.x + b.width];
-  const reach = Math.max(40, Math.abs(x2 - x1) * 0.45) * (right ? 1 : -1);
-  return { x1, y1: ay + shift, cx1: x1 + reach, cy1: ay + shift, cx2: x2 - reach, cy2: by + shift, x2, y2: by + shift, ends: right ? 1 : -1 };
+  const reach = Math.max(36, Math.abs(x2 - x1) * 0.45) * (right ? 1 : -1);
+  return { x1, y1, cx1: x1 + reach, cy1: y1, cx2: x2 - reach, cy2: y2, x2, y2, ends: right ? 1 : -1 };
 }
 
 function paintEdge(context, edge, visible) {
@@ -211,7 +223,7 @@ function paintEdge(context, edge, visible) {
   const statuses = STATUSES.filter(({ name }) => edge.counts[name]);
   context.globalAlpha = hidden ? 0.1 : 1;
   statuses.forEach((status, i) => {
-    const offset = (i - (statuses.length - 1) / 2) * 5;
+    const offset = (i - (statuses.length - 1) / 2) * 4.5;
     context.strokeStyle = drawn.colours[status.colour];
     context.setLineDash(fine ? status.dash : []);
     const strong = drawn.hover?.edge === edge.key || (drawn.focus && [edge.source.arn, edge.destination.arn].includes(drawn.focus) && document.activeElement === canvas);
@@ -305,7 +317,7 @@ function summary(stage) {
   const parts = [];
   if (live.length === 1) parts.push(whoIs(live[0]));
   else if (live.length > 1) parts.push(`${live.length} publish`);
-  if (stage.incoming.length) parts.push(`${many(stage.incoming.length, 'replica')} here`);
+  if (stage.incoming.length) parts.push(stage.outgoing.length ? `${stage.incoming.length} in` : many(stage.incoming.length, 'replica'));
   if (stage.outgoing.length) parts.push(`${stage.outgoing.length} out`);
   return parts.join(' · ') || 'nobody publishes';
 }

@@ -2,22 +2,19 @@
 
 const NODE = { width: 188, height: 42, gap: 12 };
 const IDLE = { width: 150, height: 24, gap: 8 };
-const COLUMN_GAP = 150;
 const PADDING = 18;
 const BLOCK_GAP = 26;
 /** Stages above each other before a second column is begun. */
 const ROWS = 18;
 
-/** The width to height that the whole is brought to, about a screen's. */
-const ASPECT = 1.7;
-
 /**
- * Places stages: connected ones together in a block, sources left, destinations right, what is both in the middle. Stages without
- * replications follow in rows.
+ * Places stages: connected ones together in a block, sources left, destinations right, what is both between them. Stages without
+ * replications follow in rows. The whole is brought to the shape of its `field`: `aspect`, width to height, and the `gap` between
+ * columns.
  */
-export function layout(stages, edges) {
+export function layout(stages, edges, field) {
   const compare = (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.arn < b.arn ? -1 : 1);
-  const blocks = components(stages, edges).map((members) => blockOf(members.sort(compare), edges));
+  const blocks = components(stages, edges).map((members) => blockOf(members.sort(compare), field.gap));
   // Big ones first, in steps, so that one stage more or less does not move all the others.
   const size = (block) => Math.floor(Math.log2(block.nodes.length));
   blocks.sort((a, b) => size(b) - size(a) || compare(a.first, b.first));
@@ -27,13 +24,14 @@ export function layout(stages, edges) {
   const area = blocks.reduce((sum, block) => sum + (block.width + BLOCK_GAP) * (block.height + BLOCK_GAP), 0);
   const idleArea = idle.length * (IDLE.width + IDLE.gap) * (IDLE.height + IDLE.gap);
   const widest = Math.max(0, ...blocks.map((block) => block.width));
-  const width = Math.max(widest, 480, Math.sqrt((area * 1.15 + idleArea) * ASPECT));
+  const width = Math.max(widest, 320, Math.sqrt((area * 1.15 + idleArea) * field.aspect));
   const placed = { nodes: new Map(), blocks: [], titles: [], width: 0, height: 0 };
   let y = shelves(blocks, width, placed);
   y = rows('Publishing, not replicated', busyIdle, width, y, placed);
   y = rows('Nobody there, or nothing replicated', silent, width, y, placed);
   placed.width = Math.max(0, ...[...placed.nodes.values()].map((node) => node.x + node.width + PADDING));
   placed.height = y;
+  placed.ports = ports(placed.nodes, edges);
   return placed;
 }
 
@@ -59,7 +57,7 @@ function components(stages, edges) {
   return [...groups.values()];
 }
 
-function blockOf(members) {
+function blockOf(members, gap) {
   const [sources, both, destinations] = [[], [], []];
   for (const stage of members) {
     (stage.outgoing.length ? (stage.incoming.length ? both : sources) : destinations).push(stage);
@@ -68,16 +66,18 @@ function blockOf(members) {
   // Stages that replicate into each other stand left and right, so that arrows both ways can be told apart.
   if (columns.length === 1) columns = [both.filter((_, i) => i % 2 === 0), both.filter((_, i) => i % 2 === 1)];
   untangle(columns);
+  const high = (count) => Math.min(count, ROWS) * (NODE.height + NODE.gap) - NODE.gap;
+  // With sources and destinations beside it, the middle stands lower: what goes past it does not go behind it.
+  const ends = new Set(destinations.map(({ arn }) => arn));
+  const lowered = columns.length === 3 && sources.some((stage) => stage.outgoing.some(({ replica }) => ends.has(replica.destination)));
+  const upper = Math.max(...columns.map((column) => (lowered && column === both ? 0 : high(column.length))));
   const nodes = [];
   let x = PADDING;
-  const tallest = Math.max(...columns.map((column) => Math.min(column.length, ROWS)));
-  const innerHeight = tallest * (NODE.height + NODE.gap) - NODE.gap;
   columns.forEach((column, index) => {
-    if (index > 0) x += COLUMN_GAP - NODE.gap;
+    if (index > 0) x += gap - NODE.gap;
     for (let start = 0; start < column.length; start += ROWS) {
       const part = column.slice(start, start + ROWS);
-      const high = part.length * (NODE.height + NODE.gap) - NODE.gap;
-      let y = PADDING + (innerHeight - high) / 2;
+      let y = PADDING + (lowered && column === both ? upper + NODE.gap : (upper - high(part.length)) / 2);
       for (const stage of part) {
         nodes.push({ stage, x, y, width: NODE.width, height: NODE.height });
         y += NODE.height + NODE.gap;
@@ -85,7 +85,37 @@ function blockOf(members) {
       x += NODE.width + NODE.gap;
     }
   });
-  return { nodes, first: members[0], width: x - NODE.gap + PADDING, height: innerHeight + 2 * PADDING };
+  const height = upper + (lowered ? NODE.gap + high(both.length) : 0) + 2 * PADDING;
+  return { nodes, first: members[0], width: x - NODE.gap + PADDING, height };
+}
+
+/** Where arrows leave and arrive: spread over the side of the box, in the order of where they lead. */
+function ports(nodes, edges) {
+  const sides = new Map();
+  const side = (node, right) => {
+    const key = `${node.stage.arn} ${right}`;
+    if (!sides.has(key)) sides.set(key, { node, ends: [] });
+    return sides.get(key).ends;
+  };
+  const found = new Map();
+  for (const edge of edges.values()) {
+    const [a, b] = [nodes.get(edge.source.arn), nodes.get(edge.destination.arn)];
+    if (!a || !b) continue;
+    const port = {};
+    found.set(edge.key, port);
+    const same = Math.abs(a.x - b.x) < 1;
+    const right = same ? b.y > a.y : b.x > a.x;
+    side(a, right).push({ port, name: 'from', towards: b, key: edge.key });
+    side(b, same ? right : !right).push({ port, name: 'to', towards: a, key: edge.key });
+  }
+  for (const { node, ends } of sides.values()) {
+    ends.sort((p, q) => p.towards.y - q.towards.y || (p.key < q.key ? -1 : 1));
+    const room = Math.min(node.height - 14, (ends.length - 1) * 9);
+    ends.forEach(({ port, name }, i) => {
+      port[name] = node.y + node.height / 2 + (ends.length > 1 ? room * (i / (ends.length - 1) - 0.5) : 0);
+    });
+  }
+  return found;
 }
 
 /** Orders each column by where its neighbours in the column before stand, so that fewer arrows cross. */

@@ -38,8 +38,9 @@ impl Browser {
     /// Starts chromedriver, and Chromium through it.
     pub(crate) async fn start() -> Self {
         let named = |name: &str| {
-            std::env::var(name)
-                .unwrap_or_else(|_| panic!("{name} is not set: `cargo infra browser` finds the browser and sets it"))
+            std::env::var(name).unwrap_or_else(|_| {
+                panic!("{name} is not set: `cargo infra browser` finds the browser and sets it")
+            })
         };
         let mut process = Command::new(named(CHROMEDRIVER))
             .args(["--port=0", "--allowed-ips=127.0.0.1"])
@@ -122,7 +123,8 @@ impl Browser {
 
     /// The text of the first element that a selector finds; empty if there is none.
     pub(crate) async fn text(&self, selector: &str) -> String {
-        let found = self.eval(&format!("document.querySelector({})?.textContent ?? ''", json!(selector))).await;
+        let found =
+            self.eval(&format!("document.querySelector({})?.textContent ?? ''", json!(selector))).await;
         found.as_str().unwrap_or_default().to_owned()
     }
 
@@ -133,7 +135,10 @@ impl Browser {
             if began.elapsed() > PATIENCE {
                 self.screenshot("failed").await;
                 let console = self.console().await;
-                panic!("{what} did not come within {} s: {expression}; console: {console:?}", PATIENCE.as_secs());
+                panic!(
+                    "{what} did not come within {} s: {expression}; console: {console:?}",
+                    PATIENCE.as_secs()
+                );
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

@@ -6,117 +6,119 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod driver;
+mod hands;
+mod looks;
+mod scale;
+mod scene;
+mod trust;
 mod world;
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use controller::Operator;
 use jiff::{SignedDuration, Timestamp};
-use replication::{BlockedReason, Operation, Owner, Pause, Phase, Replica};
-use stagelink_tests::rows;
+use replication::{BlockedReason, Operation, Pause, Phase, Replica};
+use serde_json::json;
 
-use driver::{Browser, key};
+use driver::Browser;
+use scene::show;
 use world::{World, blocked, called, last_error, publisher, replica};
 
-/// A world that has something of everything.
-async fn show(world: &World) {
-    for (id, name, role) in [
-        ("Host1", "friday-main", "main"),
-        ("Over1", "friday-overflow-1", "overflow"),
-        ("Over2", "friday-overflow-2", "overflow"),
-        ("Over3", "friday-overflow-3", "overflow"),
-        ("Wall", "monitoring-wall", "wall"),
-        ("DuelA", "duel-red", "duel"),
-        ("DuelB", "duel-blue", "duel"),
-        ("Lobby", "lobby", "lobby"),
-        ("Spare1", "spare-1", "spare"),
-        ("Spare2", "spare-2", "spare"),
-    ] {
-        world.stage(id, name, &[("role", role), ("show", "friday")]).await;
-    }
-    let minutes = SignedDuration::from_mins;
-    let publishers = vec![
-        publisher("Host1", "aB3dE5fG7hJ9", "host-anna", minutes(42)),
-        publisher("Host1", "kL2mN4pQ6rS8", "host-ben", minutes(17)),
-        publisher("DuelA", "tU1vW3xY5zA7", "red-captain", minutes(6)),
-        publisher("DuelB", "bC9dE7fG5hJ3", "blue-captain", minutes(6)),
-        publisher("Lobby", "kM1nP2qR3sT4", "", minutes(1)),
-    ];
-    let (anna, ben) = ("aB3dE5fG7hJ9", "kL2mN4pQ6rS8");
-    let overflow = |participant, destination, phase| replica("Host1", participant, destination, "main-to-overflow", phase);
-    let refused = Replica {
-        last_error: last_error("ConflictException", "the destination stage has a replica of this participant"),
-        attempts: 2,
-        ..overflow(ben, "Over3", blocked(BlockedReason::Rejected))
-    };
-    let foreign = Replica { owner: Owner::Foreign, rule: None, ..replica("Lobby", "kM1nP2qR3sT4", "Wall", "x", Phase::Active) };
-    let replicas = vec![
-        overflow(anna, "Over1", Phase::Active),
-        overflow(anna, "Over2", Phase::Active),
-        overflow(anna, "Over3", Phase::Active),
-        replica("Host1", anna, "Wall", "everything-to-wall", Phase::Active),
-        overflow(ben, "Over1", Phase::Active),
-        overflow(ben, "Over2", Phase::Starting),
-        refused.clone(),
-        replica("Host1", ben, "Wall", "everything-to-wall", Phase::Pending),
-        replica("DuelA", "tU1vW3xY5zA7", "DuelB", "versus.friday.1", Phase::Active),
-        replica("DuelB", "bC9dE7fG5hJ3", "DuelA", "versus.friday.2", Phase::Stopping),
-        replica("DuelA", "tU1vW3xY5zA7", "Wall", "everything-to-wall", blocked(BlockedReason::DestinationFull)),
-        foreign,
-    ];
-    let mut rule = rows::rule("main-to-overflow", rows::stage("Host1").as_str(), rows::stage("Over1").as_str());
-    rule.destinations.push(replication::Destination::Stage(rows::stage("Over2")));
-    rule.destinations.push(replication::Destination::Stage(rows::stage("Over3")));
-    let wall = rows::rule("everything-to-wall", rows::stage("Host1").as_str(), rows::stage("Wall").as_str());
-    world.table.store.replace_rules(&[rule, wall]).await.unwrap();
-    for (i, replica) in replicas.iter().take(6).enumerate() {
-        let ago = 20 + 35 * i64::try_from(i).unwrap();
-        world.note(called(replica, Operation::Start, "ok", ago)).await;
-    }
-    world.note(called(&refused, Operation::Start, "ConflictException: the destination stage has a replica of this participant", 5)).await;
-    world.put(publishers, replicas).await;
-    world.call(Operation::Start, 3).await;
-    world.call(Operation::ListParticipants, 2).await;
-    world.call(Operation::Stop, 1).await;
-}
+/// Whether the page has the rows of a table.
+const SHOWN: &str = "document.querySelectorAll('#list [data-index]').length > 0";
 
-/// Whether the page has everything.
-const SHOWN: &str = "document.querySelectorAll('#list [data-index]').length > 5";
-
-#[tokio::test(flavor = "multi_thread")]
-async fn pictures() {
-    let world = World::start().await;
+/// A page that shows what is in the table.
+async fn opened(world: &World) -> Browser {
     let browser = Browser::start().await;
     browser.resize(1440, 900).await;
     browser.open(&world.url()).await;
-    browser.wait_for("the empty page", "document.querySelector('#link').dataset.state === 'live' && !document.querySelector('#list-empty').hidden").await;
-    browser.screenshot("empty").await;
+    browser.wait_for("the rows", SHOWN).await;
+    browser
+}
+
+async fn pause_for(milliseconds: u64) {
+    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+}
+
+/// A row of the list that has all these texts.
+fn row(texts: &[&str]) -> String {
+    format!(
+        "[...document.querySelectorAll('#list [data-index]')].find((row) => {}.every((text) => row.textContent.includes(text)))",
+        json!(texts)
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_in_the_table_appears_without_a_reload() {
+    let world = World::start().await;
     show(&world).await;
-    browser.wait_for("the show", SHOWN).await;
-    for _ in 0..8 {
-        world.call(Operation::Start, 4).await;
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    }
-    browser.screenshot("light").await;
-    browser.prefer("prefers-color-scheme", "dark").await;
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    browser.screenshot("dark").await;
-    browser.resize(360, 780).await;
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    browser.screenshot("narrow").await;
-    browser.resize(2560, 1440).await;
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    browser.screenshot("wide").await;
-    browser.resize(1440, 900).await;
-    browser.prefer("prefers-color-scheme", "light").await;
-    browser.click("#list [data-index='0']").await;
-    browser.wait_for("the explanation", "document.querySelectorAll('.story p').length > 1").await;
-    browser.screenshot("panel").await;
-    world.table.store.pause(&pause()).await.unwrap();
-    browser.wait_for("the banner", "document.querySelector('[data-id=pause]')").await;
-    browser.press(&[key::ESCAPE]).await;
-    browser.screenshot("paused").await;
+    let browser = opened(&world).await;
+    browser.run("window.never_reloaded = true").await;
+    let eve = publisher("Lobby", "zZ9yY8xX7wW6", "host-eve", SignedDuration::from_secs(2));
+    let pending = replica("Lobby", "zZ9yY8xX7wW6", "Over1", "lobby-to-overflow", Phase::Pending);
+    world.put(vec![eve], vec![pending.clone()]).await;
+    browser.wait_for("the new replica", &row(&["Pending", "host-eve", "friday-overflow-1"])).await;
+    let failed = Replica {
+        last_error: last_error("ThrottlingException", "slow down"),
+        phase: blocked(BlockedReason::Throttled),
+        version: 1,
+        ..pending.clone()
+    };
+    world.note(called(&failed, Operation::Start, "ThrottlingException: slow down", 0)).await;
+    world.put(vec![], vec![failed.clone()]).await;
+    browser.wait_for("its reason", &row(&["Blocked", "host-eve", "Throttled"])).await;
+    browser
+        .wait_for("the count of problems in the title", "document.title.startsWith('(3) Stagelink')")
+        .await;
+    let line = "document.querySelector('#activity li.bad .what').textContent.includes('host-eve → friday-overflow-1')";
+    browser.wait_for("the call in the timeline", line).await;
+    let announced = browser.text("#announcer").await;
+    assert_eq!(announced, "3 problems now, 1 more");
+    world.put(vec![], vec![Replica { phase: Phase::Stopped, version: 2, ..failed }]).await;
+    browser.wait_for("its end", &format!("!{}", row(&["host-eve"]))).await;
+    assert_eq!(browser.eval("window.never_reloaded").await, json!(true));
     assert_eq!(browser.console().await, Vec::<String>::new());
 }
 
-fn pause() -> Pause {
-    Pause { reason: "a fire drill".to_owned(), by: "kim".to_owned(), at: Timestamp::now() }
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_connection_is_told_and_comes_back_by_itself() {
+    let mut world = World::start().await;
+    show(&world).await;
+    let browser = opened(&world).await;
+    browser.run("window.never_reloaded = true").await;
+    world.stop().await;
+    browser.wait_for("the banner", "document.querySelector('[data-id=lost]')").await;
+    assert!(browser.text("[data-id=lost]").await.starts_with("Connection lost"));
+    assert_eq!(browser.eval("document.querySelector('#link').dataset.state").await, json!("lost"));
+    browser.screenshot("lost").await;
+    let late = replica("Lobby", "kM1nP2qR3sT4", "Over1", "lobby-to-overflow", Phase::Pending);
+    world.put(vec![], vec![late]).await;
+    world.serve().await;
+    browser
+        .wait_for("what happened meanwhile", &row(&["Pending", "kM1nP2qR3sT4", "friday-overflow-1"]))
+        .await;
+    browser.wait_for("the end of the banner", "!document.querySelector('[data-id=lost]')").await;
+    assert_eq!(browser.eval("window.never_reloaded").await, json!(true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_and_a_table_out_of_order_are_told() {
+    let world = World::start().await;
+    show(&world).await;
+    let browser = opened(&world).await;
+    let pause = Pause { reason: "a fire drill".to_owned(), by: "kim".to_owned(), at: Timestamp::now() };
+    world.table.store.pause(&pause).await.unwrap();
+    browser.wait_for("the banner", "document.querySelector('[data-id=pause]')").await;
+    let banner = browser.text("[data-id=pause]").await;
+    assert!(banner.starts_with("Paused by kim") && banner.contains("a fire drill"), "{banner}");
+    browser.screenshot("paused").await;
+    world.out_of_order.store(true, Ordering::Relaxed);
+    browser.wait_for("the banner", "document.querySelector('[data-id=trouble]')").await;
+    let banner = browser.text("[data-id=trouble]").await;
+    assert!(banner.contains("ProvisionedThroughputExceededException: <b>slow down</b>"), "{banner}");
+    assert_eq!(browser.eval("document.querySelector('#link').dataset.state").await, json!("stale"));
+    assert_eq!(browser.eval(SHOWN).await, json!(true), "what was known stays");
+    world.out_of_order.store(false, Ordering::Relaxed);
+    browser.wait_for("the end of the banner", "!document.querySelector('[data-id=trouble]')").await;
 }

@@ -1,16 +1,21 @@
 //! A real table with rows put into it, and the dashboard served from it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use aws_adapters::DynamoStore;
+use controller::history::{HistoryPage, Wanted};
 use controller::sweep::port::SweepStore;
-use controller::{Activity, BudgetWrite, Store, Write};
-use dashboard::{Settings, TableSource, serve};
+use controller::{Activity, BudgetWrite, Store, StoreError, Write};
+use dashboard::{Reading, Settings, Source, TableSource, serve};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use replication::sweep::{ListedStage, StageKnowledge};
 use replication::{
-    Blocked, BlockedReason, Budget, Evidence, LastError, Limit, Moment, Operation, Owner, Phase, Publisher,
-    PublisherKey, Replica, ReplicationKey, RuleRef,
+    Blocked, BlockedReason, Budget, Evidence, Explanation, LastError, Limit, Moment, Operation, Owner, Phase,
+    Publisher, PublisherKey, Replica, ReplicationKey, RuleRef, StageArn,
 };
 use stagelink_tests::rows;
 use stagelink_tests::table_world::TableWorld;
@@ -26,6 +31,8 @@ const AT_ONCE: usize = 90;
 /// The table, and the server if it runs.
 pub(crate) struct World {
     pub(crate) table: TableWorld,
+    /// While it is set, the table cannot be looked at.
+    pub(crate) out_of_order: Arc<AtomicBool>,
     port: u16,
     server: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
@@ -33,7 +40,8 @@ pub(crate) struct World {
 impl World {
     /// An empty table, served.
     pub(crate) async fn start() -> Self {
-        let mut world = Self { table: TableWorld::start().await.unwrap(), port: 0, server: None };
+        let table = TableWorld::start().await.unwrap();
+        let mut world = Self { table, out_of_order: Arc::default(), port: 0, server: None };
         world.serve().await;
         world
     }
@@ -42,7 +50,8 @@ impl World {
     pub(crate) async fn serve(&mut self) {
         let listener = TcpListener::bind(("127.0.0.1", self.port)).await.unwrap();
         self.port = listener.local_addr().unwrap().port();
-        let source = Arc::new(TableSource::new(self.table.store.clone()));
+        let source = TableSource::new(self.table.store.clone());
+        let source = Arc::new(Unreliable { source, out_of_order: self.out_of_order.clone() });
         let settings = Settings {
             table: self.table.address.table.clone(),
             region: self.table.address.region.clone(),
@@ -58,7 +67,7 @@ impl World {
     /// Ends the server and waits for it: event streams end, too.
     pub(crate) async fn stop(&mut self) {
         if let Some((stop, server)) = self.server.take() {
-            drop(stop.send(()));
+            stop.send(()).unwrap();
             server.await.unwrap();
         }
     }
@@ -78,15 +87,15 @@ impl World {
         self.table.store.remember_stage(&StageKnowledge::new(listed, Timestamp::now())).await.unwrap();
     }
 
-    /// Writes replications, with somebody publishing behind each.
+    /// Writes publishers and replications.
     pub(crate) async fn put(&self, publishers: Vec<Publisher>, replicas: Vec<Replica>) {
-        for publisher in publishers {
-            let write = Write { publisher: Some(publisher), ..Write::default() };
-            self.table.store.write(&write).await.unwrap();
-        }
-        for some in replicas.chunks(AT_ONCE) {
-            self.table.store.write(&Write { replicas: some.to_vec(), ..Write::default() }).await.unwrap();
-        }
+        let publishers =
+            publishers.into_iter().map(|publisher| Write { publisher: Some(publisher), ..Write::default() });
+        let replicas = replicas.chunks(AT_ONCE);
+        let replicas = replicas.map(|some| Write { replicas: some.to_vec(), ..Write::default() });
+        let writes: Vec<Write> = publishers.chain(replicas).collect();
+        let written = stream::iter(&writes).map(|write| self.table.store.write(write)).buffer_unordered(16);
+        written.try_collect::<Vec<()>>().await.unwrap();
     }
 
     /// A line of history.
@@ -110,6 +119,39 @@ impl World {
     }
 }
 
+/// A table that can be out of order.
+struct Unreliable {
+    source: TableSource<DynamoStore>,
+    out_of_order: Arc<AtomicBool>,
+}
+
+impl Source for Unreliable {
+    fn look(&self) -> BoxFuture<'_, Result<Reading, StoreError>> {
+        if self.out_of_order.load(Ordering::Relaxed) {
+            let error = StoreError::Unavailable {
+                table: "stagelink".to_owned(),
+                code: "ProvisionedThroughputExceededException".into(),
+                message: "<b>slow down</b>".to_owned(),
+            };
+            return async { Err(error) }.boxed();
+        }
+        self.source.look()
+    }
+
+    fn explain<'a>(&'a self, publisher: &'a PublisherKey) -> BoxFuture<'a, Result<Explanation, StoreError>> {
+        self.source.explain(publisher)
+    }
+
+    fn history<'a>(
+        &'a self,
+        stages: Vec<Option<StageArn>>,
+        wanted: &'a Wanted,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<HistoryPage, StoreError>> {
+        self.source.history(stages, wanted, limit)
+    }
+}
+
 /// Somebody who publishes since a while.
 pub(crate) fn publisher(stage: &str, participant: &str, user_id: &str, since: SignedDuration) -> Publisher {
     let key = PublisherKey { stage: rows::stage(stage), participant: participant.parse().unwrap() };
@@ -120,7 +162,13 @@ pub(crate) fn publisher(stage: &str, participant: &str, user_id: &str, since: Si
 }
 
 /// A replica of ours in this phase, by rule `rule`.
-pub(crate) fn replica(source: &str, participant: &str, destination: &str, rule: &str, phase: Phase) -> Replica {
+pub(crate) fn replica(
+    source: &str,
+    participant: &str,
+    destination: &str,
+    rule: &str,
+    phase: Phase,
+) -> Replica {
     let key = ReplicationKey {
         source: rows::stage(source),
         participant: participant.parse().unwrap(),
