@@ -151,8 +151,8 @@ function refresh() {
   const tab = TABS[state.tab];
   const all = tab.rows();
   state.rows = all.filter(({ hay }) => matches(state.words, hay)).sort(tab.order);
-  for (const [id, { rows }] of Object.entries(TABS)) {
-    tell(byId(`tab-${id}`).lastChild, String(id === state.tab ? all.length : rows === TABS.stages.rows ? known.model.stages.size : known.rows[id].size));
+  for (const id of Object.keys(TABS)) {
+    tell(byId(`tab-${id}`).lastChild, (id === 'stages' ? known.model.stages.size : known.rows[id].size).toLocaleString('en'));
   }
   const empty = byId('list-empty');
   empty.hidden = state.rows.length > 0 || !known.settings;

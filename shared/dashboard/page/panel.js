@@ -163,11 +163,14 @@ async function explain(what, story) {
   const { stage, participant, destination } = what;
   try {
     const answer = await ask('/api/explain', { stage, participant, destination });
-    if (shown === what) story.replaceChildren(...answer.lines.map(({ depth, text }) => element('p', { class: `depth-${Math.min(depth, 3)}` }, clean(text))));
+    if (shown === what) story.replaceChildren(...answer.lines.map(({ depth, text }) => element('p', { class: `depth-${Math.min(depth, 3)}` }, words(text))));
   } catch (error) {
     if (shown === what) story.replaceChildren(element('p', { class: 'bad' }, `There is no explanation: ${clean(error.message)}`));
   }
 }
+
+/** A sentence, in which ARNs stand back. */
+const words = (text) => clean(text).split(/(arn:[a-z0-9-]+:ivs:[^\s,:]+:\d+:stage\/[A-Za-z0-9]+)/).map((part, i) => (i % 2 ? element('code', {}, part) : part));
 
 async function recall(what, history) {
   const { stage, participant, destination } = what;

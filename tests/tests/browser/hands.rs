@@ -83,7 +83,7 @@ async fn tab_goes_through_all_parts_and_arrows_from_stage_to_stage() {
     assert!(said.starts_with("Stage friday-"), "{said}");
     browser.press(&["0"]).await;
     let mut stages = std::collections::BTreeSet::new();
-    for step in [key::DOWN, key::DOWN, key::RIGHT, key::DOWN, key::RIGHT] {
+    for step in [key::HOME, key::LEFT, key::DOWN, key::RIGHT, key::DOWN] {
         browser.press(&[step]).await;
         stages.insert(browser.text("#graph-focus").await);
     }

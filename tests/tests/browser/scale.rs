@@ -1,13 +1,16 @@
 //! Many stages, and many changes. What is measured is printed, and judged by nobody but the reader.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use controller::{MemoryStore, Store};
+use dashboard::TableSource;
 use replication::{Phase, Replica};
 use serde_json::{Value, json};
 
 use crate::driver::Browser;
 use crate::scene::{a_thousand_stages, show};
-use crate::world::{World, replica};
+use crate::world::{Server, World, replica, writes};
 use crate::{SHOWN, opened, pause_for, row};
 
 /// Elements of the page, and of what it has dropped and not forgotten.
@@ -22,12 +25,13 @@ async fn nodes(browser: &Browser) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_stages_with_five_thousand_replicas() {
-    let world = World::start().await;
-    let (stages, replicas) = a_thousand_stages(&world).await;
+    let store = Arc::new(MemoryStore::default());
+    let (stages, replicas) = a_thousand_stages(&store).await;
+    let server = Server::start(Arc::new(TableSource::new(store.clone())), 0).await;
     let browser = Browser::start().await;
     browser.resize(1920, 1080).await;
     let began = Instant::now();
-    browser.open(&world.url()).await;
+    browser.open(&server.url()).await;
     browser.wait_for("the rows", SHOWN).await;
     let shown = began.elapsed();
     pause_for(500).await;
@@ -62,7 +66,9 @@ async fn a_thousand_stages_with_five_thousand_replicas() {
 
     let changed = Instant::now();
     let late = replica("S000x0", "h000n0", "D000x0", "late", Phase::Pending);
-    world.put(vec![], vec![late]).await;
+    for write in writes(vec![], &[late]) {
+        store.write(&write).await.unwrap();
+    }
     browser.press(&["/"]).await;
     browser.write("late pending").await;
     browser.wait_for("the change", &row(&["Pending", "late"])).await;

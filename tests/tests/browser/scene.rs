@@ -1,10 +1,12 @@
 //! A world that has something of everything, and a big one.
 
+use controller::sweep::port::SweepStore;
+use controller::{MemoryStore, Store};
 use jiff::SignedDuration;
 use replication::{BlockedReason, Destination, Operation, Owner, Phase, Publisher, Replica};
 use stagelink_tests::rows;
 
-use crate::world::{World, blocked, called, last_error, publisher, replica};
+use crate::world::{World, blocked, called, last_error, publisher, replica, stage, writes};
 
 /// A show with its overflows, a duel, a wall, a stage of somebody else's replica and two where nothing happens.
 pub(crate) async fn show(world: &World) {
@@ -76,8 +78,9 @@ pub(crate) async fn show(world: &World) {
     world.call(Operation::Stop, 1).await;
 }
 
-/// 1,000 stages and 5,000 replicas: a hundred shows with six hosts each on five overflows, and sixty-seven duels of six stages.
-pub(crate) async fn a_thousand_stages(world: &World) -> (usize, usize) {
+/// 1,000 stages and 5,000 replicas: a hundred shows with six hosts each on five overflows, and sixty-seven duels of six stages. In
+/// memory, because the embedded table takes seconds to be read with as much in it.
+pub(crate) async fn a_thousand_stages(store: &MemoryStore) -> (usize, usize) {
     let (mut stages, mut publishers, mut replicas) = (Vec::new(), Vec::<Publisher>::new(), Vec::new());
     let since = SignedDuration::from_mins(5);
     for show in 0..100 {
@@ -107,9 +110,11 @@ pub(crate) async fn a_thousand_stages(world: &World) -> (usize, usize) {
     }
     let counted = (stages.len(), replicas.len());
     for (id, name) in &stages {
-        world.stage(id, name, &[("show", name)]).await;
+        store.remember_stage(&stage(id, name, &[("show", name)])).await.unwrap();
     }
-    world.put(publishers, replicas).await;
+    for write in writes(publishers, &replicas) {
+        store.write(&write).await.unwrap();
+    }
     counted
 }
 

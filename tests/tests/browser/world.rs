@@ -9,8 +9,8 @@ use controller::history::{HistoryPage, Wanted};
 use controller::sweep::port::SweepStore;
 use controller::{Activity, BudgetWrite, Store, StoreError, Write};
 use dashboard::{Reading, Settings, Source, TableSource, serve};
+use futures::FutureExt;
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use replication::sweep::{ListedStage, StageKnowledge};
 use replication::{
@@ -34,7 +34,36 @@ pub(crate) struct World {
     /// While it is set, the table cannot be looked at.
     pub(crate) out_of_order: Arc<AtomicBool>,
     port: u16,
-    server: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    server: Option<Server>,
+}
+
+/// A running server of the dashboard.
+pub(crate) struct Server {
+    port: u16,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+impl Server {
+    /// Serves what a source tells; at any port, if that is 0.
+    pub(crate) async fn start(source: Arc<dyn Source>, port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let settings = Settings {
+            table: "stagelink".to_owned(),
+            region: "us-east-1".to_owned(),
+            place: "browser test".to_owned(),
+            interval: INTERVAL,
+            quota_share: 80,
+        };
+        let (stop, stopped) = oneshot::channel();
+        let serving = serve(listener, source, settings, async { drop(stopped.await) });
+        Self { port, stop, serving: tokio::spawn(async { serving.await.unwrap() }) }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.port)
+    }
 }
 
 impl World {
@@ -48,27 +77,18 @@ impl World {
 
     /// Begins to serve; at the same port as before, if there was one.
     pub(crate) async fn serve(&mut self) {
-        let listener = TcpListener::bind(("127.0.0.1", self.port)).await.unwrap();
-        self.port = listener.local_addr().unwrap().port();
         let source = TableSource::new(self.table.store.clone());
         let source = Arc::new(Unreliable { source, out_of_order: self.out_of_order.clone() });
-        let settings = Settings {
-            table: self.table.address.table.clone(),
-            region: self.table.address.region.clone(),
-            place: "browser test".to_owned(),
-            interval: INTERVAL,
-            quota_share: 80,
-        };
-        let (stop, stopped) = oneshot::channel();
-        let serving = serve(listener, source, settings, async { drop(stopped.await) });
-        self.server = Some((stop, tokio::spawn(async { serving.await.unwrap() })));
+        let server = Server::start(source, self.port).await;
+        self.port = server.port;
+        self.server = Some(server);
     }
 
     /// Ends the server and waits for it: event streams end, too.
     pub(crate) async fn stop(&mut self) {
-        if let Some((stop, server)) = self.server.take() {
+        if let Some(Server { stop, serving, .. }) = self.server.take() {
             stop.send(()).unwrap();
-            server.await.unwrap();
+            serving.await.unwrap();
         }
     }
 
@@ -78,24 +98,14 @@ impl World {
 
     /// A stage, as a sweep would keep it.
     pub(crate) async fn stage(&self, id: &str, name: &str, tags: &[(&str, &str)]) {
-        let listed = ListedStage {
-            stage: rows::stage(id),
-            name: name.to_owned(),
-            tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
-            active_session: Some("st-session".parse().unwrap()),
-        };
-        self.table.store.remember_stage(&StageKnowledge::new(listed, Timestamp::now())).await.unwrap();
+        self.table.store.remember_stage(&stage(id, name, tags)).await.unwrap();
     }
 
     /// Writes publishers and replications.
     pub(crate) async fn put(&self, publishers: Vec<Publisher>, replicas: Vec<Replica>) {
-        let publishers =
-            publishers.into_iter().map(|publisher| Write { publisher: Some(publisher), ..Write::default() });
-        let replicas = replicas.chunks(AT_ONCE);
-        let replicas = replicas.map(|some| Write { replicas: some.to_vec(), ..Write::default() });
-        let writes: Vec<Write> = publishers.chain(replicas).collect();
-        let written = stream::iter(&writes).map(|write| self.table.store.write(write)).buffer_unordered(16);
-        written.try_collect::<Vec<()>>().await.unwrap();
+        for write in writes(publishers, &replicas) {
+            self.table.store.write(&write).await.unwrap();
+        }
     }
 
     /// A line of history.
@@ -117,6 +127,25 @@ impl World {
         let write = BudgetWrite { operation, after, expected, busy_until };
         self.table.store.write(&Write { budgets: vec![write], ..Write::default() }).await.unwrap();
     }
+}
+
+/// A stage, as a sweep would keep it.
+pub(crate) fn stage(id: &str, name: &str, tags: &[(&str, &str)]) -> StageKnowledge {
+    let listed = ListedStage {
+        stage: rows::stage(id),
+        name: name.to_owned(),
+        tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        active_session: Some("st-session".parse().unwrap()),
+    };
+    StageKnowledge::new(listed, Timestamp::now())
+}
+
+/// What writes publishers and replications.
+pub(crate) fn writes(publishers: Vec<Publisher>, replicas: &[Replica]) -> Vec<Write> {
+    let publishers = publishers.into_iter();
+    let publishers = publishers.map(|publisher| Write { publisher: Some(publisher), ..Write::default() });
+    let replicas = replicas.chunks(AT_ONCE);
+    publishers.chain(replicas.map(|some| Write { replicas: some.to_vec(), ..Write::default() })).collect()
 }
 
 /// A table that can be out of order.
