@@ -13,11 +13,12 @@ pub mod error;
 mod explain;
 mod local_stand;
 mod manual;
+mod ordered;
 mod orders;
-#[allow(dead_code)]
 mod output;
+mod plan;
 mod replicas;
-mod rules;
+mod rule;
 #[allow(dead_code)]
 mod screen;
 
