@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 
 use controller::Order;
-use controller::rules::Ordered;
 use jiff::Timestamp;
 use replication::{
     Desired, Destination, Owner, ParticipantFilter, Phase, ReconnectWindow, Replica, ReplicationKey, Rule,
@@ -21,8 +20,8 @@ pub fn stage(id: &str) -> StageArn {
 }
 
 /// A change of rules by a test, for no reason.
-pub fn ordered() -> Ordered {
-    Ordered { by: "a test".to_owned(), reason: None, at: Timestamp::UNIX_EPOCH }
+pub fn ordered() -> Order {
+    Order { by: "a test".to_owned(), reason: None, at: Timestamp::UNIX_EPOCH }
 }
 
 /// A rule of the middle priority from one stage to another, both by their ARNs.

@@ -4,8 +4,7 @@
 
 use std::path::PathBuf;
 
-use controller::rules::{self, Ordered};
-use controller::{RuleBook, Store, Write};
+use controller::{Order, RuleBook, Store, Write, rules};
 use jiff::Timestamp;
 use replication::forecast::Fingerprint;
 use replication::{Evidence, Pause, Phase, Publisher, PublisherKey, Replica, Rule, RuleRef, Source, Status};
@@ -329,7 +328,7 @@ async fn who_applies_what_somebody_else_changed_meanwhile_is_told() {
 async fn of_two_writers_one_wins() {
     let world = filled().await;
     for round in 1..=10 {
-        let by = |name: &str| Ordered { by: name.to_owned(), ..ordered() };
+        let by = |name: &str| Order { by: name.to_owned(), ..ordered() };
         let changed = |priority| Rule { priority, ..rule("main", stage("A").as_str(), stage("B").as_str()) };
         let (kim, sam) = (changed(round), changed(100 - round));
         let (by_kim, by_sam) = (by("kim"), by("sam"));

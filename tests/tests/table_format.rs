@@ -14,9 +14,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use controller::rules::Ordered;
 use controller::sweep::port::SweepStore;
-use controller::{Activity, BudgetWrite, Operator, Store, VersusStore, Write};
+use controller::{Activity, BudgetWrite, Operator, Order, Store, VersusStore, Write};
 use jiff::Timestamp;
 use replication::budget::Lane;
 use replication::sweep::{ListedStage, RecordingCheck, StageKnowledge};
@@ -125,7 +124,7 @@ async fn write_everything(world: &TableWorld) {
         "attributes": { "M": {} } });
     world.put(&old).unwrap();
     world.store.replace_rules(&[], &ordered()).await.unwrap();
-    let why = Ordered { reason: Some("a test".to_owned()), ..ordered() };
+    let why = Order { reason: Some("a test".to_owned()), ..ordered() };
     world.store.replace_rules(&[rule(true), rule(false)], &why).await.unwrap();
     for full in [true, false] {
         let write = Write {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures::future::{BoxFuture, FutureExt};
+use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use replication::explain::StageFacts;
@@ -36,8 +36,8 @@ pub async fn explain(
 ) -> Result<Explanation, StoreError> {
     let view = store.load(publisher).await?;
     let alone = replication::explain(&view, &Surroundings::default(), policy, now);
-    // Boxed and collected, so that whoever awaits this can be sent to another thread.
-    let reads: Vec<_> = alone.stages().take(STAGES).map(|stage| facts(store, stage).boxed()).collect();
+    // All at hand before the first is awaited: a closure that is held meanwhile would keep this from moving between threads.
+    let reads: Vec<_> = alone.stages().take(STAGES).map(|stage| facts(store, stage)).collect();
     let stages: BTreeMap<_, _> = stream::iter(reads).buffer_unordered(AT_ONCE).try_collect().await?;
     Ok(replication::explain(&view, &Surroundings { stages }, policy, now))
 }

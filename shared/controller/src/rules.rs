@@ -3,7 +3,7 @@
 //! # Guarantees
 //! * A change is made on the condition that nobody changed a rule since the rules were read: whoever comes second is told.
 //! * Every change has a revision of its own with who ordered it, why and when. Revisions of a rule go on after it was deleted, so
-//!   that none ever stands for two contents. They are kept for good.
+//!   that none ever stands for two contents. They are kept for good; the line of the activity that goes with a change is not.
 //! * Rules of versus sessions are neither changed nor deleted here.
 //! * What is written is valid by itself, and contradicts no other rule.
 
@@ -12,10 +12,9 @@ mod change;
 use std::collections::BTreeMap;
 
 use futures::future::BoxFuture;
-use jiff::Timestamp;
-use replication::{Rule, RuleChange, RuleConflict, RuleError, RuleId};
+use replication::{ChangeKind, Rule, RuleChange, RuleConflict, RuleError, RuleId};
 
-use crate::StoreError;
+use crate::{HistoryLine, Order, StoreError};
 pub use change::{delete, put, replace, rollback, set_status};
 
 /// The rules with their history, in the one table.
@@ -35,7 +34,7 @@ pub trait RuleBook: Send + Sync {
         &'a self,
         changes: &'a [RuleChange],
         edition: u64,
-        ordered: &'a Ordered,
+        order: &'a Order,
     ) -> BoxFuture<'a, Result<Vec<RuleChange>, WriteError>>;
 }
 
@@ -67,17 +66,6 @@ impl Rules {
     }
 }
 
-/// Who ordered a change of rules, why, and when.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ordered {
-    /// Who.
-    pub by: String,
-    /// Why, if that was said.
-    pub reason: Option<String>,
-    /// When.
-    pub at: Timestamp,
-}
-
 /// A rule as it was from one change to the next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision {
@@ -86,7 +74,7 @@ pub struct Revision {
     /// What the rule said; nothing if it was deleted.
     pub rule: Option<Rule>,
     /// Who ordered it. Nothing, if it is from before there was a history.
-    pub ordered: Option<Ordered>,
+    pub ordered: Option<Order>,
 }
 
 /// Why a rule was not changed. Nothing was, but for [`Error::Partly`].
@@ -165,7 +153,7 @@ pub enum WriteError {
 
 /// A change with the revision that it gets, and what is added to the history: the change itself, and what it replaces if that is
 /// from before there was a history. `last` is the last revision of the rule in its history, 0 if it has none.
-pub fn numbered(change: &RuleChange, last: u64, ordered: &Ordered) -> (RuleChange, Vec<Revision>) {
+pub fn numbered(change: &RuleChange, last: u64, order: &Order) -> (RuleChange, Vec<Revision>) {
     let before = change.before.as_ref();
     let current = before.map_or(0, |rule| rule.revision);
     let revision = current.max(last) + 1;
@@ -175,13 +163,33 @@ pub fn numbered(change: &RuleChange, last: u64, ordered: &Ordered) -> (RuleChang
         rule: Some(rule.clone()),
         ordered: None,
     });
-    let new = Revision { revision, rule: after.clone(), ordered: Some(ordered.clone()) };
+    let new = Revision { revision, rule: after.clone(), ordered: Some(order.clone()) };
     (RuleChange { before: change.before.clone(), after }, unwritten.into_iter().chain([new]).collect())
 }
 
 impl From<RuleError> for Error {
     fn from(error: RuleError) -> Self {
         Self::Invalid(Box::new(error))
+    }
+}
+
+/// The line of the activity for changes that are made together.
+pub fn line(made: &[RuleChange], order: &Order) -> HistoryLine {
+    let of = |kind| made.iter().filter(|change| change.kind() == kind).count();
+    match made {
+        [change] => {
+            let (operation, outcome) = match (&change.before, &change.after) {
+                (None, Some(rule)) => ("AddRule", format!("ok, revision {}", rule.revision)),
+                (_, Some(rule)) => ("ChangeRule", format!("ok, revision {}", rule.revision)),
+                (_, None) => ("DeleteRule", "ok".to_owned()),
+            };
+            HistoryLine { rule: change.id().cloned(), ..order.line(operation, outcome) }
+        }
+        _ => {
+            let (added, changed) = (of(ChangeKind::Added), of(ChangeKind::Changed));
+            let deleted = of(ChangeKind::Deleted);
+            order.line("ChangeRules", format!("ok, {added} added, {changed} changed, {deleted} deleted"))
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf, time::Duration};
 
 use aws_adapters::{Connection, ConnectionOptions, DynamoStore};
-use controller::rules::{self, Ordered};
+use controller::{Order, rules};
 use jiff::Timestamp;
 
 pub use aws_adapters::Replaced;
@@ -80,7 +80,7 @@ impl TableAddress {
     /// When the text is not a rules file, or the table cannot be written.
     pub async fn replace_rules(&self, yaml: &str) -> Result<Replaced, TableError> {
         let rules = rules_file::parse(yaml).map_err(TableError::Rules)?;
-        let ordered = Ordered { by: "cargo local".to_owned(), reason: None, at: Timestamp::now() };
+        let ordered = Order { by: "cargo local".to_owned(), reason: None, at: Timestamp::now() };
         let store = self.store().await;
         let replaced =
             Box::pin(store.replace_rules(&rules, &ordered)).await.map_err(|error| self.error(error))?;

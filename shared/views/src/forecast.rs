@@ -6,8 +6,9 @@ use replication::Holder;
 use replication::forecast::{self, Effect, Obstacle};
 use serde::Serialize;
 
+use crate::Pause;
 use crate::rule::Rule;
-use crate::{Pause, time};
+use crate::time;
 
 /// What a change of rules would do.
 #[derive(Debug, Clone, PartialEq, Serialize)]

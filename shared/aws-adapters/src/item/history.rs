@@ -3,7 +3,8 @@
 //! They lie outside of the stages' partitions: no event reads them, no sweep does, and the stream wakes nobody for them. They have no
 //! time to live: rules change seldom, and what a rule said last year may be what has to be known.
 
-use controller::rules::{Ordered, Revision};
+use controller::Order;
+use controller::rules::Revision;
 use replication::RuleId;
 use serde::{Deserialize, Serialize};
 
@@ -67,9 +68,9 @@ impl HistoryItem {
 }
 
 impl OrderedItem {
-    fn read(&self) -> Result<Ordered, Unreadable> {
+    fn read(&self) -> Result<Order, Unreadable> {
         let Self { at, by, reason } = self;
-        Ok(Ordered { at: parse("ordered.at", at)?, by: by.clone(), reason: reason.clone() })
+        Ok(Order { at: parse("ordered.at", at)?, by: by.clone(), reason: reason.clone() })
     }
 }
 

@@ -5,11 +5,10 @@ use std::io;
 use aws_adapters::DynamoStore;
 use replication::forecast::{Backlog, Change, Effect};
 use replication::sweep::Inventory;
-use replication::{ChangeKind, Forecast, RuleChange, RuleId, StageArn};
+use replication::{ChangeKind, Forecast, RuleChange, RuleId, StageArn, plain};
 
 use crate::output::{BAD, Cell, Column, GOOD, Output, PASSING};
 use crate::{Error, Screen};
-use replication::plain;
 
 /// Lines of replications in a table; `wide` and the documents have all of them.
 const LINES: usize = 50;

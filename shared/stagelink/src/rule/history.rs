@@ -73,7 +73,7 @@ impl History {
     }
 }
 
-fn of(row: &Row, text: impl Fn(&rules::Ordered) -> String) -> Cell {
+fn of(row: &Row, text: impl Fn(&controller::Order) -> String) -> Cell {
     Cell::new(row.revision.ordered.as_ref().map_or("-".to_owned(), text))
 }
 
