@@ -6,7 +6,7 @@ use replication::Holder;
 use replication::forecast::{self, Effect, Obstacle};
 use serde::Serialize;
 
-use crate::explanation::Pause;
+use crate::Pause;
 use crate::rule::Rule;
 use crate::time;
 

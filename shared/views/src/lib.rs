@@ -16,6 +16,7 @@
 mod activity;
 mod explanation;
 mod forecast;
+mod order;
 mod publisher;
 mod replica;
 mod revision;
@@ -26,13 +27,12 @@ mod versus;
 use jiff::Timestamp;
 
 pub use activity::Activity;
-pub use explanation::{
-    ExplainedReplication, Explanation, Pause, PlaceHolder, Places, UnmatchedRule, WantedBy,
-};
+pub use explanation::{ExplainedReplication, Explanation, PlaceHolder, Places, UnmatchedRule, WantedBy};
 pub use forecast::{
     Backlog, Cost, FieldChange, Forecast, HeldBack, NotKnown, Occupant, Recording, ReplicationChange,
     RuleChange, Running,
 };
+pub use order::Pause;
 pub use publisher::{Publisher, Publishing};
 pub use replica::{Blocked, Brake, Desired, GivesWay, LastError, Owner, Replica, RuleRef};
 pub use revision::Revision;
