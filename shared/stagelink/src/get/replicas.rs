@@ -29,8 +29,9 @@ pub(super) struct Row {
 pub(super) fn print(sight: &Sight, get: &Get, screen: &mut Screen<'_>) -> Result<(), Error> {
     let narrowed = get.filters.narrowed(sight, get.name.as_deref())?;
     let asked_for = get.all || get.filters.phase.is_some();
-    let rows =
-        rows(sight, |replica| narrowed.takes(replica) && (asked_for || replica.phase != Phase::Stopped));
+    let rows = rows(sight, get.output, |replica| {
+        narrowed.takes(replica) && (asked_for || replica.phase != Phase::Stopped)
+    });
     let left_out = &sight.inventory.left_out;
     get.output.list(screen, &columns(), &rows, || {
         document("replicas", rows.iter().map(|row| row.json(sight)).collect(), left_out)
