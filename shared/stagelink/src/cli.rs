@@ -9,7 +9,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::screen::{Screen, Terminal};
 use crate::{
-    Deployment, Error, LocalStand, Place, activity, drain, explain, get, manual, orders, rules, versus, wait,
+    Deployment, Error, LocalStand, Place, activity, drain, explain, get, manual, orders, plan, rule, versus,
+    wait,
 };
 
 /// Says what Stagelink replicates, and why; changes its rules; and sees to its end.
@@ -44,9 +45,13 @@ struct ConnectionArguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Replaces or lists the replication rules
+    /// Tells what a rules file would change, and what would follow: exit code 2 if anything, 0 if nothing
+    Plan(plan::Plan),
+    /// Replaces all rules by those of a file, after showing the plan; rules of versus sessions stay
+    Apply(plan::Apply),
+    /// Pauses, resumes, deletes or rolls back one rule, or tells its history
     #[command(subcommand)]
-    Rules(rules::Command),
+    Rule(rule::Command),
     /// Lists rules, stages, publishers, replicas, versus sessions, the call budget, or what is blocked
     Get(get::Get),
     /// Tells why a participant is, or is not, on the stages that rules mean, and what happens next
@@ -107,7 +112,9 @@ impl Cli {
     pub async fn run(&self, deployment: &Deployment, screen: &mut Screen<'_>) -> Result<Outcome, Error> {
         let store = &deployment.store;
         let done = match &self.command {
-            Command::Rules(command) => command.run(store, screen).await?,
+            Command::Plan(command) => return command.run(store, screen).await,
+            Command::Apply(command) => command.run(store, screen).await?,
+            Command::Rule(command) => command.run(store, screen).await?,
             Command::Get(command) => command.run(deployment, screen).await?,
             Command::Explain(command) => command.run(deployment, screen).await?,
             Command::Activity(command) => command.run(deployment, screen).await?,
@@ -233,7 +240,7 @@ mod tests {
             (&["wait", "--for", "luck"], "--for", "versus=ID:STATE"),
             (&["drain", "--timeout", "soon"], "--timeout", "such as 10m"),
             (&["drain", "--timeout", "0s"], "--timeout", "1s to 24h"),
-            (&["rules", "apply"], "--file", "required"),
+            (&["apply"], "--file", "required"),
             (&["pause", "--by", "me"], "--reason", "required"),
             (&["pause", "--by", "me", "--reason", " "], "--reason", "1-500 bytes"),
             (&["release-brake", "--for", "2d"], "--for", "1s to 24h"),

@@ -74,7 +74,7 @@ impl Drain {
         if self.resume {
             store.resume(&orders::order(Some("drain"))).await?;
         }
-        let deleted = store.replace_rules(&[]).await?.deleted.len();
+        let deleted = store.replace_rules(&[], &orders::order(Some("drain"))).await?.deleted.len();
         screen.line(format_args!("{} deleted.", count(deleted, "rule")))?;
         for session in &survey.sessions {
             versus::end_early(store, &session.terms.id, Timestamp::now()).await?;
