@@ -322,6 +322,7 @@ pub fn kind(item: &Value) -> &'static str {
         ("VERSUS", "VERSUS") => "versus",
         ("HISTORY", "REV") => "revision",
         ("HISTORY", "EDITION") => "edition",
+        ("KEY", "ANSWER") => "kept answer",
         _ => "unknown",
     }
 }
