@@ -28,6 +28,7 @@ pub mod publisher;
 pub mod replica;
 pub mod report;
 pub mod rule;
+pub mod stage;
 pub mod sweep;
 pub mod versus;
 pub mod view;
@@ -35,7 +36,9 @@ pub mod view;
 pub use brake::{Braked, SecondWitness, StopReason, StopRequest, Tally};
 pub use budget::{Allowance, Book, Budget, Limit, Operation};
 pub use control::{Control, HandsOff, Mode, Pause};
-pub use id::{IdError, ParticipantId, PublisherKey, ReplicationKey, RuleId, SessionId, StageArn, VersusId};
+pub use id::{
+    IdError, ParticipantId, PublisherKey, ReplicationKey, RuleId, SessionId, StageArn, StorageArn, VersusId,
+};
 pub use matching::{Directory, Match};
 pub use moment::{Evidence, Moment, Standing};
 pub use observation::Observation;
@@ -52,5 +55,6 @@ pub use rule::{
     Destination, ParticipantFilter, Pattern, ReconnectWindow, Rule, RuleConflict, RuleError, Source, Status,
     Tags, check_together,
 };
+pub use stage::{NewStage, NewToken, RecordingSettings, StageChange, StageError};
 pub use versus::{Versus, VersusError, VersusState, VersusTerms};
 pub use view::View;

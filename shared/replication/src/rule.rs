@@ -12,6 +12,7 @@ mod check;
 mod conflict;
 
 pub use check::RuleError;
+pub(crate) use check::is_tag_character;
 pub use conflict::{RuleConflict, check_together};
 
 /// One replication rule. "Publishers of the source stage appear on the destination stages."
