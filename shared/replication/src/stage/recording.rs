@@ -187,7 +187,7 @@ impl RecordingSettings {
         change.check()?;
         let beside_storage = Self { storage: None, ..change.clone() };
         if change.storage == Some(Storage::Off) {
-            if let Some((field, value)) = beside_storage.first_said() {
+            if let Some((field, value)) = beside_storage.said().into_iter().next() {
                 let allowed = "nothing where recording is turned off, for IVS resets all else with it";
                 return Err(StageError::new(field, value, allowed));
             }
@@ -206,7 +206,7 @@ impl RecordingSettings {
                 .or(before.thumbnail_interval_seconds),
             thumbnail_storage: change.thumbnail_storage.or(before.thumbnail_storage),
         };
-        if !after.is_on() && beside_storage.first_said().is_some() {
+        if !after.is_on() && !beside_storage.said().is_empty() {
             let allowed = "the ARN of a storage configuration: without one nobody is recorded, and IVS forgets all other settings";
             return Err(StageError::new(STORAGE, "\"\"", allowed));
         }
@@ -262,15 +262,16 @@ impl RecordingSettings {
         }
     }
 
-    /// The first thing that is said, beside the storage.
-    fn first_said(&self) -> Option<(&'static str, String)> {
+    /// Everything that is said: the field, as IVS names it, and its value.
+    pub fn said(&self) -> Vec<(&'static str, String)> {
         let list = |words: Vec<&str>| quoted(&words.join(", "));
+        let media_types =
+            self.media_types.as_ref().map(|types| list(types.iter().map(MediaType::as_str).collect()));
+        let ways = self.thumbnail_storage.as_ref();
         let said = [
+            (STORAGE, self.storage.as_ref().map(|storage| quoted(storage.as_str()))),
             ("recordParticipantReplicas", self.replicas.map(|yes| yes.to_string())),
-            (
-                "mediaTypes",
-                self.media_types.as_ref().map(|types| list(types.iter().map(MediaType::as_str).collect())),
-            ),
+            ("mediaTypes", media_types),
             ("recordingReconnectWindowSeconds", self.reconnect_window_seconds.map(|n| n.to_string())),
             ("hlsConfiguration.targetSegmentDurationSeconds", self.segment_seconds.map(|n| n.to_string())),
             (
@@ -283,12 +284,10 @@ impl RecordingSettings {
             ),
             (
                 "thumbnailConfiguration.storage",
-                self.thumbnail_storage
-                    .as_ref()
-                    .map(|ways| list(ways.iter().map(ThumbnailStorage::as_str).collect())),
+                ways.map(|ways| list(ways.iter().map(ThumbnailStorage::as_str).collect())),
             ),
         ];
-        said.into_iter().find_map(|(field, value)| Some((field, value?)))
+        said.into_iter().filter_map(|(field, value)| Some((field, value?))).collect()
     }
 }
 
