@@ -353,10 +353,10 @@ fn the_looks_are_at_sources_and_destinations_by_tag() {
     let made = agenda(&inventory, &listed, 100, time("00:10:00"), &SweepPolicy::default());
     let order: Vec<_> = made.looks.iter().map(|look| id(look.stage.as_str())).collect();
     assert_eq!(order, ["A", "B"]);
-    let kept = to_remember(&inventory, &listed, &made, time("00:10:00"));
+    let kept = to_remember(&inventory, &listed, &made, time("00:10:00"), &SweepPolicy::default());
     assert_eq!(kept.len(), 3, "also C, so that nobody has to ask for its tags");
     inventory.rules = vec![rule("by-name", &["B"])];
-    assert_eq!(to_remember(&inventory, &listed, &made, time("00:10:00")).len(), 2);
+    assert_eq!(to_remember(&inventory, &listed, &made, time("00:10:00"), &SweepPolicy::default()).len(), 2);
 }
 
 #[test]

@@ -74,7 +74,8 @@ pub fn recordings_due(
             let known = inventory.knowledge(&wanted.stage.stage).and_then(|known| known.recording);
             let looked_at =
                 known.filter(|known| known.record_replicas == wanted.record_replicas).map(|known| known.at);
-            let is_due = looked_at.is_none_or(|at| now.duration_since(at) >= policy.recording_after);
+            let is_due = looked_at.is_none_or(|at| now.duration_since(at) >= policy.recording_after)
+                || inventory.asked_of(&wanted.stage.stage, now, policy).is_some();
             is_due.then_some((looked_at, wanted))
         })
         .collect();
