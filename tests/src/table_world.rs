@@ -273,7 +273,9 @@ impl TableWorld {
             replicas += self.store.load(publisher).await?.replicas.len();
         }
         let budgets = self.store.budgets().await?;
+        let asked = stages().filter(|stage| stage.asked.is_some()).count();
         Ok(BTreeMap::from([
+            ("asked", asked + inventory.asked_of_all.iter().count()),
             ("rule", inventory.rules.len()),
             ("publisher", stages().map(|stage| stage.publishers.len()).sum()),
             ("replica", stages().map(|stage| stage.replicas.len()).sum::<usize>().min(replicas)),
@@ -303,6 +305,7 @@ pub fn kind(item: &Value) -> &'static str {
         ("STAGE", "REP") => "replica",
         ("STAGE", "DEST") => "destination",
         ("STAGE", "ACT") => "activity",
+        ("STAGE", "ASKED") => "asked",
         ("STAGE", "CONTROL") => "control",
         ("STAGE", "COUNT") => "count",
         ("STAGE", "STAGE") if sk == "STAGE#OCCUPANCY" => "occupancy",

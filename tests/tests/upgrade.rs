@@ -129,7 +129,10 @@ async fn every_item_of_an_earlier_version_is_read() {
         let mut kinds = by_kind(list(&dump["items"]));
         let activity = kinds.remove("activity").unwrap_or(0);
         assert!(activity > 0, "{version}: there is history, which no function reads");
-        assert_eq!(world.readable().await.unwrap(), kinds, "{version}");
+        let mut read = world.readable().await.unwrap();
+        // A kind that came later is not there.
+        read.retain(|_, items| *items > 0);
+        assert_eq!(read, kinds, "{version}");
         let phases = list(&dump["items"]).iter().filter_map(|item| item["phase"]["S"].as_str());
         let all = ["Active", "Blocked", "Pending", "Starting", "Stopped", "Stopping"];
         assert_eq!(phases.collect::<BTreeSet<_>>(), BTreeSet::from(all), "{version}");
@@ -167,7 +170,8 @@ async fn the_present_version_goes_on_where_an_earlier_one_stopped() {
 async fn an_item_of_an_unknown_form_is_refused_by_its_number_and_taken_for_nothing_else() {
     let dump = dump(VERSIONS[0]);
     let world = restored(&dump).await;
-    let all = world.readable().await.unwrap();
+    let mut all = world.readable().await.unwrap();
+    all.retain(|_, items| *items > 0);
     let mut seen = BTreeSet::new();
     for item in list(&dump["items"]) {
         if kind(item) == "activity" || !seen.insert(kind(item)) {
