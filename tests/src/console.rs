@@ -31,7 +31,11 @@ impl World {
             profile: None,
             local: false,
         };
-        let pace = Pace { look: Duration::from_millis(50), settle: Duration::from_millis(500) };
+        let pace = Pace {
+            look: Duration::from_millis(50),
+            settle: Duration::from_millis(500),
+            sweep: Duration::from_millis(800),
+        };
         Console { deployment: Deployment { pace, ..Deployment::new(self.connection(), place) } }
     }
 }

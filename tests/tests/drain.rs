@@ -50,7 +50,7 @@ async fn everything_of_ours_is_stopped_and_nothing_else() {
     let cli = Cli::try_parse_from(["stagelink", "drain", "--yes", "--timeout", "2m"]).unwrap();
     let (mut output, mut input) = (Vec::new(), &b""[..]);
     let mut screen = Screen { output: &mut output, input: &mut input, terminal: Terminal::default() };
-    let pace = Pace { look: Duration::from_millis(200), settle: Duration::from_secs(5) };
+    let pace = Pace { look: Duration::from_millis(200), settle: Duration::from_secs(5), ..Pace::default() };
     let drained = cli.run(&store, pace, &mut screen).await;
     let output = String::from_utf8(output).unwrap();
     assert!(drained.unwrap(), "{output}");

@@ -23,17 +23,31 @@ pub enum AdoptError {
     Controller(#[from] Error),
 }
 
+/// Who asks for an adoption, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adoption {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
 impl Controller {
     /// Makes a running replica that somebody else started our own, because somebody asks for it. From then on it is treated as
     /// any other: it is kept while a rule wants it, and stopped if none does.
     ///
     /// # Errors
     /// [`AdoptError`]. After [`AdoptError::Controller`] it may be ours already; asking again is safe.
-    pub async fn adopt(&self, key: &ReplicationKey, invocation: &Invocation) -> Result<Handled, AdoptError> {
+    pub async fn adopt(
+        &self,
+        key: &ReplicationKey,
+        adoption: &Adoption,
+        invocation: &Invocation,
+    ) -> Result<Handled, AdoptError> {
         let publisher = key.publisher();
         for _ in 0..=MAX_CONFLICTS {
             let view = self.store.load(&publisher).await.map_err(Error::from)?;
-            let write = self.adoption(&view, key, invocation)?;
+            let write = self.adopted(&view, key, adoption)?;
             match self.store.write(&write).await {
                 Ok(()) => {
                     info!(replica = %key, "adopted");
@@ -46,12 +60,7 @@ impl Controller {
         Err(Error::Contended { publisher }.into())
     }
 
-    fn adoption(
-        &self,
-        view: &View,
-        key: &ReplicationKey,
-        invocation: &Invocation,
-    ) -> Result<Write, AdoptError> {
+    fn adopted(&self, view: &View, key: &ReplicationKey, adoption: &Adoption) -> Result<Write, AdoptError> {
         let known = view.replica(&key.destination).ok_or_else(|| AdoptError::Unknown(key.clone()))?;
         if known.evidence.standing() != Standing::On {
             return Err(AdoptError::NotRunning(key.clone()));
@@ -68,9 +77,9 @@ impl Controller {
             destination: Some(key.destination.clone()),
             operation: "Adopt",
             rule: known.rule.as_ref().map(|rule| rule.id.clone()),
-            outcome: "ok".to_owned(),
+            outcome: format!("ok: {}", adoption.reason),
             request_id: None,
-            caller: invocation.id.clone(),
+            caller: adoption.by.clone(),
         };
         Ok(Write { replicas: vec![adopted], activity: vec![activity], ..Write::default() })
     }

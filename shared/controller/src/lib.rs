@@ -19,7 +19,7 @@ pub mod sweep;
 pub mod versus;
 
 pub use activity::Activity;
-pub use adopt::AdoptError;
+pub use adopt::{AdoptError, Adoption};
 pub use calls_left::{BudgetWrite, CallsLeft, Turn};
 pub use causes::with_causes;
 pub use control::{Controller, Error, Handled, Invocation, Patience};

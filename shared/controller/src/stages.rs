@@ -255,10 +255,12 @@ impl Stages {
 
     async fn leave(&self, operation: Operation) -> Result<(), Error> {
         let until = self.clock.now().checked_add(PATIENCE).unwrap_or(Timestamp::MAX);
-        match self.pace.take(operation, until).await {
-            true => Ok(()),
-            false => Err(Error::NoCallFree(operation)),
+        if self.pace.take(operation, until).await {
+            return Ok(());
         }
+        // Without the table there is no budget, either, which would be another matter.
+        self.store.budgets().await?;
+        Err(Error::NoCallFree(operation))
     }
 
     /// An answer; if IVS throttles, all others who call are told to go slower.

@@ -48,7 +48,7 @@ pub mod stage;
 pub use agenda::{Agenda, Look, Roster, Target, agenda};
 pub use asked::{Answer, Asked};
 pub use gauges::{Gauges, RuleGauges};
-pub use recording::{Recording, RecordingCheck, RecordingDue, recordings_due};
+pub use recording::{Recording, RecordingCheck, RecordingDue, recordings_due, wanted_recording};
 
 /// The spans of time and shares a sweep goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,10 @@ use aws_adapters::{Connection, ConnectionOptions, name};
 use clap::{Args, Parser, Subcommand};
 
 use crate::screen::{Screen, Terminal};
-use crate::{Deployment, Error, LocalStand, Place, drain, explain, manual, orders, replicas, rules};
+use crate::{
+    Deployment, Error, LocalStand, Place, adopt, drain, explain, manual, orders, reconcile, replicas, rules,
+    stages,
+};
 
 /// Says what Stagelink replicates, and why; changes its rules; and sees to its end.
 ///
@@ -55,6 +58,13 @@ enum Command {
     Resume,
     /// Takes the brake on mass stops off for a while
     ReleaseBrake(orders::ReleaseBrake),
+    /// Creates, lists, shows and changes stages
+    #[command(subcommand)]
+    Stages(stages::Command),
+    /// Makes running replicas Stagelink's own that somebody else started
+    Adopt(adopt::Adopt),
+    /// Has IVS looked at now, a stage or all of them, and shows what comes of it
+    Reconcile(reconcile::Reconcile),
     /// Before an uninstall: deletes all rules, ends all versus sessions, and waits until every replica of Stagelink's is stopped
     Drain(drain::Drain),
     /// Prints a script that completes this command in a shell
@@ -104,6 +114,9 @@ impl Cli {
             Command::Pause(command) => command.run(store, screen).await?,
             Command::Resume => orders::resume(store, screen).await?,
             Command::ReleaseBrake(command) => command.run(store, screen).await?,
+            Command::Stages(command) => command.run(deployment, screen).await?,
+            Command::Adopt(command) => command.run(deployment, screen).await?,
+            Command::Reconcile(command) => command.run(deployment, screen).await?,
             Command::Drain(command) => command.run(deployment, screen).await?,
             Command::Completions(command) => command.run(screen)?,
             Command::Man(command) => command.run(screen)?,

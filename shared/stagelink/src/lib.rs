@@ -1,11 +1,14 @@
 //! `stagelink`: what an operator asks and orders on the command line, with the operator's own AWS credentials.
 //!
 //! It speaks with the table alone; what follows from that is done by the functions. So it needs `dynamodb:Query` and `Scan` on
-//! the table for what it tells, and `PutItem` and `DeleteItem` for what it changes.
+//! the table for what it tells, and `PutItem` and `DeleteItem` for what it changes. Only `stages` calls IVS, and says with which
+//! permissions.
 //!
 //! Exit codes: 0 done · 1 not done, and stderr says why · 2 of `plan`: there are changes.
 
+mod adopt;
 mod cli;
+mod clock;
 mod columns;
 mod deployment;
 pub mod drain;
@@ -17,10 +20,12 @@ mod orders;
 #[allow(dead_code)]
 mod output;
 mod plain;
+mod reconcile;
 mod replicas;
 mod rules;
 #[allow(dead_code)]
 mod screen;
+mod stages;
 
 pub use cli::{Cli, Outcome, main};
 pub use deployment::Deployment;

@@ -20,6 +20,21 @@ pub(crate) struct ByWhom {
     pub(crate) by: String,
 }
 
+/// Who does something that needs no reason.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct By {
+    /// Who does it, for the history
+    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true, default_value = "an operator", value_parser = some_text)]
+    pub(crate) by: String,
+}
+
+impl By {
+    /// For what leaves no trace.
+    pub(crate) fn nobody() -> Self {
+        Self { by: String::new() }
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct PauseArguments {
     #[command(flatten)]

@@ -1,6 +1,6 @@
 //! Pauses, the brake and adoption, as the loop meets them.
 
-use controller::{Activity, AdoptError, Calls, CallsLeft, Controller, Invocation, Operator, Turn};
+use controller::{Activity, AdoptError, Adoption, Calls, CallsLeft, Controller, Invocation, Operator, Turn};
 use futures::FutureExt;
 use replication::{Moment, Observation, Owner, Pause, Phase, SecondWitness};
 
@@ -113,7 +113,8 @@ fn the_brake_counts_what_others_stopped() {
 fn adopt(world: &std::sync::Arc<World>, destination: &str) -> Result<(), AdoptError> {
     let controller = Controller { calls: Calls::default(), ..world.controller(false, false, false) };
     let operator = Invocation { id: "operator".to_owned(), ..invocation(world, "") };
-    Task::new(controller.adopt(&to(destination), &operator)).run(world).map(drop)
+    let adoption = Adoption { by: "kim".to_owned(), reason: "ours by right".to_owned() };
+    Task::new(controller.adopt(&to(destination), &adoption, &operator)).run(world).map(drop)
 }
 
 #[test]
