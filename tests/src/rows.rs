@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use controller::Order;
+use jiff::Timestamp;
 use replication::{
     Desired, Destination, Owner, ParticipantFilter, Phase, ReconnectWindow, Replica, ReplicationKey, Rule,
     RuleRef, Source, StageArn, Status,
@@ -55,4 +57,9 @@ pub fn replica(rule: RuleRef, participant: &str, destination: &str, phase: Phase
         rule: Some(rule),
         ..Replica::new(key)
     }
+}
+
+/// An order of an operator's, at this time.
+pub fn order(at: Timestamp) -> Order {
+    Order { by: "kim".to_owned(), reason: Some("a fire drill".to_owned()), at }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use controller::{Adoption, Operator, Queue, Store};
+use controller::{Operator, Order, Queue, Store};
 use ivs_sim::{Config, Dialect, Publish};
 use jiff::SignedDuration;
 use replication::{
@@ -14,6 +14,7 @@ use replication::{
 };
 use serde_json::json;
 use stagelink_tests::in_process::{InProcess, Lie};
+use stagelink_tests::rows::order;
 
 /// Two source stages with six publishers each, who all appear on five stages: 60 replicas.
 struct Festival {
@@ -233,7 +234,7 @@ async fn an_operator_releases_the_brake() {
     festival.world.dispatch().await.unwrap();
     assert_eq!(festival.held(), REPLICAS - LIMIT);
     let until = festival.world.invocation("", 0).deadline + SignedDuration::from_mins(5);
-    festival.world.store.release_brake(until).await.unwrap();
+    festival.world.store.release_brake(until, &order(until)).await.unwrap();
     festival.world.rule_changed().await.unwrap();
     festival.world.dispatch().await.unwrap();
     assert_eq!((festival.replicas(), festival.held()), (0, 0));
@@ -289,7 +290,7 @@ async fn a_pause_holds_for_what_is_due_already() {
     let paused = festival.world.store.replicas();
     assert!(paused.iter().all(|replica| replica.phase.to_string() == "Blocked(Paused)"), "{paused:#?}");
 
-    festival.world.store.resume().await.unwrap();
+    festival.world.store.resume(&order(at)).await.unwrap();
     festival.world.rule_changed().await.unwrap();
     festival.world.dispatch().await.unwrap();
     festival.minute().await;
@@ -329,12 +330,14 @@ async fn an_adopted_replica_is_treated_as_any_other() {
     let known = festival.world.store.replicas();
     let foreign = known.iter().find(|replica| replica.owner == Owner::Foreign).unwrap();
     let controller = festival.world.sweeper().controller;
-    let adoption = Adoption { by: "kim".to_owned(), reason: "ours by right".to_owned() };
+    let at = controller::Clock::now(&*festival.world);
+    let order = Order { by: "kim".to_owned(), reason: Some("ours by right".to_owned()), at };
     let invocation = festival.world.invocation("operator", 15);
-    controller.adopt(&foreign.key, &adoption, &invocation).await.unwrap();
+    controller.adopt(&foreign.key, &order, &invocation).await.unwrap();
     let history = festival.world.store.activity();
     let line = history.iter().find(|line| line.operation == "Adopt").unwrap();
-    assert_eq!((line.caller.as_str(), line.outcome.as_str()), ("kim", "ok: ours by right"));
+    assert_eq!((line.caller.as_str(), line.outcome.as_str()), ("kim", "ok"));
+    assert_eq!(line.reason, order.reason);
     festival.world.dispatch().await.unwrap();
     assert_eq!(festival.replicas(), 0);
     let known = festival.world.store.replicas();

@@ -27,6 +27,7 @@ use replication::{
     Status, Tally, Versus, VersusState, VersusTerms,
 };
 use serde_json::Value;
+use stagelink_tests::rows::order;
 use stagelink_tests::table_world::{TableWorld, kind};
 
 /// Maps whose keys are somebody else's words.
@@ -138,7 +139,7 @@ async fn write_everything(world: &TableWorld) {
     world.store.remember_running(400).await.unwrap();
     let pause = Pause { reason: "drill".to_owned(), by: "kim".to_owned(), at: at(1) };
     world.store.pause(&pause).await.unwrap();
-    world.store.release_brake(at(2)).await.unwrap();
+    world.store.release_brake(at(2), &order(at(3))).await.unwrap();
 }
 
 fn filter(full: bool) -> ParticipantFilter {
@@ -232,6 +233,7 @@ fn activity(full: bool) -> Activity {
         operation: "StartParticipantReplication",
         rule: full.then(|| "full".parse().unwrap()),
         outcome: "ok".to_owned(),
+        reason: None,
         request_id: full.then(|| "r-1".to_owned()),
         caller: "request".to_owned(),
     }

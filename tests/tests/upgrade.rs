@@ -28,6 +28,7 @@ use replication::{
     PublisherKey, Receipt, ReconnectWindow, ReplicationKey, StageArn, StartRequest, Step, VersusTerms, plan,
 };
 use serde_json::{Value, json};
+use stagelink_tests::rows::order;
 use stagelink_tests::table_world::{TableWorld, kind};
 use tokio::sync::Notify;
 
@@ -90,7 +91,7 @@ async fn planned(world: &TableWorld) -> Vec<String> {
 /// Goes on for some minutes: the pause is over, and nothing else happens. Gives the calls that changed IVS, and what runs then.
 async fn goes_on(world: &TableWorld) -> (BTreeMap<String, usize>, Vec<String>) {
     let before = calls(world);
-    world.store.resume().await.unwrap();
+    world.store.resume(&order(clock(world))).await.unwrap();
     world.rule_changed().await.unwrap();
     for _ in 0..4 {
         world.minute().await.unwrap();
@@ -338,7 +339,7 @@ async fn scenario(world: &mut TableWorld) -> Stages {
     // A sweep of a larger account counts its replicas.
     world.store.remember_running(13).await.unwrap();
     let at = clock(world);
-    world.store.release_brake(at + SignedDuration::from_mins(5)).await.unwrap();
+    world.store.release_brake(at + SignedDuration::from_mins(5), &order(at)).await.unwrap();
     let pause = Pause { reason: "an upgrade".to_owned(), by: "kim".to_owned(), at };
     world.store.pause(&pause).await.unwrap();
     Stages { main, wall, red, blue }

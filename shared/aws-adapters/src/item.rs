@@ -13,7 +13,7 @@
 //! | orders for all stages | `STAGE#*` | `CONTROL` |
 //! | how many replicas run | `STAGE#*` | `COUNT` |
 //! | budget | `BUDGET` | the IVS operation |
-//! | activity | `STAGE#<stage>` | `ACT#<time>#<participant>#<destination>`, with `*` for none |
+//! | activity | `STAGE#<stage>`, or `STAGE#*` for an order for all stages | `ACT#<time>#<participant>#<destination>`, with `*` for none |
 //! | versus session | `VERSUS#<id>` | `VERSUS` |
 //!
 //! Times are RFC 3339 text; `expires_at` is seconds since 1970, as DynamoDB's TTL wants it. `ACT#` sorts before everything

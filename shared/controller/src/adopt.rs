@@ -4,7 +4,7 @@ use replication::{Owner, ReplicationKey, Standing, View};
 use tracing::info;
 
 use crate::control::MAX_CONFLICTS;
-use crate::{Activity, Controller, Error, Handled, Invocation, StoreError, Write};
+use crate::{Activity, Controller, Error, Handled, Invocation, Order, StoreError, Write};
 
 /// A replica that cannot be adopted.
 #[derive(Debug, thiserror::Error)]
@@ -23,15 +23,6 @@ pub enum AdoptError {
     Controller(#[from] Error),
 }
 
-/// Who asks for an adoption, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Adoption {
-    /// Who.
-    pub by: String,
-    /// Why.
-    pub reason: String,
-}
-
 impl Controller {
     /// Makes a running replica that somebody else started our own, because somebody asks for it. From then on it is treated as
     /// any other: it is kept while a rule wants it, and stopped if none does.
@@ -41,13 +32,13 @@ impl Controller {
     pub async fn adopt(
         &self,
         key: &ReplicationKey,
-        adoption: &Adoption,
+        order: &Order,
         invocation: &Invocation,
     ) -> Result<Handled, AdoptError> {
         let publisher = key.publisher();
         for _ in 0..=MAX_CONFLICTS {
             let view = self.store.load(&publisher).await.map_err(Error::from)?;
-            let write = self.adopted(&view, key, adoption)?;
+            let write = self.adopted(&view, key, order)?;
             match self.store.write(&write).await {
                 Ok(()) => {
                     info!(replica = %key, "adopted");
@@ -60,7 +51,7 @@ impl Controller {
         Err(Error::Contended { publisher }.into())
     }
 
-    fn adopted(&self, view: &View, key: &ReplicationKey, adoption: &Adoption) -> Result<Write, AdoptError> {
+    fn adopted(&self, view: &View, key: &ReplicationKey, order: &Order) -> Result<Write, AdoptError> {
         let known = view.replica(&key.destination).ok_or_else(|| AdoptError::Unknown(key.clone()))?;
         if known.evidence.standing() != Standing::On {
             return Err(AdoptError::NotRunning(key.clone()));
@@ -77,9 +68,10 @@ impl Controller {
             destination: Some(key.destination.clone()),
             operation: "Adopt",
             rule: known.rule.as_ref().map(|rule| rule.id.clone()),
-            outcome: format!("ok: {}", adoption.reason),
+            outcome: "ok".to_owned(),
+            reason: order.reason.clone(),
             request_id: None,
-            caller: adoption.by.clone(),
+            caller: order.by.clone(),
         };
         Ok(Write { replicas: vec![adopted], activity: vec![activity], ..Write::default() })
     }

@@ -9,6 +9,8 @@ pub mod calls_left;
 mod causes;
 pub mod control;
 pub mod dispatch;
+pub mod explain;
+pub mod history;
 pub mod measure;
 pub mod memory;
 pub mod operator;
@@ -19,14 +21,16 @@ pub mod sweep;
 pub mod versus;
 
 pub use activity::Activity;
-pub use adopt::{AdoptError, Adoption};
+pub use adopt::AdoptError;
 pub use calls_left::{BudgetWrite, CallsLeft, Turn};
 pub use causes::with_causes;
 pub use control::{Controller, Error, Handled, Invocation, Patience};
 pub use dispatch::{Dispatched, Dispatcher};
+pub use explain::StageReader;
+pub use history::{History, HistoryLine};
 pub use measure::{Measure, Unmeasured};
 pub use memory::MemoryStore;
-pub use operator::Operator;
+pub use operator::{Operator, Order};
 pub use port::{
     Calls, Clock, Due, DueClass, GetParticipant, GetStage, ListReplicas, Queue, StartReplication,
     StopReplication, Store, StoreError, Work, Write,

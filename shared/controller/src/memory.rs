@@ -14,8 +14,10 @@ use replication::{
     Replica, ReplicationKey, Rule, StageArn, Versus, VersusId, View,
 };
 
-use crate::{Activity, Due, DueClass, Queue, Store, StoreError, Write};
+use crate::{Activity, Due, DueClass, HistoryLine, Queue, Store, StoreError, Write};
 
+mod explain;
+mod history;
 mod operator;
 mod sweep;
 mod versus;
@@ -33,6 +35,7 @@ struct State {
     replicas: BTreeMap<ReplicationKey, Replica>,
     occupants: BTreeMap<StageArn, BTreeSet<Occupant>>,
     activity: Vec<Activity>,
+    orders: Vec<HistoryLine>,
     budgets: BTreeMap<Operation, (Budget, Timestamp)>,
     stages: BTreeMap<StageArn, StageKnowledge>,
     directory: Arc<Directory>,

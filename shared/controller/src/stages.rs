@@ -286,6 +286,7 @@ impl Stages {
             operation,
             rule: None,
             outcome,
+            reason: None,
             request_id,
             caller: self.by.clone(),
         };

@@ -15,6 +15,7 @@
 pub mod brake;
 pub mod budget;
 pub mod control;
+pub mod explain;
 pub mod id;
 pub mod invariant;
 pub mod matching;
@@ -22,6 +23,7 @@ pub mod moment;
 pub mod observation;
 pub mod occupancy;
 pub mod outcome;
+mod plain;
 pub mod planner;
 pub mod policy;
 pub mod publisher;
@@ -36,6 +38,7 @@ pub mod view;
 pub use brake::{Braked, SecondWitness, StopReason, StopRequest, Tally};
 pub use budget::{Allowance, Book, Budget, Limit, Operation};
 pub use control::{Control, HandsOff, Mode, Pause};
+pub use explain::{Explanation, Surroundings, explain};
 pub use id::{
     IdError, ParticipantId, PublisherKey, ReplicationKey, RuleId, SessionId, StageArn, StorageArn, VersusId,
 };
@@ -44,6 +47,7 @@ pub use moment::{Evidence, Moment, Standing};
 pub use observation::Observation;
 pub use occupancy::{Crowd, Eviction, Holder, Occupant, PlaceChange, PlaceKind};
 pub use outcome::{CallError, Listed, Outcome, Receipt, Refusal, Rejection};
+pub use plain::plain;
 pub use planner::{Capabilities, Context, Plan, StartRequest, Step, plan};
 pub use policy::Policy;
 pub use publisher::{Publisher, Publishing};

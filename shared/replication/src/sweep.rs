@@ -382,7 +382,7 @@ impl Inventory {
     }
 
     /// All that is known around one publisher, as the planner wants it.
-    fn view(&self, key: &PublisherKey) -> View {
+    pub fn view(&self, key: &PublisherKey) -> View {
         View {
             publisher: self.publisher(key).cloned(),
             tags: self.tags(&key.stage).cloned(),

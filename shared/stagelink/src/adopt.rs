@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use controller::{
-    AdoptError, Adoption, Calls, CallsLeft, Controller, Invocation, Operator, Patience, Store, Unmeasured,
+    AdoptError, Calls, CallsLeft, Controller, Invocation, Operator, Order, Patience, Store, Unmeasured,
 };
 use jiff::{SignedDuration, Timestamp};
 use replication::{
@@ -142,10 +142,11 @@ impl Adopt {
     }
 
     async fn adopt(&self, controller: &Controller, key: &ReplicationKey) -> Result<(), AdoptError> {
-        let adoption = Adoption { by: self.order.by.clone(), reason: self.order.reason.clone() };
-        let deadline = Timestamp::now().checked_add(PATIENCE).unwrap_or(Timestamp::MAX);
+        let at = Timestamp::now();
+        let order = Order { by: self.order.by.clone(), reason: Some(self.order.reason.clone()), at };
+        let deadline = at.checked_add(PATIENCE).unwrap_or(Timestamp::MAX);
         let invocation = Invocation { id: format!("stagelink adopt by {}", self.order.by), deadline };
-        match controller.adopt(key, &adoption, &invocation).await {
+        match controller.adopt(key, &order, &invocation).await {
             // It is ours, and what follows is left to those who may call IVS.
             Ok(_) | Err(AdoptError::Controller(controller::Error::Unsettled { .. })) => Ok(()),
             Err(error) => Err(error),

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use replication::{Replica, Versus};
 use tokio::time::Instant;
 
-use crate::{Deployment, Error, Screen, replicas};
+use crate::{Deployment, Error, Screen, orders, replicas};
 use survey::{Survey, is_left};
 
 #[derive(Debug, clap::Args)]
@@ -76,7 +76,7 @@ impl Drain {
             }
         }
         if self.resume {
-            store.resume().await?;
+            store.resume(&orders::order(Some("drain"))).await?;
         }
         let deleted = store.replace_rules(&[]).await?.deleted.len();
         screen.line(format_args!("{} deleted.", count(deleted, "rule")))?;

@@ -19,7 +19,6 @@ mod manual;
 mod orders;
 #[allow(dead_code)]
 mod output;
-mod plain;
 mod reconcile;
 mod replicas;
 mod rules;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_adapters::DynamoStore;
-use controller::Operator;
+use controller::{Operator, Order};
 use jiff::Timestamp;
 use replication::Pause;
 
@@ -70,7 +70,7 @@ pub(crate) async fn resume(store: &DynamoStore, screen: &mut Screen<'_>) -> Resu
         screen.line("There is no pause.")?;
         return Ok(true);
     };
-    store.resume().await?;
+    store.resume(&order(None)).await?;
     screen.line(format_args!("The pause by {by} since {at} ({reason}) is over."))?;
     Ok(true)
 }
@@ -79,9 +79,19 @@ impl ReleaseBrake {
     pub(crate) async fn run(&self, store: &DynamoStore, screen: &mut Screen<'_>) -> Result<bool, Error> {
         let now = Timestamp::now();
         let until = now.checked_add(self.span).unwrap_or(Timestamp::MAX);
-        store.release_brake(until).await?;
+        store.release_brake(until, &order(None)).await?;
         screen.line(format_args!("The brake on mass stops is off until {until}."))?;
         Ok(true)
+    }
+}
+
+/// An order of whoever is at this machine, now.
+pub(crate) fn order(reason: Option<&str>) -> Order {
+    let by = std::env::var("USER").ok().and_then(|name| some_text(&name).ok());
+    Order {
+        by: by.unwrap_or_else(|| "an operator".to_owned()),
+        reason: reason.map(str::to_owned),
+        at: Timestamp::now(),
     }
 }
 

@@ -1,10 +1,10 @@
 //! Lists as people and programs want them: `-o table|wide|json|yaml`.
 
 use anstyle::{AnsiColor, Style};
+use replication::plain;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
-use crate::plain::plain;
 use crate::{Error, Screen};
 
 /// The option `-o`.

@@ -9,8 +9,8 @@ mod wait;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use controller::Operator;
 use controller::sweep::port::{AskForLooks, SweepStore};
+use controller::{History, HistoryLine, Operator, Order};
 use jiff::Timestamp;
 use replication::sweep::{Answer, Asked};
 use replication::{Pause, StageArn};
@@ -47,11 +47,15 @@ impl Reconcile {
         let stages: BTreeSet<StageArn> = self.stages.iter().cloned().collect();
         let before = store.inventory().await?;
         let asked = Asked { at: Timestamp::now(), by: self.by.by.clone() };
+        let order = Order { by: asked.by.clone(), reason: None, at: asked.at };
+        let line = order.line("Reconcile", "asked for a look".to_owned());
         if stages.is_empty() {
             store.ask_for_look(None, &asked).await?;
+            store.note(&line).await?;
         }
         for stage in &stages {
             store.ask_for_look(Some(stage), &asked).await?;
+            store.note(&HistoryLine { stage: Some(stage.clone()), ..line.clone() }).await?;
         }
         let whom = match stages.len() {
             0 => "every stage".to_owned(),

@@ -13,6 +13,8 @@
 //! * Texts of IVS and of users (user ids, error messages, reasons) are as they came: JSON escapes control characters, a terminal
 //!   or a page has to as well.
 
+mod activity;
+mod explanation;
 mod publisher;
 mod replica;
 mod rule;
@@ -21,6 +23,10 @@ mod versus;
 
 use jiff::Timestamp;
 
+pub use activity::Activity;
+pub use explanation::{
+    ExplainedReplication, Explanation, Pause, PlaceHolder, Places, UnmatchedRule, WantedBy,
+};
 pub use publisher::{Publisher, Publishing};
 pub use replica::{Blocked, Brake, Desired, GivesWay, LastError, Owner, Replica, RuleRef};
 pub use rule::{Destination, Participants, Rule, Source, Status};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use replication::sweep::Inventory;
 use replication::{Moment, Owner, Phase, Publisher, Publishing, Replica, StageArn};
 
-use crate::plain::plain;
+use replication::plain;
 
 /// What is otherwise of these stages, a line each: who publishes there, and what is replicated there and from there.
 pub(super) fn changes(before: &Inventory, after: &Inventory, stages: &BTreeSet<StageArn>) -> Vec<String> {

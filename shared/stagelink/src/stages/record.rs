@@ -12,8 +12,8 @@ use super::settings::RecordingOptions;
 use super::{stages, words};
 use crate::orders::By;
 use crate::output::Output;
-use crate::plain::plain;
 use crate::{Deployment, Error, Screen};
+use replication::plain;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Record {

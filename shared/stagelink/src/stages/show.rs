@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::{stages, words};
 use crate::orders::By;
 use crate::output::Output;
-use crate::plain::plain;
 use crate::{Deployment, Error, Screen};
+use replication::plain;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Show {

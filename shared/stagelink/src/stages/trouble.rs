@@ -4,7 +4,7 @@ use controller::stages::Error;
 use replication::{CallError, Refusal, Rejection};
 
 use crate::Place;
-use crate::plain::plain;
+use replication::plain;
 
 /// The error in an operator's words.
 pub(crate) fn in_words(error: &Error, place: &Place) -> Option<String> {

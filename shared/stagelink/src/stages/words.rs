@@ -5,7 +5,7 @@ use replication::RecordingSettings;
 use replication::stage::{Storage, ThumbnailMode};
 use serde_json::{Map, Value, json};
 
-use crate::plain::plain;
+use replication::plain;
 
 /// A setting: what it is called, and what it is, in words.
 pub(super) struct Line {
