@@ -34,7 +34,7 @@ impl World {
         let pace = Pace {
             look: Duration::from_millis(50),
             settle: Duration::from_millis(500),
-            sweep: Duration::from_millis(800),
+            sweep: Duration::from_secs(1),
         };
         Console { deployment: Deployment { pace, ..Deployment::new(self.connection(), place) } }
     }

@@ -105,9 +105,8 @@ impl Adopt {
             }
             let unwanted = foreign.iter().filter(|replica| replica.desired == Desired::Released).count();
             let question = format!(
-                "Adopt {}? {} that no rule wants will be stopped.",
-                count(foreign.len(), "replica"),
-                count(unwanted, "replica")
+                "Adopt {}? {unwanted} of them no rule wants, as far as is known: these are stopped then.",
+                count(foreign.len(), "replica")
             );
             if !screen.confirm(&question)? {
                 screen.line("Nothing was changed.")?;

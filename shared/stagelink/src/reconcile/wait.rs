@@ -99,28 +99,28 @@ impl Wait<'_> {
         Ok(())
     }
 
-    /// Waits for what the looks led to, as long as functions let go of it soon; and gives what all of the table says then.
+    /// Waits for what the looks led to, if that is due soon; and gives what all of the table says then. What waits longer, for IVS
+    /// or for others, is not waited for.
     pub(super) async fn until_at_rest(
         &self,
         stages: &BTreeSet<StageArn>,
         screen: &Screen<'_>,
     ) -> Result<Inventory, Error> {
         let began = Instant::now();
+        let until = Timestamp::now().checked_add(self.pace.settle).unwrap_or(Timestamp::MAX);
         let spinner = screen.spinner("putting right what was found");
         let inventory = loop {
             let inventory = self.store.inventory().await?;
-            let now = Timestamp::now();
             let is_meant = |replica: &&Replica| {
                 stages.contains(&replica.key.source) || stages.contains(&replica.key.destination)
             };
-            let is_under_way = |replica: &Replica| {
-                replica.is_leased(now) || replica.unfinished().is_some_and(|due| due <= now)
-            };
+            let is_under_way = |replica: &Replica| replica.unfinished().is_some_and(|due| due <= until);
             let under_way = inventory.replicas().filter(is_meant).any(is_under_way);
             if !under_way || inventory.control.pause.is_some() || began.elapsed() >= self.pace.settle {
                 break inventory;
             }
-            tokio::time::sleep(self.pace.look).await;
+            // Each time all of the table is read.
+            tokio::time::sleep(self.pace.look.max(self.pace.settle / 6)).await;
         };
         spinner.finish_and_clear();
         Ok(inventory)

@@ -193,14 +193,14 @@ impl<'a> Known<'a> {
         Ok(())
     }
 
-    /// `; replicated to main (Active), …`.
+    /// `; to main (stage/A): Active, …`.
     fn replicated(&self, publisher: &Publisher) -> String {
         let replicas = self.inventory.replicas_of(&publisher.key);
         let to: Vec<_> = replicas
             .filter(|replica| replica.phase != Phase::Stopped)
-            .map(|replica| format!("{} ({})", self.name_of(&replica.key.destination), replica.phase))
+            .map(|replica| format!("to {}: {}", self.name_of(&replica.key.destination), replica.phase))
             .collect();
-        if to.is_empty() { String::new() } else { format!("; replicated to {}", to.join(", ")) }
+        if to.is_empty() { String::new() } else { format!("; {}", to.join(", ")) }
     }
 
     /// The name of a stage with its id, as far as it is known.

@@ -32,7 +32,12 @@ pub(crate) fn in_words(error: &Error, place: &Place) -> Option<String> {
 pub(crate) fn next(error: &Error, place: &Place) -> Option<String> {
     let (operation, error) = match error {
         Error::Call { operation, error } => (*operation, error),
-        Error::Invalid(_) => return Some("put that right; nothing was called or changed".to_owned()),
+        Error::Invalid(error) if error.field == "storageConfigurationArn" => {
+            return Some(
+                "add --storage ARN (`aws ivs-realtime list-storage-configurations` lists them); nothing was changed".to_owned(),
+            );
+        }
+        Error::Invalid(_) => return Some("put that right; nothing was changed".to_owned()),
         Error::NoCallFree(_) => {
             return Some(
                 "try again in a moment: the functions need all calls that there are just now".to_owned(),
@@ -58,15 +63,18 @@ pub(crate) fn next(error: &Error, place: &Place) -> Option<String> {
         Refusal::Rejected(Rejection::NotFound) => {
             "`stagelink stages list` lists the stages of the account and Region; nothing was changed".to_owned()
         }
-        Refusal::Rejected(Rejection::Conflict) => {
+        Refusal::Rejected(Rejection::Conflict) if operation == "UpdateStage" => {
             "IVS changes no stage while somebody there is recorded: `stagelink stages show STAGE` says who is there; try again when \
              nobody is. Nothing was changed"
                 .to_owned()
         }
-        Refusal::Rejected(Rejection::QuotaExceeded) => {
+        Refusal::Rejected(Rejection::QuotaExceeded) if operation == "CreateStage" => {
             "delete stages that nobody uses (`aws ivs-realtime delete-stage --arn ARN`), or have the quota \"Stages\" raised; \
              nothing was changed"
                 .to_owned()
+        }
+        Refusal::Rejected(Rejection::Conflict | Rejection::QuotaExceeded) => {
+            "try again in a moment; nothing was changed".to_owned()
         }
         Refusal::Rejected(Rejection::Validation) => "put right what IVS names; nothing was changed".to_owned(),
         Refusal::Unavailable if operation == "CreateStage" => {
