@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use aws_adapters::{Connection, ConnectionOptions};
 use clap::Parser;
+use local::Stand;
+use local::table::TableAddress;
 use stagelink::{Cli, Deployment, Outcome, Pace, Place, Screen, Terminal};
 
 use crate::World;
@@ -41,6 +44,22 @@ impl World {
 }
 
 impl Console {
+    /// The operator's command on a running stand, as `--local` runs it.
+    pub async fn on(stand: &Stand) -> Self {
+        let TableAddress { dynamodb, table, region } = stand.table().clone();
+        let options = ConnectionOptions {
+            region: Some(region.clone()),
+            dynamodb_endpoint: Some(dynamodb),
+            ivs_endpoint: Some(stand.ivs_url().to_owned()),
+            any_credentials: true,
+            ..ConnectionOptions::default()
+        };
+        let place = Place { table, region: Some(region), profile: None, local: true };
+        let pace =
+            Pace { look: Duration::from_millis(200), settle: Duration::from_secs(5), ..Pace::default() };
+        Self { deployment: Deployment { pace, ..Deployment::new(Connection::new(options).await, place) } }
+    }
+
     /// Runs a command line, without the command's name, where nobody can be asked.
     pub async fn run(&self, arguments: &[&str]) -> Said {
         self.run_with(None, arguments).await

@@ -19,6 +19,11 @@ pub fn stage(id: &str) -> StageArn {
     format!("arn:aws:ivs:us-east-1:123456789012:stage/{id}").parse().expect("a stage's id")
 }
 
+/// A change of rules by a test, for no reason.
+pub fn ordered() -> Order {
+    Order { by: "a test".to_owned(), reason: None, at: Timestamp::UNIX_EPOCH }
+}
+
 /// A rule of the middle priority from one stage to another, both by their ARNs.
 ///
 /// # Panics

@@ -23,7 +23,7 @@ use replication::{
 };
 
 use crate::sweep::port::{ListStages, Pace};
-use crate::{Activity, Clock, Store, StoreError, Write};
+use crate::{Activity, Clock, Order, Store, StoreError, Write};
 
 /// How long it waits for a call that the budget leaves free.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
@@ -172,8 +172,8 @@ pub struct Stages {
     pub pace: Arc<dyn Pace>,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// Who asks, for the history.
-    pub by: String,
+    /// Who asks and why, for the history.
+    pub order: Order,
 }
 
 impl Stages {
@@ -286,9 +286,9 @@ impl Stages {
             operation,
             rule: None,
             outcome,
-            reason: None,
+            reason: self.order.reason.clone(),
             request_id,
-            caller: self.by.clone(),
+            caller: self.order.by.clone(),
         };
         self.store.write(&Write { activity: vec![line], ..Write::default() }).await
     }

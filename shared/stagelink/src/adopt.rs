@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use controller::{
-    AdoptError, Calls, CallsLeft, Controller, Invocation, Operator, Order, Patience, Store, Unmeasured,
+    AdoptError, Calls, CallsLeft, Controller, Invocation, Operator, Patience, Store, Unmeasured,
 };
 use jiff::{SignedDuration, Timestamp};
 use replication::{
@@ -15,8 +15,7 @@ use replication::{
 
 use crate::clock::SystemClock;
 use crate::drain::count;
-use crate::orders::ByWhom;
-use crate::{Deployment, Error, Screen, replicas};
+use crate::{Deployment, Error, Screen, ordered, replicas};
 
 /// How long one adoption may take.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(15);
@@ -46,7 +45,7 @@ pub(crate) struct Adopt {
     #[arg(long = "destination", id = "only_destination", value_name = "ARN", requires = "all")]
     only_destination: Option<StageArn>,
     #[command(flatten)]
-    order: ByWhom,
+    ordered: ordered::Required,
     /// Do not ask
     #[arg(long, requires = "all")]
     yes: bool,
@@ -141,10 +140,9 @@ impl Adopt {
     }
 
     async fn adopt(&self, controller: &Controller, key: &ReplicationKey) -> Result<(), AdoptError> {
-        let at = Timestamp::now();
-        let order = Order { by: self.order.by.clone(), reason: Some(self.order.reason.clone()), at };
-        let deadline = at.checked_add(PATIENCE).unwrap_or(Timestamp::MAX);
-        let invocation = Invocation { id: format!("stagelink adopt by {}", self.order.by), deadline };
+        let order = self.ordered.now();
+        let deadline = order.at.checked_add(PATIENCE).unwrap_or(Timestamp::MAX);
+        let invocation = Invocation { id: format!("stagelink adopt by {}", order.by), deadline };
         match controller.adopt(key, &order, &invocation).await {
             // It is ours, and what follows is left to those who may call IVS.
             Ok(_) | Err(AdoptError::Controller(controller::Error::Unsettled { .. })) => Ok(()),

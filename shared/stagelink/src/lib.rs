@@ -16,12 +16,13 @@ pub mod error;
 mod explain;
 mod local_stand;
 mod manual;
+mod ordered;
 mod orders;
-#[allow(dead_code)]
 mod output;
+mod plan;
 mod reconcile;
 mod replicas;
-mod rules;
+mod rule;
 #[allow(dead_code)]
 mod screen;
 mod stages;

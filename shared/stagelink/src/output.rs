@@ -75,6 +75,14 @@ pub(crate) const PASSING: Style = AnsiColor::Yellow.on_default();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 
 impl Output {
+    /// Columns, for a command that has no other form.
+    pub(crate) const TABLE: Self = Self { format: Format::Table };
+
+    /// Whether everything is to be seen, as it is.
+    pub(crate) fn is_wide(self) -> bool {
+        self.format == Format::Wide
+    }
+
     /// Whether programs read it, which want nothing but the document.
     pub(crate) fn is_document(self) -> bool {
         matches!(self.format, Format::Json | Format::Yaml)

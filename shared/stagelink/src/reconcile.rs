@@ -10,14 +10,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use controller::sweep::port::{AskForLooks, SweepStore};
-use controller::{History, HistoryLine, Operator, Order};
-use jiff::Timestamp;
+use controller::{History, HistoryLine, Operator};
 use replication::sweep::{Answer, Asked};
 use replication::{Pause, StageArn};
 
 use crate::drain::{count, duration};
-use crate::orders::By;
-use crate::{Deployment, Error, Screen};
+use crate::{Deployment, Error, Screen, ordered};
 use changes::changes;
 use wait::{Heard, Wait};
 
@@ -33,7 +31,7 @@ pub(crate) struct Reconcile {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
     #[command(flatten)]
-    by: By,
+    ordered: ordered::Optional,
 }
 
 impl Reconcile {
@@ -46,8 +44,8 @@ impl Reconcile {
         }
         let stages: BTreeSet<StageArn> = self.stages.iter().cloned().collect();
         let before = store.inventory().await?;
-        let asked = Asked { at: Timestamp::now(), by: self.by.by.clone() };
-        let order = Order { by: asked.by.clone(), reason: None, at: asked.at };
+        let order = self.ordered.now();
+        let asked = Asked { at: order.at, by: order.by.clone() };
         let line = order.line("Reconcile", "asked for a look".to_owned());
         if stages.is_empty() {
             store.ask_for_look(None, &asked).await?;

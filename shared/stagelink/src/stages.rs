@@ -15,11 +15,11 @@ mod words;
 use std::sync::Arc;
 
 use clap::Subcommand;
-use controller::Stages;
 use controller::sweep::single_pace::SinglePace;
+use controller::{Order, Stages};
+use jiff::Timestamp;
 
 use crate::clock::SystemClock;
-use crate::orders::By;
 use crate::{Deployment, Error, Screen};
 
 pub(crate) use trouble::{in_words, next};
@@ -63,13 +63,18 @@ impl Command {
 }
 
 /// Sees to the stages of a deployment's account, on behalf of somebody.
-fn stages(deployment: &Deployment, by: &By) -> Stages {
+fn stages(deployment: &Deployment, order: Order) -> Stages {
     let (store, clock) = (Arc::new(deployment.store.clone()), Arc::new(SystemClock));
     Stages {
         calls: deployment.connection.ivs().for_stages(),
         pace: Arc::new(SinglePace::new(store.clone(), clock.clone(), QUOTA_SHARE)),
         store,
         clock,
-        by: by.by.clone(),
+        order,
     }
+}
+
+/// Looks at them, which leaves no trace.
+fn reading(deployment: &Deployment) -> Stages {
+    stages(deployment, Order { by: String::new(), reason: None, at: Timestamp::now() })
 }

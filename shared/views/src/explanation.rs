@@ -4,7 +4,7 @@ use replication::explain;
 use replication::occupancy::Holder;
 use serde::Serialize;
 
-use crate::{Publisher, Publishing, Replica, time};
+use crate::{Pause, Publisher, Publishing, Replica, time};
 
 /// Everything that is to be said of a participant and its replications.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -44,19 +44,6 @@ pub struct Explanation {
     pub unmatched_rules: Vec<UnmatchedRule>,
     /// The same in sentences, each indented under what it belongs to. Nothing in them would be obeyed by a terminal.
     pub sentences: Vec<String>,
-}
-
-/// An operator's order to start and stop nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-pub struct Pause {
-    /// Who ordered it.
-    pub by: String,
-    /// Why.
-    pub reason: String,
-    /// Since when.
-    #[cfg_attr(feature = "openapi", schemars(extend("format" = "date-time")))]
-    pub since: String,
 }
 
 /// One destination of a participant.
@@ -181,12 +168,6 @@ impl From<&explain::Explanation> for Explanation {
             unmatched_rules: told.unmatched.iter().map(UnmatchedRule::from).collect(),
             sentences: told.sentences().iter().map(ToString::to_string).collect(),
         }
-    }
-}
-
-impl From<&replication::Pause> for Pause {
-    fn from(pause: &replication::Pause) -> Self {
-        Self { by: pause.by.clone(), reason: pause.reason.clone(), since: pause.at.to_string() }
     }
 }
 

@@ -15,8 +15,11 @@
 
 mod activity;
 mod explanation;
+mod forecast;
+mod order;
 mod publisher;
 mod replica;
+mod revision;
 mod rule;
 mod unreadable;
 mod versus;
@@ -24,11 +27,15 @@ mod versus;
 use jiff::Timestamp;
 
 pub use activity::Activity;
-pub use explanation::{
-    ExplainedReplication, Explanation, Pause, PlaceHolder, Places, UnmatchedRule, WantedBy,
+pub use explanation::{ExplainedReplication, Explanation, PlaceHolder, Places, UnmatchedRule, WantedBy};
+pub use forecast::{
+    Backlog, Cost, FieldChange, Forecast, HeldBack, NotKnown, Occupant, Recording, ReplicationChange,
+    RuleChange, Running,
 };
+pub use order::Pause;
 pub use publisher::{Publisher, Publishing};
 pub use replica::{Blocked, Brake, Desired, GivesWay, LastError, Owner, Replica, RuleRef};
+pub use revision::Revision;
 pub use rule::{Destination, Participants, Rule, Source, Status};
 pub use unreadable::Unreadable;
 pub use versus::{Versus, VersusFailure};

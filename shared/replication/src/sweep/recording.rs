@@ -90,7 +90,7 @@ pub fn wanted_recording(inventory: &Inventory, stage: &ListedStage, now: Timesta
 }
 
 /// What each stage's recording has to be: what the rule with the highest priority says, among equals the first by id.
-fn wanted<'a>(
+pub(crate) fn wanted<'a>(
     inventory: &'a Inventory,
     roster: &'a Roster,
     now: Timestamp,

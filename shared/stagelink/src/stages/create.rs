@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 
 use super::settings::RecordingOptions;
 use super::{parse, stages, words};
-use crate::orders::By;
 use crate::output::Output;
-use crate::{Deployment, Error, Screen};
+use crate::{Deployment, Error, Screen, ordered};
 use replication::plain;
 
 #[derive(Debug, clap::Args)]
@@ -26,7 +25,7 @@ pub(crate) struct Create {
     #[command(flatten)]
     tokens: Tokens,
     #[command(flatten)]
-    by: By,
+    ordered: ordered::Optional,
     #[command(flatten)]
     output: Output,
 }
@@ -65,7 +64,7 @@ impl Create {
     pub(crate) async fn run(&self, deployment: &Deployment, screen: &mut Screen<'_>) -> Result<bool, Error> {
         let new = self.new_stage().map_err(controller::stages::Error::from)?;
         let spinner = screen.spinner("creating the stage");
-        let created = stages(deployment, &self.by).create(&new).await;
+        let created = stages(deployment, self.ordered.now()).create(&new).await;
         spinner.finish_and_clear();
         let (created, not_written) = created?;
         if self.output.is_document() {

@@ -5,8 +5,7 @@ use replication::sweep::{Inventory, ListedStage};
 use replication::{Publishing, RecordingSettings};
 use serde_json::{Value, json};
 
-use super::{parse, stages, words};
-use crate::orders::By;
+use super::{parse, reading, words};
 use crate::output::{Cell, Column, Output};
 use crate::{Deployment, Error, Screen};
 
@@ -63,7 +62,7 @@ const COLUMNS_WITH_RECORDING: [Column<Row>; 8] = {
 impl List {
     pub(crate) async fn run(&self, deployment: &Deployment, screen: &mut Screen<'_>) -> Result<bool, Error> {
         let wanted = parse::together("--tag", &self.tags).map_err(controller::stages::Error::from)?;
-        let stages = stages(deployment, &By::nobody());
+        let stages = reading(deployment);
         let spinner = screen.spinner("listing the stages");
         let listed = stages.list().await;
         let inventory = deployment.store.inventory().await;

@@ -10,9 +10,8 @@ use serde_json::json;
 
 use super::settings::RecordingOptions;
 use super::{stages, words};
-use crate::orders::By;
 use crate::output::Output;
-use crate::{Deployment, Error, Screen};
+use crate::{Deployment, Error, Screen, ordered};
 use replication::plain;
 
 #[derive(Debug, clap::Args)]
@@ -27,7 +26,7 @@ pub(crate) struct Record {
     #[command(flatten)]
     recording: RecordingOptions,
     #[command(flatten)]
-    by: By,
+    ordered: ordered::Optional,
     #[command(flatten)]
     output: Output,
 }
@@ -41,7 +40,7 @@ impl Record {
         let asked = !recording.said().is_empty();
         let change = StageChange { name: None, recording };
         let spinner = screen.spinner("asking IVS");
-        let changed = stages(deployment, &self.by).change(&self.stage, &change).await;
+        let changed = stages(deployment, self.ordered.now()).change(&self.stage, &change).await;
         spinner.finish_and_clear();
         let changed = changed?;
         let now = changed.after.as_ref().unwrap_or(&changed.before);

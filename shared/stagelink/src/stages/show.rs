@@ -10,8 +10,7 @@ use replication::{
 };
 use serde_json::{Value, json};
 
-use super::{stages, words};
-use crate::orders::By;
+use super::{reading, words};
 use crate::output::Output;
 use crate::{Deployment, Error, Screen};
 use replication::plain;
@@ -28,7 +27,7 @@ pub(crate) struct Show {
 impl Show {
     pub(crate) async fn run(&self, deployment: &Deployment, screen: &mut Screen<'_>) -> Result<bool, Error> {
         let spinner = screen.spinner("asking IVS");
-        let described = stages(deployment, &By::nobody()).describe(&self.stage).await;
+        let described = reading(deployment).describe(&self.stage).await;
         let inventory = deployment.store.inventory().await;
         spinner.finish_and_clear();
         let (described, inventory) = (described?, inventory?);
