@@ -165,7 +165,7 @@ pub struct Cost {
     pub takes: SignedDuration,
 }
 
-/// Calls that are due whatever becomes of the rules.
+/// Calls that are due with the change and without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Backlog {
     /// StartParticipantReplication.
@@ -238,7 +238,7 @@ pub fn forecast(inventory: &Inventory, rules: &[Rule], terms: Terms<'_>) -> Fore
         staying: compare::staying(inventory, &before, &after),
         running: compare::running(&before, &after, &replications, now),
         calls,
-        backlog: compare::backlog(&before),
+        backlog: compare::backlog(&before, &after),
         recordings,
         not_known: unknown::not_known(inventory, &changes, &before, &after, now),
         brake: compare::brake(inventory, &before, &after, policy, now),
@@ -290,14 +290,15 @@ impl Forecast {
     }
 }
 
-/// A short name of a forecast: of the revisions of all rules that it was made from, of what the new ones say, and of what
+/// A short name of a forecast: of the revisions of the rules that it was made from (but those of versus sessions), of what the new ones say, and of what
 /// follows. Twelve hexadecimal digits; no secret, and no proof against somebody who wants two to be alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint(u64);
 
 impl Fingerprint {
     fn of(forecast: &Forecast, inventory: &Inventory) -> Self {
-        let mut revisions: Vec<_> = inventory.rules.iter().map(|rule| (&rule.id, rule.revision)).collect();
+        let own = inventory.rules.iter().filter(|rule| !rule.id.is_of_versus());
+        let mut revisions: Vec<_> = own.map(|rule| (&rule.id, rule.revision)).collect();
         revisions.sort();
         let fields: Vec<_> =
             forecast.rules.iter().map(|change| (change.id(), change.kind(), change.fields())).collect();

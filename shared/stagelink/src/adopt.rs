@@ -15,7 +15,8 @@ use replication::{
 
 use crate::clock::SystemClock;
 use crate::drain::count;
-use crate::{Deployment, Error, Screen, ordered, replicas};
+use crate::orders::ByWhom;
+use crate::{Deployment, Error, Screen, replicas};
 
 /// How long one adoption may take.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(15);
@@ -45,7 +46,7 @@ pub(crate) struct Adopt {
     #[arg(long = "destination", id = "only_destination", value_name = "ARN", requires = "all")]
     only_destination: Option<StageArn>,
     #[command(flatten)]
-    ordered: ordered::Required,
+    order: ByWhom,
     /// Do not ask
     #[arg(long, requires = "all")]
     yes: bool,
@@ -140,7 +141,7 @@ impl Adopt {
     }
 
     async fn adopt(&self, controller: &Controller, key: &ReplicationKey) -> Result<(), AdoptError> {
-        let order = self.ordered.now();
+        let order = self.order.now();
         let deadline = order.at.checked_add(PATIENCE).unwrap_or(Timestamp::MAX);
         let invocation = Invocation { id: format!("stagelink adopt by {}", order.by), deadline };
         match controller.adopt(key, &order, &invocation).await {

@@ -59,7 +59,7 @@ enum Command {
     /// Hands off: nothing is started or stopped any more, until `resume`
     Pause(orders::PauseArguments),
     /// Ends the pause
-    Resume(orders::Resume),
+    Resume,
     /// Takes the brake on mass stops off for a while
     ReleaseBrake(orders::ReleaseBrake),
     /// Creates, lists, shows and changes stages
@@ -118,7 +118,7 @@ impl Cli {
             Command::Replicas(command) => command.run(store, screen).await?,
             Command::Explain(command) => command.run(store, screen).await?,
             Command::Pause(command) => command.run(store, screen).await?,
-            Command::Resume(command) => command.run(store, screen).await?,
+            Command::Resume => orders::resume(store, screen).await?,
             Command::ReleaseBrake(command) => command.run(store, screen).await?,
             Command::Stages(command) => command.run(deployment, screen).await?,
             Command::Adopt(command) => command.run(deployment, screen).await?,

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use replication::{Replica, Versus};
 use tokio::time::Instant;
 
-use crate::{Deployment, Error, Screen, ordered, replicas};
+use crate::{Deployment, Error, Screen, orders, replicas};
 use survey::{Survey, is_left};
 
 #[derive(Debug, clap::Args)]
@@ -28,8 +28,6 @@ pub(crate) struct Drain {
     /// End an operator's pause first, during which nothing is stopped
     #[arg(long)]
     resume: bool,
-    #[command(flatten)]
-    by: ordered::By,
 }
 
 /// How a command looks at the table that waits for the functions.
@@ -78,10 +76,9 @@ impl Drain {
             }
         }
         if self.resume {
-            store.resume(&self.by.now(Some("drain"))).await?;
+            store.resume(&orders::order(Some("drain"))).await?;
         }
-        let ordered = self.by.now(Some("drain"));
-        let deleted = store.replace_rules(&[], &ordered).await?.deleted.len();
+        let deleted = store.replace_rules(&[], &orders::order(Some("drain"))).await?.deleted.len();
         screen.line(format_args!("{} deleted.", count(deleted, "rule")))?;
         for session in &survey.sessions {
             versus::end_early(store, &session.terms.id, Timestamp::now()).await?;

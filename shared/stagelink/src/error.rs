@@ -57,7 +57,7 @@ pub enum Error {
     Rule(rules::Error),
     /// What a plan rests on has changed since it was made. Nothing was changed.
     #[error(
-        "--plan {plan} is not valid: allowed is the plan of this moment, {now}, for the table is not as it was"
+        "--plan {plan} is not valid: allowed is the plan of this moment, {now}, for the rules file or the table is not as it was"
     )]
     NotThatPlan {
         /// The plan that was asked for.
@@ -259,9 +259,11 @@ fn next_of_rule(error: &rules::Error) -> Option<String> {
         rules::Error::Conflict { rule, .. } => format!(
             "somebody changed it meanwhile, and nothing was changed now: `stagelink rule history {rule}` says who and why; plan again"
         ),
-        rules::Error::Unknown(rule) => format!(
-            "`stagelink get rules` lists those that are there, `stagelink rule history {rule}` whether it ever was"
-        ),
+        rules::Error::Unknown(_) => {
+            "`stagelink get rules` lists those that are there; one that was deleted has a `rule history`, and can be brought back \
+             by `rule rollback`"
+                .to_owned()
+        }
         rules::Error::OfVersus(_) => {
             "`stagelink versus list` shows the sessions, `versus end` ends one".to_owned()
         }

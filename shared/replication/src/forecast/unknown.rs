@@ -67,7 +67,12 @@ pub(super) fn not_known(
     });
     let every_stage_is_kept = present.iter().any(|rule| rule.asks_for_source_tags());
     let destinations = active().filter(|rule| {
-        let is_new = |destination: &Destination| !present.iter().any(|rule| selects_all(rule, destination));
+        let is_new = |destination: &Destination| match destination {
+            Destination::Stage(_) => false,
+            Destination::Tags { tags, .. } => {
+                !present.iter().any(|rule| selects_all(rule, destination, tags))
+            }
+        };
         !every_stage_is_kept && rule.destinations.iter().any(is_new)
     });
     let destinations = destinations.map(|rule| NotKnown::Destinations { rule: rule.id.clone() });
@@ -83,9 +88,8 @@ fn covers_all(rule: &Rule, tags: &Tags) -> bool {
     }
 }
 
-/// Whether a rule has every stage that this destination can mean in the directory; a stage that is named need not be there.
-fn selects_all(rule: &Rule, destination: &Destination) -> bool {
-    let Destination::Tags { tags: wanted, .. } = destination else { return true };
+/// Whether a rule has every stage that this destination by tag can mean in the directory.
+fn selects_all(rule: &Rule, destination: &Destination, wanted: &Tags) -> bool {
     rule.destinations.iter().any(|known| match known {
         Destination::Stage(_) => false,
         Destination::Tags { tags, same } => {
