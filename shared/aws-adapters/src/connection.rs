@@ -30,6 +30,8 @@ pub struct ConnectionOptions {
     pub dynamodb_endpoint: Option<String>,
     /// IVS's address; AWS's own, or `AWS_ENDPOINT_URL_IVS_REALTIME`, if none is given.
     pub ivs_endpoint: Option<String>,
+    /// The address of Lambda, EventBridge, SQS and STS; AWS's own, or those of `AWS_ENDPOINT_URL` and its like, if none is given.
+    pub aws_endpoint: Option<String>,
     /// Sign with made-up credentials: for local endpoints, which take any.
     pub any_credentials: bool,
 }
@@ -52,6 +54,8 @@ pub struct Connection {
     dynamodb: aws_sdk_dynamodb::Client,
     ivs: aws_sdk_ivsrealtime::Client,
     tally: Arc<CallTally>,
+    #[cfg(feature = "operator")]
+    aws_endpoint: Option<String>,
 }
 
 impl Connection {
@@ -73,6 +77,8 @@ impl Connection {
             dynamodb: dynamodb(&shared, options.dynamodb_endpoint),
             ivs: ivs(&shared, options.ivs_endpoint),
             tally: Arc::default(),
+            #[cfg(feature = "operator")]
+            aws_endpoint: options.aws_endpoint,
             shared,
         }
     }
@@ -97,6 +103,26 @@ impl Connection {
         };
         let credentials = provider.provide_credentials().await;
         credentials.map(drop).map_err(|error| ConnectionError::NoCredentials(chain(&error)))
+    }
+
+    /// Until when the credentials are valid; nothing if they do not expire.
+    ///
+    /// # Errors
+    /// [`ConnectionError::NoCredentials`]
+    #[cfg(feature = "operator")]
+    pub async fn credentials_expire(&self) -> Result<Option<jiff::Timestamp>, ConnectionError> {
+        let none = || ConnectionError::NoCredentials("no provider of credentials is configured".to_owned());
+        let provider = self.shared.credentials_provider().ok_or_else(none)?;
+        let credentials = provider.provide_credentials().await;
+        let credentials = credentials.map_err(|error| ConnectionError::NoCredentials(chain(&error)))?;
+        Ok(credentials.expiry().and_then(|expiry| jiff::Timestamp::try_from(expiry).ok()))
+    }
+
+    /// The deployment with this stack name, whose table has that name.
+    #[cfg(feature = "operator")]
+    pub fn deployment(&self, stack: &str, table: &str) -> crate::Deployment {
+        let (dynamodb, ivs) = (self.dynamodb.clone(), self.ivs.clone());
+        crate::Deployment::new(&self.shared, self.aws_endpoint.as_deref(), dynamodb, ivs, (stack, table))
     }
 
     /// The table with this name.
