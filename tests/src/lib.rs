@@ -3,6 +3,7 @@
 //! [`World`] is the whole system in one process, with every request on the wire recorded; [`wire`] is the recorder.
 
 pub mod canned;
+pub mod console;
 pub mod distant_store;
 pub mod emf;
 pub mod golden;
@@ -13,6 +14,7 @@ pub mod virtual_time;
 pub mod wire;
 pub mod world;
 
+pub use console::{Console, Said};
 pub use golden::assert_golden;
 pub use wire::{Recorder, Request};
 pub use world::World;

@@ -89,6 +89,11 @@ impl World {
         Ok(Self { simulator, store, recording, events, config, connection, recorders, servers })
     }
 
+    /// The way of the functions, whose requests are recorded.
+    pub fn connection(&self) -> Connection {
+        self.connection.clone()
+    }
+
     /// A stage of this name.
     pub fn stage(&self, name: &str) -> String {
         self.simulator.create_stage(name, BTreeMap::new())

@@ -7,8 +7,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aws_adapters::DynamoStore;
-use clap::Parser;
 use controller::{Operator, Store, VersusStore, Write, versus};
 use jiff::Timestamp;
 use replication::{
@@ -16,40 +14,13 @@ use replication::{
     Replica, RuleRef, VersusTerms,
 };
 use serde_json::json;
-use stagelink::{Cli, Error, Pace, Place, Screen, Terminal};
 use stagelink_tests::rows::{self, stage};
-use stagelink_tests::{World, assert_golden};
+use stagelink_tests::{Said, World, assert_golden};
 
-/// Short enough to wait for.
-const PACE: Pace = Pace { look: Duration::from_millis(50), settle: Duration::from_millis(500) };
-
-const NOBODY: Terminal = Terminal { asks: false, shows_progress: false };
-
-/// What a command gives and prints. With an answer it is asked at a terminal.
-async fn run_with(
-    store: &DynamoStore,
-    answer: Option<&str>,
-    arguments: &[&str],
-) -> (Result<bool, Error>, String) {
-    let cli = Cli::try_parse_from(["stagelink"].iter().chain(arguments)).unwrap();
-    let mut output = Vec::new();
-    let mut input = answer.unwrap_or_default().as_bytes();
-    let terminal = Terminal { asks: answer.is_some(), ..NOBODY };
-    let mut screen = Screen { output: &mut output, input: &mut input, terminal };
-    let done = cli.run(store, PACE, &mut screen).await;
-    (done, String::from_utf8(output).unwrap())
-}
-
-/// The same, where nobody is asked; the error as the command tells it stands behind the output.
-async fn run(store: &DynamoStore, arguments: &[&str]) -> (bool, String) {
-    match run_with(store, None, arguments).await {
-        (Ok(done), output) => (done, output),
-        (Err(error), output) => {
-            let place =
-                Place { table: "stagelink".to_owned(), region: Some("us-east-1".to_owned()), profile: None };
-            (false, format!("{output}{}\n", error.told(&place)))
-        }
-    }
+/// Whether a command did all it was asked for, and what it said.
+async fn run(world: &World, arguments: &[&str]) -> (bool, String) {
+    let said = world.console().run(arguments).await;
+    (said.code == 0, said.text)
 }
 
 /// A file in a folder of this test's own.
@@ -105,7 +76,7 @@ fn replicas() -> Vec<Replica> {
 async fn filled() -> World {
     let world = World::start().await.unwrap();
     let rules = rules_file("filled.yaml");
-    let (done, _) = run(&world.store, &["rules", "apply", "-f", rules.to_str().unwrap()]).await;
+    let (done, _) = run(&world, &["rules", "apply", "-f", rules.to_str().unwrap()]).await;
     assert!(done);
     world.store.write(&Write { replicas: replicas(), ..Write::default() }).await.unwrap();
     let terms = VersusTerms::new("duel".parse().unwrap(), vec![stage("V1"), stage("V2")], 300);
@@ -120,7 +91,7 @@ async fn rules_are_applied_as_a_whole_and_listed() {
     let rules = rules.to_str().unwrap();
     let mut text = String::new();
     let mut told = async |arguments: &[&str], expected: bool| {
-        let (done, output) = run(&world.store, arguments).await;
+        let (done, output) = run(&world, arguments).await;
         text.push_str(&format!("$ stagelink {}\n{output}\n", arguments.join(" ")));
         assert_eq!(done, expected, "{text}");
     };
@@ -149,13 +120,13 @@ async fn rules_are_applied_as_a_whole_and_listed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_are_listed_with_their_reasons() {
     let world = filled().await;
-    let (done, output) = run(&world.store, &["replicas"]).await;
+    let (done, output) = run(&world, &["replicas"]).await;
     assert!(done);
     assert_golden("operator/replicas.txt", &output);
-    let (done, all) = run(&world.store, &["replicas", "--all"]).await;
+    let (done, all) = run(&world, &["replicas", "--all"]).await;
     assert!(done && all.lines().count() == output.lines().count() + 1 && all.contains("Stopped"), "{all}");
     world.put(&json!({"pk": {"S": "STAGE#x"}, "sk": {"S": "REP#broken"}})).await.unwrap();
-    let (done, output) = run(&world.store, &["replicas"]).await;
+    let (done, output) = run(&world, &["replicas"]).await;
     assert!(!done && output.contains("left out: item STAGE#x REP#broken"), "{output}");
 }
 
@@ -169,16 +140,16 @@ async fn a_participant_is_explained_with_every_rule_and_destination() {
         ..Publisher::new(key)
     };
     world.store.write(&Write { publisher: Some(publisher), ..Write::default() }).await.unwrap();
-    let (done, by_user) = run(&world.store, &["explain", "host-1"]).await;
+    let (done, by_user) = run(&world, &["explain", "host-1"]).await;
     assert!(done);
     assert_golden("operator/explain.txt", &by_user);
-    assert_eq!(run(&world.store, &["explain", "p-1"]).await, (true, by_user));
+    assert_eq!(run(&world, &["explain", "p-1"]).await, (true, by_user));
 
-    let (_, of_one) = run(&world.store, &["explain", "p-1", "--destination", stage("C").as_str()]).await;
+    let (_, of_one) = run(&world, &["explain", "p-1", "--destination", stage("C").as_str()]).await;
     assert!(of_one.contains("stage/C: Stopping") && !of_one.contains("stage/B: "), "{of_one}");
-    let (_, of_none) = run(&world.store, &["explain", "p-1", "--destination", stage("Z").as_str()]).await;
+    let (_, of_none) = run(&world, &["explain", "p-1", "--destination", stage("Z").as_str()]).await;
     assert!(of_none.ends_with("stage/Z, and nothing is replicated there\n"), "{of_none}");
-    let (done, nobody) = run(&world.store, &["explain", "nobody"]).await;
+    let (done, nobody) = run(&world, &["explain", "nobody"]).await;
     assert!(
         !done && nobody.starts_with("error: PARTICIPANT \"nobody\" is not known: allowed is "),
         "{nobody}"
@@ -189,17 +160,17 @@ async fn a_participant_is_explained_with_every_rule_and_destination() {
 async fn a_pause_is_ordered_replaced_and_ended() {
     let world = World::start().await.unwrap();
     let store = &world.store;
-    assert_eq!(run(store, &["resume"]).await, (true, "There is no pause.\n".to_owned()));
-    let (paused, output) = run(store, &["pause", "--reason", "a fire", "--by", "kim"]).await;
+    assert_eq!(run(&world, &["resume"]).await, (true, "There is no pause.\n".to_owned()));
+    let (paused, output) = run(&world, &["pause", "--reason", "a fire", "--by", "kim"]).await;
     assert!(paused && output.starts_with("Paused. Within 5 s nothing is started or stopped"), "{output}");
     let pause = store.control().await.unwrap().pause.unwrap();
     assert_eq!((pause.reason.as_str(), pause.by.as_str()), ("a fire", "kim"));
-    let (_, output) = run(store, &["pause", "--reason", "two fires", "--by", "sam"]).await;
+    let (_, output) = run(&world, &["pause", "--reason", "two fires", "--by", "sam"]).await;
     assert!(
         output.starts_with(&format!("This replaces the pause by kim since {} (a fire).\n", pause.at)),
         "{output}"
     );
-    let (_, output) = run(store, &["resume"]).await;
+    let (_, output) = run(&world, &["resume"]).await;
     assert!(
         output.starts_with("The pause by sam since ") && output.ends_with(" (two fires) is over.\n"),
         "{output}"
@@ -211,7 +182,7 @@ async fn a_pause_is_ordered_replaced_and_ended() {
 async fn the_brake_is_off_for_as_long_as_was_said() {
     let world = World::start().await.unwrap();
     let before = Timestamp::now();
-    let (done, output) = run(&world.store, &["release-brake", "--for", "10m"]).await;
+    let (done, output) = run(&world, &["release-brake", "--for", "10m"]).await;
     let until = world.store.control().await.unwrap().brake_released_until.unwrap();
     let said = until.duration_since(before).as_secs();
     assert!((599..=610).contains(&said), "{said} s");
@@ -223,7 +194,7 @@ async fn nothing_is_drained_that_is_not_there() {
     let world = World::start().await.unwrap();
     let foreign = replicas().into_iter().filter(|replica| replica.owner == Owner::Foreign).collect();
     world.store.write(&Write { replicas: foreign, ..Write::default() }).await.unwrap();
-    let (done, output) = run(&world.store, &["drain"]).await;
+    let (done, output) = run(&world, &["drain"]).await;
     assert!(done);
     assert_golden("operator/drain_nothing.txt", &output);
 }
@@ -232,18 +203,18 @@ async fn nothing_is_drained_that_is_not_there() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drain_is_not_begun_by_mistake() {
     let world = filled().await;
-    let (done, output) = run(&world.store, &["drain"]).await;
+    let (done, output) = run(&world, &["drain"]).await;
     assert!(!done);
     assert_golden("operator/drain_not_confirmed.txt", &output);
 
     for answer in ["", "no\n", "y\n"] {
-        let (done, output) = run_with(&world.store, Some(answer), &["drain"]).await;
-        assert!(!done.unwrap() && output.ends_with("Nothing was changed.\n"), "{output}");
+        let Said { code, text: output } = world.console().answering(answer, &["drain"]).await;
+        assert!(code == 1 && output.ends_with("Nothing was changed.\n"), "{output}");
         assert!(output.contains("Stop 2 replicas? Type yes to go on: "), "{output}");
     }
     let pause = Pause { reason: "a fire".to_owned(), by: "kim".to_owned(), at: Timestamp::UNIX_EPOCH };
     world.store.pause(&pause).await.unwrap();
-    let (done, output) = run(&world.store, &["drain", "--yes"]).await;
+    let (done, output) = run(&world, &["drain", "--yes"]).await;
     assert!(!done);
     assert_golden("operator/drain_paused.txt", &output);
 
@@ -259,8 +230,8 @@ async fn what_is_left_when_time_is_over_is_named() {
     let pause = Pause { reason: "a fire".to_owned(), by: "kim".to_owned(), at: Timestamp::UNIX_EPOCH };
     world.store.pause(&pause).await.unwrap();
     let arguments = ["drain", "--resume", "--timeout", "1s"];
-    let (done, output) = run_with(&world.store, Some("yes\n"), &arguments).await;
-    assert!(!done.unwrap());
+    let Said { code, text: output } = world.console().answering("yes\n", &arguments).await;
+    assert_eq!(code, 1);
     assert_golden("operator/drain_time_is_over.txt", &output);
     assert!(world.store.control().await.unwrap().pause.is_none());
     let rules = world.store.all_rules().await.unwrap();
@@ -281,12 +252,12 @@ async fn rules_that_come_while_draining_are_named() {
     let somebody = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let rules = rules_file("late.yaml");
-        run(&world.store, &["rules", "apply", "-f", rules.to_str().unwrap()]).await;
+        run(&world, &["rules", "apply", "-f", rules.to_str().unwrap()]).await;
         let known = world.store.replicas().await.unwrap().remove(0);
         let stopped = vec![Replica { phase: Phase::Stopped, ..known }];
         world.store.write(&Write { replicas: stopped, ..Write::default() }).await.unwrap();
     };
-    let (drained, ()) = tokio::join!(run(&world.store, &["drain", "--yes", "--timeout", "20s"]), somebody);
+    let (drained, ()) = tokio::join!(run(&world, &["drain", "--yes", "--timeout", "20s"]), somebody);
     let (done, output) = drained;
     assert!(!done && output.contains("3 rules to delete"), "{output}");
     assert!(output.ends_with("Run `stagelink drain` again.\n"), "{output}");
@@ -297,13 +268,13 @@ async fn rules_that_come_while_draining_are_named() {
 async fn a_replica_that_an_old_rule_starts_late_is_waited_for() {
     let world = World::start().await.unwrap();
     let rules = rules_file("stale.yaml");
-    run(&world.store, &["rules", "apply", "-f", rules.to_str().unwrap()]).await;
+    run(&world, &["rules", "apply", "-f", rules.to_str().unwrap()]).await;
     let function = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         let late = Write { replicas: vec![replica("p", "B", Phase::Active)], ..Write::default() };
         world.store.write(&late).await.unwrap();
     };
-    let (drained, ()) = tokio::join!(run(&world.store, &["drain", "--yes", "--timeout", "2s"]), function);
+    let (drained, ()) = tokio::join!(run(&world, &["drain", "--yes", "--timeout", "2s"]), function);
     let (done, output) = drained;
     assert!(!done && output.contains("Time is over after 2 s"), "{output}");
     assert!(output.contains(&format!("{}  p", stage("A"))), "{output}");

@@ -17,10 +17,10 @@
 //!
 //! Errors are problem details (RFC 9457), see [`problem`]. Needs `dynamodb:Query` on the table and its index `by_destination`.
 
+mod list;
 pub mod problem;
 mod query;
 mod resource;
-mod view;
 
 use aws_adapters::DynamoStore;
 use lambda_http::http::{Method, header};

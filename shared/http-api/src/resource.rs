@@ -9,9 +9,9 @@ use lambda_http::http;
 use replication::Phase;
 use serde_json::{Value, json};
 
+use crate::list::list;
 use crate::problem::Problem;
 use crate::query::{PAGING, Query};
-use crate::view;
 
 /// A path of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +104,7 @@ async fn rules(query: &Query, store: &DynamoStore) -> Result<Value, Problem> {
     let source = query.stage("source")?;
     let paging = query.paging()?;
     let page = store.rules_page(source.as_ref(), paging.window()).await?;
-    Ok(view::list("rules", page, view::rule))
+    Ok(list::<_, views::Rule>("rules", page))
 }
 
 async fn publishers(query: &Query, store: &DynamoStore) -> Result<Value, Problem> {
@@ -113,7 +113,7 @@ async fn publishers(query: &Query, store: &DynamoStore) -> Result<Value, Problem
         .ok_or(Problem::MissingParameter { names: &["stage"], allowed: "the ARN of the stage" })?;
     let paging = query.paging()?;
     let page = store.publishers_page(&stage, paging.window()).await?;
-    Ok(view::list("publishers", page, view::publisher))
+    Ok(list::<_, views::Publisher>("publishers", page))
 }
 
 async fn replicas(query: &Query, store: &DynamoStore) -> Result<Value, Problem> {
@@ -137,7 +137,7 @@ async fn replicas(query: &Query, store: &DynamoStore) -> Result<Value, Problem> 
             });
         }
     };
-    Ok(view::list("replicas", page, view::replica))
+    Ok(list::<_, views::Replica>("replicas", page))
 }
 
 #[cfg(test)]

@@ -1,19 +1,21 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use aws_adapters::{Connection, ConnectionOptions, DynamoStore, name};
+use aws_adapters::{Connection, ConnectionOptions, name};
 use clap::{Args, Parser, Subcommand};
 
 use crate::screen::{Screen, Terminal};
-use crate::{Error, Pace, Place, drain, explain, orders, replicas, rules};
+use crate::{Deployment, Error, LocalStand, Place, drain, explain, manual, orders, replicas, rules};
 
-/// Says what Stagelink replicates, and sees to its rules and to its end.
+/// Says what Stagelink replicates, and why; changes its rules; and sees to its end.
 ///
-/// Works on the table of one deployment, with the AWS credentials and the Region of the environment or of a profile.
+/// Works on the table of one deployment, with the AWS credentials and the Region of the environment or of a profile; or, with
+/// --local, on the local stand.
 #[derive(Debug, Parser)]
-#[command(name = "stagelink", version)]
+#[command(name = "stagelink", version, disable_help_subcommand = true)]
 pub struct Cli {
     #[command(flatten)]
     connection: ConnectionArguments,
@@ -24,15 +26,18 @@ pub struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Where the deployment is")]
 struct ConnectionArguments {
-    /// Name of the deployment's table (output TableName of the stack)
-    #[arg(long, global = true, value_name = "NAME", env = "STAGELINK_TABLE", default_value = "stagelink", value_parser = name::table)]
-    table: String,
+    /// Name of the deployment's table (output TableName of the stack) [default: stagelink, or the local stand's]
+    #[arg(long, global = true, value_name = "NAME", env = "STAGELINK_TABLE", value_parser = name::table)]
+    table: Option<String>,
     /// Profile of the AWS configuration files, whatever credentials the environment holds
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "local")]
     profile: Option<String>,
     /// Region of the deployment [default: AWS_REGION, or the profile's]
-    #[arg(long, global = true, value_name = "NAME", value_parser = name::region)]
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "local", value_parser = name::region)]
     region: Option<String>,
+    /// The local stand that `cargo local up` runs, instead of AWS
+    #[arg(long, global = true)]
+    local: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -52,59 +57,138 @@ enum Command {
     ReleaseBrake(orders::ReleaseBrake),
     /// Before an uninstall: deletes all rules, ends all versus sessions, and waits until every replica of Stagelink's is stopped
     Drain(drain::Drain),
+    /// Prints a script that completes this command in a shell
+    Completions(manual::Completions),
+    /// Prints the manual page, or writes one for each command
+    Man(manual::Man),
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything came about as asked: exit code 0.
+    Done,
+    /// Not everything did, and the screen says what: exit code 1, as for an [`Error`].
+    NotDone,
+    /// Nothing was to be done but to find out, and there is something to change: exit code 2. Of `plan` only.
+    Changes,
+}
+
+impl From<bool> for Outcome {
+    fn from(done: bool) -> Self {
+        if done { Self::Done } else { Self::NotDone }
+    }
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => Self::SUCCESS,
+            Outcome::NotDone => Self::FAILURE,
+            Outcome::Changes => Self::from(2),
+        }
+    }
 }
 
 impl Cli {
-    /// Runs the command on a table. Gives whether everything came about as asked; what did not is on the screen.
+    /// Runs the command on a deployment. What did not come about as asked is on the screen.
     ///
     /// # Errors
     /// [`Error`]
-    pub async fn run(&self, store: &DynamoStore, pace: Pace, screen: &mut Screen<'_>) -> Result<bool, Error> {
-        match &self.command {
-            Command::Rules(command) => command.run(store, screen).await,
-            Command::Replicas(command) => command.run(store, screen).await,
-            Command::Explain(command) => command.run(store, screen).await,
-            Command::Pause(command) => command.run(store, screen).await,
-            Command::Resume => orders::resume(store, screen).await,
-            Command::ReleaseBrake(command) => command.run(store, screen).await,
-            Command::Drain(command) => command.run(store, pace, screen).await,
+    pub async fn run(&self, deployment: &Deployment, screen: &mut Screen<'_>) -> Result<Outcome, Error> {
+        let store = &deployment.store;
+        let done = match &self.command {
+            Command::Rules(command) => command.run(store, screen).await?,
+            Command::Replicas(command) => command.run(store, screen).await?,
+            Command::Explain(command) => command.run(store, screen).await?,
+            Command::Pause(command) => command.run(store, screen).await?,
+            Command::Resume => orders::resume(store, screen).await?,
+            Command::ReleaseBrake(command) => command.run(store, screen).await?,
+            Command::Drain(command) => command.run(deployment, screen).await?,
+            Command::Completions(command) => command.run(screen)?,
+            Command::Man(command) => command.run(screen)?,
+        };
+        Ok(done.into())
+    }
+
+    /// Whether the command needs no deployment.
+    fn is_about_itself(&self) -> bool {
+        matches!(self.command, Command::Completions(_) | Command::Man(_))
+    }
+
+    async fn connect_and_run(&self, place: &mut Place) -> Result<Outcome, Error> {
+        let connection = Connection::new(self.connection.options(place)?).await;
+        place.region = connection.region().map(str::to_owned);
+        if !self.is_about_itself() {
+            connection.check().await?;
+        }
+        let (input, output) = (io::stdin(), io::stdout());
+        let terminal = Terminal {
+            asks: input.is_terminal() && output.is_terminal(),
+            shows_progress: io::stderr().is_terminal(),
+            colours: output.is_terminal()
+                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            redraws: output.is_terminal(),
+        };
+        let mut screen = Screen { output: &mut output.lock(), input: &mut input.lock(), terminal };
+        self.run(&Deployment::new(connection, place.clone()), &mut screen).await
+    }
+}
+
+impl ConnectionArguments {
+    /// The name of the table if no other is given.
+    const TABLE: &str = "stagelink";
+
+    fn place(&self) -> Place {
+        Place {
+            table: self.table.clone().unwrap_or_else(|| Self::TABLE.to_owned()),
+            region: None,
+            profile: self.profile.clone(),
+            local: self.local,
         }
     }
 
-    async fn connect_and_run(&self, place: &mut Place) -> Result<bool, Error> {
-        let ConnectionArguments { table, profile, region } = &self.connection;
-        let options = ConnectionOptions {
-            region: region.clone(),
-            profile: profile.clone(),
-            ..ConnectionOptions::default()
-        };
-        let connection = Connection::new(options).await;
-        place.region = connection.region().map(str::to_owned);
-        connection.check().await?;
-        let terminal = Terminal {
-            asks: io::stdin().is_terminal() && io::stdout().is_terminal(),
-            shows_progress: io::stderr().is_terminal(),
-        };
-        let (mut output, mut input) = (io::stdout().lock(), io::stdin().lock());
-        let mut screen = Screen { output: &mut output, input: &mut input, terminal };
-        self.run(&connection.store(table), Pace::default(), &mut screen).await
+    /// How to connect; the local stand says what it is called.
+    fn options(&self, place: &mut Place) -> Result<ConnectionOptions, Error> {
+        if !self.local {
+            let (region, profile) = (self.region.clone(), self.profile.clone());
+            return Ok(ConnectionOptions { region, profile, ..ConnectionOptions::default() });
+        }
+        let file = LocalStand::file().ok_or(Error::NoHome)?;
+        let stand = LocalStand::read(&file).map_err(|source| Error::NoLocalStand { path: file, source })?;
+        if self.table.is_none() {
+            place.table = stand.table.clone();
+        }
+        Ok(stand.connection())
     }
 }
 
 /// Runs the command line of this process.
 pub async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match parsed(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     log();
-    let ConnectionArguments { table, profile, .. } = &cli.connection;
-    let mut place = Place { table: table.clone(), region: None, profile: profile.clone() };
+    let mut place = cli.connection.place();
     match cli.connect_and_run(&mut place).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(outcome) => outcome.into(),
+        // Whoever reads the output has seen enough, as `head` does.
+        Err(Error::Terminal(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{}", error.told(&place));
             ExitCode::FAILURE
         }
     }
+}
+
+/// What is not valid has exit code 1, for 2 means that a plan has changes.
+fn parsed(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitCode> {
+    Cli::try_parse_from(arguments).map_err(|error| {
+        // Nobody to tell it to.
+        drop(error.print());
+        if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    })
 }
 
 /// `RUST_LOG` says how much is logged, to stderr; of the SDK, nothing but what is an error already.
@@ -135,9 +219,9 @@ mod tests {
             (&["pause", "--by", "me"], "--reason", "required"),
             (&["pause", "--by", "me", "--reason", " "], "--reason", "1-500 bytes"),
             (&["release-brake", "--for", "2d"], "--for", "1s to 24h"),
+            (&["replicas", "--local", "--region", "us-east-1"], "--region", "cannot be used with"),
         ] {
             let error = Cli::try_parse_from(["stagelink"].iter().chain(arguments)).unwrap_err();
-            assert_eq!(error.exit_code(), 2);
             let text = error.to_string();
             assert!(text.contains(field) && text.contains(allowed), "{text}");
         }
@@ -147,7 +231,7 @@ mod tests {
     fn options_of_the_connection_stand_anywhere() {
         for arguments in [["--table", "mine", "rules", "list"], ["rules", "list", "--table", "mine"]] {
             let cli = Cli::try_parse_from(["stagelink"].iter().chain(&arguments)).unwrap();
-            assert_eq!(cli.connection.table, "mine");
+            assert_eq!(cli.connection.table.as_deref(), Some("mine"));
         }
     }
 }

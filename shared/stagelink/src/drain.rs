@@ -10,12 +10,11 @@ use std::time::Duration;
 
 use aws_adapters::DynamoStore;
 use controller::{Operator, VersusStore, versus};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
 use replication::{Replica, Versus};
 use tokio::time::Instant;
 
-use crate::{Error, Screen, replicas};
+use crate::{Deployment, Error, Screen, replicas};
 use survey::{Survey, is_left};
 
 #[derive(Debug, clap::Args)]
@@ -49,12 +48,9 @@ impl Default for Pace {
 }
 
 impl Drain {
-    pub(crate) async fn run(
-        &self,
-        store: &DynamoStore,
-        pace: Pace,
-        screen: &mut Screen<'_>,
-    ) -> Result<bool, Error> {
+    pub(crate) async fn run(&self, deployment: &Deployment, screen: &mut Screen<'_>) -> Result<bool, Error> {
+        let Deployment { store, pace, .. } = deployment;
+        let pace = *pace;
         let survey = Survey::of(store).await?;
         let control = store.control().await?;
         survey.announce(screen)?;
@@ -101,7 +97,7 @@ impl Wait<'_> {
     /// Looks where something was left, by Queries; and where nothing is, once more at everything, by a Scan.
     async fn until_drained(&self, before: Survey, screen: &mut Screen<'_>) -> Result<bool, Error> {
         let (mut sources, mut sessions) = (before.sources(), before.sessions.clone());
-        let bar = bar(before.left().count(), screen.terminal.shows_progress);
+        let bar = screen.progress(before.left().count() as u64, "replicas released");
         loop {
             let replicas = self.left_on(&sources).await?;
             sessions = self.not_over(&sessions).await?;
@@ -165,14 +161,6 @@ impl Wait<'_> {
         )?;
         Ok(())
     }
-}
-
-fn bar(replicas: usize, shown: bool) -> ProgressBar {
-    let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(Some(replicas as u64), target);
-    let style = ProgressStyle::with_template("{elapsed} {wide_bar} {pos} of {len} replicas at rest");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar
 }
 
 /// `1 replica`, `2 replicas`.

@@ -19,6 +19,27 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A file cannot be written.
+    #[error("cannot write {}", .path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// No local stand has left its addresses.
+    #[error("--local: no local stand is running: {} cannot be read", .path.display())]
+    NoLocalStand {
+        /// The file it would leave.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// There is no folder where a local stand could leave its addresses.
+    #[error("--local: there is no home folder, and {} names no file", crate::LocalStand::VARIABLE)]
+    NoHome,
     /// The text is no rules file. Nothing was changed.
     #[error("the rules cannot be used, and nothing was changed")]
     Rules(#[source] rules_file::Error),
@@ -63,6 +84,8 @@ pub struct Place {
     pub region: Option<String>,
     /// The profile, if one was asked for.
     pub profile: Option<String>,
+    /// Whether it is the local stand's.
+    pub local: bool,
 }
 
 impl Error {
@@ -99,6 +122,9 @@ impl Error {
         let profile = place.profile.as_ref().map(|profile| format!("--profile {profile:?}: "));
         let profile = profile.unwrap_or_default();
         Some(match (self, self.code()) {
+            (_, Some(("Connection" | "Timeout", words))) if place.local => {
+                format!("--local: the local stand does not answer: {words}")
+            }
             (Self::Connection(ConnectionError::NoRegion), _) => {
                 "--region is missing: allowed is the Region of the deployment, such as us-east-1".to_owned()
             }
@@ -136,6 +162,8 @@ impl Error {
         let sign_in =
             format!("sign in (`aws sso login{profile}`) or name other credentials (--profile, AWS_PROFILE)");
         Some(match (self, self.code()) {
+            (Self::NoLocalStand { .. } | Self::NoHome, _) => LOCAL_UP.to_owned(),
+            (_, Some(("Connection" | "Timeout", _))) if place.local => LOCAL_UP.to_owned(),
             (Self::Connection(ConnectionError::NoRegion), _) => {
                 "name it with --region or AWS_REGION, or in the profile".to_owned()
             }
@@ -174,3 +202,5 @@ impl Error {
 
 /// Codes of credentials that nobody knows, and of signatures that do not match.
 const CREDENTIALS: [&str; 4] = DynamoStore::NOT_VALID_CREDENTIALS;
+
+const LOCAL_UP: &str = "start one with `cargo local up`, and leave it running";

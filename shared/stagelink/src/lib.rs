@@ -3,19 +3,28 @@
 //! It speaks with the table alone; what follows from that is done by the functions. So it needs `dynamodb:Query` and `Scan` on
 //! the table for what it tells, and `PutItem` and `DeleteItem` for what it changes.
 //!
-//! Exit codes: 0 done · 1 not done, and stderr says why · 2 the command line is not valid.
+//! Exit codes: 0 done · 1 not done, and stderr says why · 2 of `plan`: there are changes.
 
 mod cli;
 mod columns;
+mod deployment;
 pub mod drain;
 pub mod error;
 mod explain;
+mod local_stand;
+mod manual;
 mod orders;
+#[allow(dead_code)]
+mod output;
+mod plain;
 mod replicas;
 mod rules;
+#[allow(dead_code)]
 mod screen;
 
-pub use cli::{Cli, main};
+pub use cli::{Cli, Outcome, main};
+pub use deployment::Deployment;
 pub use drain::Pace;
 pub use error::{Error, Place};
+pub use local_stand::LocalStand;
 pub use screen::{Screen, Terminal};

@@ -9,14 +9,21 @@ use replication::Pause;
 
 use crate::{Error, Screen, drain};
 
+/// Who orders something, and why.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ByWhom {
+    /// Why; everybody sees it who looks at what follows from it
+    #[arg(long, value_name = "TEXT", value_parser = some_text)]
+    pub(crate) reason: String,
+    /// Who orders it
+    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true, default_value = "an operator", value_parser = some_text)]
+    pub(crate) by: String,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct PauseArguments {
-    /// Why; everybody sees it who looks at what is not started
-    #[arg(long, value_name = "TEXT", value_parser = some_text)]
-    reason: String,
-    /// Who orders it
-    #[arg(long, value_name = "NAME", env = "USER", default_value = "an operator", value_parser = some_text)]
-    by: String,
+    #[command(flatten)]
+    order: ByWhom,
 }
 
 #[derive(Debug, clap::Args)]
@@ -28,7 +35,7 @@ pub(crate) struct ReleaseBrake {
 
 impl PauseArguments {
     pub(crate) async fn run(&self, store: &DynamoStore, screen: &mut Screen<'_>) -> Result<bool, Error> {
-        let Self { reason, by } = self;
+        let ByWhom { reason, by } = &self.order;
         let before = store.control().await?.pause;
         store.pause(&Pause { reason: reason.clone(), by: by.clone(), at: Timestamp::now() }).await?;
         if let Some(Pause { reason, by, at }) = before {
@@ -63,7 +70,7 @@ impl ReleaseBrake {
     }
 }
 
-fn some_text(text: &str) -> Result<String, String> {
+pub(crate) fn some_text(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() || text.len() > 500 || text.chars().any(char::is_control) {
         return Err("allowed are 1-500 bytes without control characters".to_owned());

@@ -120,6 +120,40 @@ fn a_region_that_is_not_there_cannot_be_reached() {
     assert!(said.contains("next: look at the Region's name"), "{said}");
 }
 
+#[test]
+fn a_local_stand_that_is_not_there_is_named() {
+    let nowhere = [("STAGELINK_LOCAL_STAND", "/nowhere/stand.json")];
+    let said = told(&nowhere, &["replicas", "--local"]);
+    assert!(said.contains("/nowhere/stand.json cannot be read") && said.contains("cargo local up"), "{said}");
+    let gone = std::env::temp_dir().join(format!("stagelink-{}-gone.json", std::process::id()));
+    let nobody = "http://127.0.0.1:1".to_owned();
+    let stand = stagelink::LocalStand {
+        pid: 1,
+        table: "stagelink".to_owned(),
+        region: "us-east-1".to_owned(),
+        dynamodb: nobody.clone(),
+        ivs: nobody.clone(),
+        control: nobody,
+    };
+    stand.write(&gone).unwrap();
+    let said = told(&[("STAGELINK_LOCAL_STAND", gone.to_str().unwrap())], &["replicas", "--local"]);
+    assert!(said.starts_with("error: --local: the local stand does not answer: "), "{said}");
+    assert!(said.contains("next: start one with `cargo local up`"), "{said}");
+}
+
+#[test]
+fn it_completes_itself_and_has_a_manual() {
+    for (arguments, expected) in [
+        (&["completions", "bash"][..], "_stagelink"),
+        (&["completions", "zsh"], "#compdef stagelink"),
+        (&["man"], ".TH stagelink 1"),
+    ] {
+        let output = stagelink(&[], arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert!(String::from_utf8(output.stdout).unwrap().contains(expected), "{arguments:?}");
+    }
+}
+
 /// AWS configuration files with one profile.
 fn profile() -> (PathBuf, PathBuf) {
     let path = |name: &str| std::env::temp_dir().join(format!("stagelink-{}-{name}", std::process::id()));
@@ -157,8 +191,8 @@ fn a_profile_that_is_named_goes_before_the_environment() {
 }
 
 #[test]
-fn a_command_line_that_is_not_valid_has_an_exit_code_of_its_own() {
-    assert_eq!(stagelink(&[], &["drain", "--timeout", "soon"]).status.code(), Some(2));
+fn a_command_line_that_is_not_valid_is_a_failure() {
+    assert_eq!(stagelink(&[], &["drain", "--timeout", "soon"]).status.code(), Some(1));
     assert_eq!(stagelink(&[], &["--help"]).status.code(), Some(0));
 }
 

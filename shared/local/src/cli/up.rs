@@ -5,7 +5,10 @@ use std::{io, path::PathBuf};
 use serde_json::json;
 
 use super::{Outcome, StandArguments};
+use stagelink::LocalStand;
+
 use crate::stand::{Binaries, Ports, Stand, StandOptions};
+use crate::table::TableAddress;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
@@ -48,7 +51,12 @@ impl Options {
         } else {
             println!("{}", welcome(&stand));
         }
+        let left = leave(&stand);
         interrupted.await;
+        if let Some((addresses, file)) = left {
+            // Whoever finds it is told that the stand does not answer.
+            drop(addresses.remove(&file));
+        }
         tell_dead_letters(&stand);
         stand.shutdown().await;
         Ok(true)
@@ -66,6 +74,24 @@ impl Options {
             eprintln!("rules put: {}, deleted: {}", replaced.put.len(), replaced.deleted.len());
         }
         Ok(stand)
+    }
+}
+
+/// Leaves the stand's addresses where `stagelink --local` finds them. Without, that must be told them in its environment.
+fn leave(stand: &Stand) -> Option<(LocalStand, PathBuf)> {
+    let TableAddress { dynamodb, table, region } = stand.table().clone();
+    let (ivs, control) = (stand.ivs_url().to_owned(), stand.control_url().to_owned());
+    let addresses = LocalStand { pid: std::process::id(), table, region, dynamodb, ivs, control };
+    let file = LocalStand::file()?;
+    match addresses.write(&file) {
+        Ok(()) => Some((addresses, file)),
+        Err(error) => {
+            eprintln!(
+                "`stagelink --local` will not find this stand: {} cannot be written: {error}",
+                file.display()
+            );
+            None
+        }
     }
 }
 

@@ -1,0 +1,73 @@
+//! The operator's command, run within the test as its process would run it.
+
+use std::time::Duration;
+
+use clap::Parser;
+use stagelink::{Cli, Deployment, Outcome, Pace, Place, Screen, Terminal};
+
+use crate::World;
+
+/// The command on one world.
+pub struct Console {
+    /// What it works on.
+    pub deployment: Deployment,
+}
+
+/// How a command ended, and what it said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// The exit code of the process.
+    pub code: u8,
+    /// What it wrote to its output; and behind that to stderr, if it failed.
+    pub text: String,
+}
+
+impl World {
+    /// The operator's command on this world. Whoever waits looks often.
+    pub fn console(&self) -> Console {
+        let place = Place {
+            table: self.table().to_owned(),
+            region: Some("us-east-1".to_owned()),
+            profile: None,
+            local: false,
+        };
+        let pace = Pace { look: Duration::from_millis(50), settle: Duration::from_millis(500) };
+        Console { deployment: Deployment { pace, ..Deployment::new(self.connection(), place) } }
+    }
+}
+
+impl Console {
+    /// Runs a command line, without the command's name, where nobody can be asked.
+    pub async fn run(&self, arguments: &[&str]) -> Said {
+        self.run_with(None, arguments).await
+    }
+
+    /// The same at a terminal, where a person answers this.
+    pub async fn answering(&self, answer: &str, arguments: &[&str]) -> Said {
+        self.run_with(Some(answer), arguments).await
+    }
+
+    async fn run_with(&self, answer: Option<&str>, arguments: &[&str]) -> Said {
+        let cli = match Cli::try_parse_from(["stagelink"].iter().chain(arguments)) {
+            Ok(cli) => cli,
+            Err(error) => return Said { code: u8::from(error.use_stderr()), text: error.to_string() },
+        };
+        let mut output = Vec::new();
+        let mut input = answer.unwrap_or_default().as_bytes();
+        let terminal = Terminal { asks: answer.is_some(), ..Terminal::default() };
+        let mut screen = Screen { output: &mut output, input: &mut input, terminal };
+        let outcome = cli.run(&self.deployment, &mut screen).await;
+        let mut text = String::from_utf8_lossy(&output).into_owned();
+        let code = match outcome {
+            Ok(Outcome::Done) => 0,
+            Ok(Outcome::NotDone) => 1,
+            Ok(Outcome::Changes) => 2,
+            Err(error) => {
+                text += &error.told(&self.deployment.place);
+                text.push('\n');
+                1
+            }
+        };
+        Said { code, text }
+    }
+}
