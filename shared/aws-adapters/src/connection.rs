@@ -118,11 +118,11 @@ impl Connection {
         Ok(credentials.expiry().and_then(|expiry| jiff::Timestamp::try_from(expiry).ok()))
     }
 
-    /// The deployment with this stack name, whose table has that name.
+    /// The stack of this name, whose table has that name.
     #[cfg(feature = "operator")]
-    pub fn deployment(&self, stack: &str, table: &str) -> crate::Deployment {
+    pub fn stack(&self, name: &str, table: &str) -> crate::Stack {
         let (dynamodb, ivs) = (self.dynamodb.clone(), self.ivs.clone());
-        crate::Deployment::new(&self.shared, self.aws_endpoint.as_deref(), dynamodb, ivs, (stack, table))
+        crate::Stack::new(&self.shared, self.aws_endpoint.as_deref(), dynamodb, ivs, (name, table))
     }
 
     /// The table with this name.

@@ -1,6 +1,6 @@
-//! The deployment as AWS has it: its functions and what invokes them, its table, its dead letters, and who asks.
+//! A deployed stack as AWS has it: its functions and what invokes them, its table, its dead letters, and who asks.
 //!
-//! For operators, under the feature `operator`: no function looks at a deployment. Names are those of the template, where a
+//! For operators, under the feature `operator`: no function looks at its stack. Names are those of the template, where a
 //! function is called `STACK-NAME`; what has no fixed name there is found from the functions. So CloudFormation is not asked.
 
 mod caller;
@@ -33,10 +33,10 @@ const LOOK: (Duration, u32) = (Duration::from_secs(5), 2);
 /// The longest that an invocation may take that is waited for: longer than any function has.
 const INVOCATION: Duration = Duration::from_secs(100);
 
-/// Looks at one deployment.
+/// Looks at one stack.
 #[derive(Debug, Clone)]
-pub struct Deployment {
-    stack: String,
+pub struct Stack {
+    name: String,
     table: String,
     dynamodb: aws_sdk_dynamodb::Client,
     events: aws_sdk_eventbridge::Client,
@@ -73,13 +73,13 @@ pub enum LookError {
     },
 }
 
-impl Deployment {
+impl Stack {
     pub(crate) fn new(
         shared: &SdkConfig,
         endpoint: Option<&str>,
         dynamodb: aws_sdk_dynamodb::Client,
         ivs: aws_sdk_ivsrealtime::Client,
-        (stack, table): (&str, &str),
+        (name, table): (&str, &str),
     ) -> Self {
         let mut shared = shared
             .to_builder()
@@ -90,7 +90,7 @@ impl Deployment {
         }
         let shared = shared.build();
         Self {
-            stack: stack.to_owned(),
+            name: name.to_owned(),
             table: table.to_owned(),
             dynamodb,
             events: aws_sdk_eventbridge::Client::new(&shared),
@@ -101,9 +101,9 @@ impl Deployment {
         }
     }
 
-    /// The stack's name.
-    pub fn stack(&self) -> &str {
-        &self.stack
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The table's name.
@@ -113,7 +113,7 @@ impl Deployment {
 
     /// The full name of one of its functions.
     pub fn function_name(&self, function: &str) -> String {
-        format!("{}-{function}", self.stack)
+        format!("{}-{function}", self.name)
     }
 }
 

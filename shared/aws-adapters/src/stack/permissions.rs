@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{Deployment, LookError, look_error};
+use super::{LookError, Stack, look_error};
 
 /// An action on the table that an operator needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl TableAction {
     }
 }
 
-impl Deployment {
+impl Stack {
     /// Tries an action: reads one item at most; writes on a condition that never holds, whose refusal says that it is allowed.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use jiff::Timestamp;
 
-use super::{Deployment, INVOCATION, LookError, incomplete, look_error, timeouts};
+use super::{INVOCATION, LookError, Stack, incomplete, look_error, timeouts};
 
 /// A function as Lambda has it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -38,7 +38,7 @@ pub struct Invoked {
     pub payload: Vec<u8>,
 }
 
-impl Deployment {
+impl Stack {
     /// The configuration of a function, by its name in the template.
     ///
     /// # Errors

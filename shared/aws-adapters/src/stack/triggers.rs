@@ -2,7 +2,7 @@
 
 use futures::future::try_join_all;
 
-use super::{Deployment, LookError, look_error};
+use super::{LookError, Stack, look_error};
 
 /// A rule of EventBridge that has a function as its target.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -47,7 +47,7 @@ pub struct MappingState {
     pub on_failure: Option<String>,
 }
 
-impl Deployment {
+impl Stack {
     /// The rules and schedules that have this function as their target, by its ARN.
     ///
     /// # Errors

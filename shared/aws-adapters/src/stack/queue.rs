@@ -1,7 +1,7 @@
 //! A queue of dead letters.
 //!
 //! # Guarantees
-//! Only [`Deployment::delete`] takes a message away. Who received one and says nothing more leaves it to come back when its
+//! Only [`Stack::delete`] takes a message away. Who received one and says nothing more leaves it to come back when its
 //! visibility timeout is over.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use jiff::Timestamp;
 
-use super::{Deployment, LookError, incomplete, look_error};
+use super::{LookError, Stack, incomplete, look_error};
 
 /// How many messages one receipt gives at most (SQS quotas).
 const RECEIVED_AT_ONCE: i32 = 10;
@@ -45,7 +45,7 @@ pub struct Message {
     pub attributes: BTreeMap<String, String>,
 }
 
-impl Deployment {
+impl Stack {
     /// The queue with this ARN.
     ///
     /// # Errors

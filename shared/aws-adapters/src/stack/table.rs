@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::{GlobalSecondaryIndexDescription, KeySchemaElement, TableDescription};
 
-use super::{Deployment, LookError, incomplete, look_error};
+use super::{LookError, Stack, incomplete, look_error};
 
 /// A table's settings, as far as one look tells them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -38,7 +38,7 @@ pub struct IndexState {
     pub keys: Vec<String>,
 }
 
-impl Deployment {
+impl Stack {
     /// What the table is.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Deployment, LookError, incomplete, look_error};
+use super::{LookError, Stack, incomplete, look_error};
 
 /// Whom AWS takes the credentials for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl ClockReading {
     }
 }
 
-impl Deployment {
+impl Stack {
     /// Whom AWS takes the credentials for. This needs no permission.
     ///
     /// # Errors
