@@ -36,6 +36,14 @@ pub struct ConnectionOptions {
     pub any_credentials: bool,
 }
 
+/// Addresses that were asked for, for whoever tells a person how to reach them.
+#[cfg(feature = "operator")]
+#[derive(Debug, Clone)]
+struct Endpoints {
+    aws: Option<String>,
+    dynamodb: Option<String>,
+}
+
 /// What keeps a connection from making any call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectionError {
@@ -55,7 +63,7 @@ pub struct Connection {
     ivs: aws_sdk_ivsrealtime::Client,
     tally: Arc<CallTally>,
     #[cfg(feature = "operator")]
-    aws_endpoint: Option<String>,
+    endpoints: Endpoints,
 }
 
 impl Connection {
@@ -73,12 +81,14 @@ impl Connection {
             loader = loader.credentials_provider(Credentials::new("local", "local", None, None, "local"));
         }
         let shared = loader.load().await;
+        #[cfg(feature = "operator")]
+        let endpoints = Endpoints { aws: options.aws_endpoint, dynamodb: options.dynamodb_endpoint.clone() };
         Self {
             dynamodb: dynamodb(&shared, options.dynamodb_endpoint),
             ivs: ivs(&shared, options.ivs_endpoint),
             tally: Arc::default(),
             #[cfg(feature = "operator")]
-            aws_endpoint: options.aws_endpoint,
+            endpoints,
             shared,
         }
     }
@@ -118,11 +128,23 @@ impl Connection {
         Ok(credentials.expiry().and_then(|expiry| jiff::Timestamp::try_from(expiry).ok()))
     }
 
+    /// Where Lambda, EventBridge, SQS and STS are, if the options say so.
+    #[cfg(feature = "operator")]
+    pub fn aws_endpoint(&self) -> Option<&str> {
+        self.endpoints.aws.as_deref()
+    }
+
+    /// Where DynamoDB is, if the options say so.
+    #[cfg(feature = "operator")]
+    pub fn dynamodb_endpoint(&self) -> Option<&str> {
+        self.endpoints.dynamodb.as_deref()
+    }
+
     /// The stack of this name, whose table has that name.
     #[cfg(feature = "operator")]
     pub fn stack(&self, name: &str, table: &str) -> crate::Stack {
         let (dynamodb, ivs) = (self.dynamodb.clone(), self.ivs.clone());
-        crate::Stack::new(&self.shared, self.aws_endpoint.as_deref(), dynamodb, ivs, (name, table))
+        crate::Stack::new(&self.shared, self.aws_endpoint(), dynamodb, ivs, (name, table))
     }
 
     /// The table with this name.

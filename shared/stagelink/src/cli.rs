@@ -8,7 +8,7 @@ use aws_adapters::{Connection, ConnectionOptions, name};
 use clap::{Args, Parser, Subcommand};
 
 use crate::screen::{Screen, Terminal};
-use crate::{Deployment, Error, LocalStand, Place, drain, explain, manual, orders, replicas, rules};
+use crate::{Deployment, Error, LocalStand, Place, doctor, drain, explain, manual, orders, replicas, rules};
 
 /// Says what Stagelink replicates, and why; changes its rules; and sees to its end.
 ///
@@ -55,6 +55,8 @@ enum Command {
     Resume,
     /// Takes the brake on mass stops off for a while
     ReleaseBrake(orders::ReleaseBrake),
+    /// Tells whether the installation is healthy, and if not, what to do about each thing that is not
+    Doctor(doctor::Doctor),
     /// Before an uninstall: deletes all rules, ends all versus sessions, and waits until every replica of Stagelink's is stopped
     Drain(drain::Drain),
     /// Prints a script that completes this command in a shell
@@ -104,6 +106,7 @@ impl Cli {
             Command::Pause(command) => command.run(store, screen).await?,
             Command::Resume => orders::resume(store, screen).await?,
             Command::ReleaseBrake(command) => command.run(store, screen).await?,
+            Command::Doctor(command) => command.run(deployment, screen).await?,
             Command::Drain(command) => command.run(deployment, screen).await?,
             Command::Completions(command) => command.run(screen)?,
             Command::Man(command) => command.run(screen)?,
@@ -136,12 +139,9 @@ impl Cli {
 }
 
 impl ConnectionArguments {
-    /// The name of the table if no other is given.
-    const TABLE: &str = "stagelink";
-
     fn place(&self) -> Place {
         Place {
-            table: self.table.clone().unwrap_or_else(|| Self::TABLE.to_owned()),
+            table: self.table.clone().unwrap_or_else(|| Place::TABLE.to_owned()),
             region: None,
             profile: self.profile.clone(),
             local: self.local,

@@ -88,6 +88,11 @@ pub struct Place {
     pub local: bool,
 }
 
+impl Place {
+    /// The name of the table if no other is given.
+    pub const TABLE: &str = "stagelink";
+}
+
 impl Error {
     /// The error with its causes, and what to do next.
     pub fn told(&self, place: &Place) -> String {

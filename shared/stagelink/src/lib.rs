@@ -8,6 +8,7 @@
 mod cli;
 mod columns;
 mod deployment;
+pub mod doctor;
 pub mod drain;
 pub mod error;
 mod explain;
@@ -17,6 +18,7 @@ mod orders;
 #[allow(dead_code)]
 mod output;
 mod plain;
+mod remedy;
 mod replicas;
 mod rules;
 #[allow(dead_code)]

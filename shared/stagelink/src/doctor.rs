@@ -1,0 +1,198 @@
+//! `stagelink doctor`: whether an installation is healthy, and if not, what to do.
+//!
+//! Everything is looked at as it is in AWS, side by side, and each look has its time: one that hangs is one finding that could not
+//! be made. Nothing is changed: writes are tried on a condition that never holds, and functions are asked with an event that is
+//! none of theirs.
+//!
+//! A finding *failed* if something is broken, or an alarm of the stack would wake somebody for it; the exit code is then 1. It is a
+//! *warning* if somebody should know it.
+
+mod access;
+mod expected;
+mod finding;
+mod functions;
+mod heartbeat;
+mod letters;
+mod limits;
+mod table;
+mod triggers;
+
+use std::time::Duration;
+
+use aws_adapters::{LookError, Stack};
+use futures::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::output::{BAD, GOOD, Output, PASSING};
+use crate::plain::plain;
+use crate::remedy::Remedies;
+use crate::{Deployment, Error, Screen};
+use finding::{Finding, Level, Report};
+use functions::FunctionLook;
+
+pub use expected::{EXPECTED, Expected};
+
+/// How long each look may take.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    stack: StackArgument,
+    /// Leave the functions alone: do not invoke those that answer at once with an event that is not for them
+    #[arg(long)]
+    no_invoke: bool,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Which stack is meant.
+#[derive(Debug, clap::Args)]
+pub(crate) struct StackArgument {
+    /// Name of the deployment's stack, with which the names of its functions begin
+    #[arg(long, value_name = "NAME", env = "STAGELINK_STACK", default_value = "stagelink", value_parser = stack_name)]
+    stack: String,
+}
+
+impl StackArgument {
+    /// The stack of a deployment.
+    pub(crate) fn of(&self, deployment: &Deployment) -> Stack {
+        deployment.connection.stack(&self.stack, &deployment.place.table)
+    }
+}
+
+impl Doctor {
+    pub(crate) async fn run(&self, deployment: &Deployment, screen: &mut Screen<'_>) -> Result<bool, Error> {
+        let stack = self.stack.of(deployment);
+        let spinner = screen.spinner("looking at the installation");
+        let report = self.examine(deployment, &stack).await;
+        spinner.finish_and_clear();
+        if self.output.is_document() {
+            self.output.document(screen, &report)?;
+        } else {
+            print(&report, screen)?;
+        }
+        Ok(report.is_healthy())
+    }
+
+    async fn examine(&self, deployment: &Deployment, stack: &Stack) -> Report {
+        let remedies = Remedies::new(deployment, stack);
+        let (now, local) = (Timestamp::now(), deployment.place.local);
+        let looks = EXPECTED.iter().map(|expected| FunctionLook::at(stack, expected, !self.no_invoke));
+        let (access, table, functions, heartbeat) = tokio::join!(
+            access::look(deployment, stack),
+            table::look(stack, local),
+            join_all(looks),
+            in_time(heartbeat::look(&deployment.store)),
+        );
+        let letters = letters::look(stack, &functions).await;
+
+        let mut findings = access::findings(&access, &remedies, now);
+        findings.extend(table::findings(&table, &remedies));
+        findings.extend(functions::findings(&functions, &remedies));
+        findings.extend(triggers::findings(&functions, &table, &remedies));
+        findings.extend(heartbeat::findings(&heartbeat, &functions, &remedies, now));
+        findings.extend(limits::findings(&heartbeat, &functions));
+        findings.extend(letters::findings(&letters, &remedies, now));
+        Report::new(findings)
+    }
+}
+
+fn print(report: &Report, screen: &mut Screen<'_>) -> Result<(), Error> {
+    let width = report.findings.iter().map(|finding| finding.subject.len()).max().unwrap_or(0);
+    let mut section = None;
+    for finding in &report.findings {
+        if section != Some(finding.section) {
+            section = Some(finding.section);
+            screen.line(finding.section.heading())?;
+        }
+        let style = match finding.level {
+            Level::Ok => GOOD,
+            Level::Warning | Level::NotChecked => PASSING,
+            Level::Failed => BAD,
+        };
+        let level = screen.painted(style, &format!("{:<11}", finding.level.in_words()));
+        let (subject, found) = (plain(&finding.subject), plain(&finding.found));
+        let expected = finding.expected.as_ref();
+        let expected =
+            expected.map_or(String::new(), |expected| format!("; expected is {}", plain(expected)));
+        screen.line(format_args!("  {level}  {subject:width$}  {found}{expected}"))?;
+        if let Some(remedy) = &finding.remedy {
+            screen.line(format_args!("{:15}-> {}", "", plain(remedy)))?;
+        }
+    }
+    screen.line(report.summary_in_words())?;
+    Ok(())
+}
+
+/// The look, or that it took too long.
+async fn in_time<T>(look: impl Future<Output = Result<T, LookError>>) -> Result<T, LookError> {
+    let late = || LookError::Failed {
+        code: "Timeout".to_owned(),
+        message: format!("no answer within {} s", PATIENCE.as_secs()),
+    };
+    tokio::time::timeout(PATIENCE, look).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// What a look that gave nothing says of its subject.
+fn not_checked(section: finding::Section, subject: &str, error: &LookError) -> Finding {
+    let finding = |found| Finding::new(section, subject, Level::NotChecked, found);
+    match error {
+        LookError::Denied { action, .. } => {
+            finding(format!("needs {action}")).remedy(format!("allow {action} to these credentials"))
+        }
+        other => finding(other.to_string()),
+    }
+}
+
+/// How long ago, or how long, in the two largest units: `3 d 4 h`, `2 min 5 s`, `0 s`.
+pub(crate) fn span(span: SignedDuration) -> String {
+    let seconds = span.as_secs().max(0);
+    let units = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
+    let first = units.iter().position(|(unit, _)| seconds >= *unit).unwrap_or(units.len() - 1);
+    let mut rest = seconds;
+    let mut words = Vec::new();
+    for (unit, name) in &units[first..units.len().min(first + 2)] {
+        if rest / unit > 0 || words.is_empty() {
+            words.push(format!("{} {name}", rest / unit));
+        }
+        rest %= unit;
+    }
+    words.join(" ")
+}
+
+fn stack_name(text: &str) -> Result<String, String> {
+    let mut letters = text.chars();
+    let begins = letters.next().is_some_and(|first| first.is_ascii_alphabetic());
+    if begins && text.len() <= 128 && letters.all(|c| c.is_ascii_alphanumeric() || c == '-') {
+        return Ok(text.to_owned());
+    }
+    Err("allowed are 1-128 letters, digits and hyphens, a letter first".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_have_two_units_at_most() {
+        for (seconds, words) in [
+            (-3, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (125, "2 min 5 s"),
+            (7_325, "2 h 2 min"),
+            (273_600, "3 d 4 h"),
+        ] {
+            assert_eq!(span(SignedDuration::from_secs(seconds)), words);
+        }
+    }
+
+    #[test]
+    fn a_stack_has_a_name_that_cloudformation_takes() {
+        assert!(stack_name("my-Stack1").is_ok());
+        for wrong in ["", "1st", "a_b", "a b"] {
+            assert!(stack_name(wrong).is_err(), "{wrong}");
+        }
+    }
+}
