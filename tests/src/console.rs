@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use aws_adapters::{Connection, ConnectionOptions};
 use clap::Parser;
+use local::Stand;
 use stagelink::{Cli, Deployment, Outcome, Pace, Place, Screen, Terminal};
 
 use crate::World;
@@ -37,6 +39,40 @@ impl World {
 }
 
 impl Console {
+    /// The operator's command on a stand, as `--local` has it.
+    pub async fn on_stand(stand: &Stand) -> Self {
+        let options = ConnectionOptions {
+            region: Some(stand.table().region.clone()),
+            profile: None,
+            dynamodb_endpoint: Some(stand.dynamodb_url().to_owned()),
+            ivs_endpoint: Some(stand.ivs_url().to_owned()),
+            aws_endpoint: Some(stand.aws_url().to_owned()),
+            any_credentials: true,
+        };
+        let place = Place {
+            table: stand.table().table.clone(),
+            region: Some(stand.table().region.clone()),
+            profile: None,
+            local: true,
+        };
+        Self { deployment: Deployment::new(Connection::new(options).await, place) }
+    }
+
+    /// The operator's command on a world, where what is beside the table and IVS is at this address.
+    pub async fn with_aws(world: &World, aws: &str) -> Self {
+        let [dynamodb, ivs] = world.urls().map(str::to_owned);
+        let options = ConnectionOptions {
+            region: Some("us-east-1".to_owned()),
+            profile: None,
+            dynamodb_endpoint: Some(dynamodb),
+            ivs_endpoint: Some(ivs),
+            aws_endpoint: Some(aws.to_owned()),
+            any_credentials: true,
+        };
+        let place = world.console().deployment.place;
+        Self { deployment: Deployment::new(Connection::new(options).await, place) }
+    }
+
     /// Runs a command line, without the command's name, where nobody can be asked.
     pub async fn run(&self, arguments: &[&str]) -> Said {
         self.run_with(None, arguments).await

@@ -8,7 +8,10 @@ use aws_adapters::{Connection, ConnectionOptions, name};
 use clap::{Args, Parser, Subcommand};
 
 use crate::screen::{Screen, Terminal};
-use crate::{Deployment, Error, LocalStand, Place, doctor, drain, explain, manual, orders, replicas, rules};
+use crate::{
+    Deployment, Error, LocalStand, Place, dead_letters, doctor, drain, explain, manual, orders, replicas,
+    rules,
+};
 
 /// Says what Stagelink replicates, and why; changes its rules; and sees to its end.
 ///
@@ -57,6 +60,8 @@ enum Command {
     ReleaseBrake(orders::ReleaseBrake),
     /// Tells whether the installation is healthy, and if not, what to do about each thing that is not
     Doctor(doctor::Doctor),
+    /// Lists, shows and redrives what could not be handled
+    DeadLetters(dead_letters::DeadLetters),
     /// Before an uninstall: deletes all rules, ends all versus sessions, and waits until every replica of Stagelink's is stopped
     Drain(drain::Drain),
     /// Prints a script that completes this command in a shell
@@ -106,7 +111,8 @@ impl Cli {
             Command::Pause(command) => command.run(store, screen).await?,
             Command::Resume => orders::resume(store, screen).await?,
             Command::ReleaseBrake(command) => command.run(store, screen).await?,
-            Command::Doctor(command) => command.run(deployment, screen).await?,
+            Command::Doctor(command) => Box::pin(command.run(deployment, screen)).await?,
+            Command::DeadLetters(command) => Box::pin(command.run(deployment, screen)).await?,
             Command::Drain(command) => command.run(deployment, screen).await?,
             Command::Completions(command) => command.run(screen)?,
             Command::Man(command) => command.run(screen)?,

@@ -35,6 +35,9 @@ pub use expected::{EXPECTED, Expected};
 /// How long each look may take.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// How long a function may take to answer what is not for it: a cold start, and some. Less than it may run.
+const ANSWER: Duration = Duration::from_secs(10);
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Doctor {
     #[command(flatten)]
@@ -65,7 +68,7 @@ impl Doctor {
     pub(crate) async fn run(&self, deployment: &Deployment, screen: &mut Screen<'_>) -> Result<bool, Error> {
         let stack = self.stack.of(deployment);
         let spinner = screen.spinner("looking at the installation");
-        let report = self.examine(deployment, &stack).await;
+        let report = Box::pin(self.examine(deployment, &stack)).await;
         spinner.finish_and_clear();
         if self.output.is_document() {
             self.output.document(screen, &report)?;
@@ -78,10 +81,12 @@ impl Doctor {
     async fn examine(&self, deployment: &Deployment, stack: &Stack) -> Report {
         let remedies = Remedies::new(deployment, stack);
         let (now, local) = (Timestamp::now(), deployment.place.local);
-        let looks = EXPECTED.iter().map(|expected| FunctionLook::at(stack, expected, !self.no_invoke));
+        let looks =
+            EXPECTED.iter().map(|expected| Box::pin(FunctionLook::at(stack, expected, !self.no_invoke)));
+        // Boxed, because futures of the SDK are large, and a stack is not.
         let (access, table, functions, heartbeat) = tokio::join!(
-            access::look(deployment, stack),
-            table::look(stack, local),
+            Box::pin(access::look(deployment, stack)),
+            Box::pin(table::look(stack, local)),
             join_all(looks),
             in_time(heartbeat::look(&deployment.store)),
         );
@@ -99,12 +104,13 @@ impl Doctor {
 }
 
 fn print(report: &Report, screen: &mut Screen<'_>) -> Result<(), Error> {
-    let width = report.findings.iter().map(|finding| finding.subject.len()).max().unwrap_or(0);
-    let mut section = None;
+    let (mut section, mut width) = (None, 0);
     for finding in &report.findings {
         if section != Some(finding.section) {
             section = Some(finding.section);
             screen.line(finding.section.heading())?;
+            let same = report.findings.iter().filter(|other| other.section == finding.section);
+            width = same.map(|finding| finding.subject.chars().count()).max().unwrap_or(0);
         }
         let style = match finding.level {
             Level::Ok => GOOD,
@@ -127,11 +133,18 @@ fn print(report: &Report, screen: &mut Screen<'_>) -> Result<(), Error> {
 
 /// The look, or that it took too long.
 async fn in_time<T>(look: impl Future<Output = Result<T, LookError>>) -> Result<T, LookError> {
+    within(PATIENCE, look).await
+}
+
+async fn within<T>(
+    patience: Duration,
+    look: impl Future<Output = Result<T, LookError>>,
+) -> Result<T, LookError> {
     let late = || LookError::Failed {
         code: "Timeout".to_owned(),
-        message: format!("no answer within {} s", PATIENCE.as_secs()),
+        message: format!("no answer within {} s", patience.as_secs()),
     };
-    tokio::time::timeout(PATIENCE, look).await.unwrap_or_else(|_| Err(late()))
+    tokio::time::timeout(patience, Box::pin(look)).await.unwrap_or_else(|_| Err(late()))
 }
 
 /// What a look that gave nothing says of its subject.
@@ -143,6 +156,11 @@ fn not_checked(section: finding::Section, subject: &str, error: &LookError) -> F
         }
         other => finding(other.to_string()),
     }
+}
+
+/// `1 message`, `2 messages`.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// How long ago, or how long, in the two largest units: `3 d 4 h`, `2 min 5 s`, `0 s`.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use aws_adapters::{ConnectionError, DynamoStore};
+use aws_adapters::{ConnectionError, DynamoStore, LookError};
 use controller::{StoreError, versus, with_causes};
 use jiff::Timestamp;
 
@@ -67,6 +67,25 @@ pub enum Error {
         "PARTICIPANT {0:?} is not known: allowed is a participant id or a user id of whom there is news, or a replica"
     )]
     UnknownParticipant(String),
+    /// A service of AWS beside the table gave no answer that would do.
+    #[error(transparent)]
+    Look(#[from] LookError),
+    /// No message that can be received has this id.
+    #[error("ID {id:?} is not valid: allowed is the id of a dead letter, or how one begins")]
+    UnknownDeadLetter {
+        /// As it was given.
+        id: String,
+        /// How many messages somebody else is looking at.
+        in_flight: u64,
+    },
+    /// More than one message begins like this.
+    #[error("ID {id:?} is not valid: allowed is what only one id begins with; {} do", .ids.join(", "))]
+    ManyDeadLetters {
+        /// As it was given.
+        id: String,
+        /// The ids.
+        ids: Vec<String>,
+    },
     /// Nobody there to ask.
     #[error("--yes is missing: allowed is --yes where there is no terminal to ask at")]
     NotConfirmed,
@@ -194,6 +213,21 @@ impl Error {
                 "`stagelink rules list` shows whether a rule speaks of its stage: of others nothing is kept; whose event was lost \
                  is found by a sweep, within a minute or two"
                     .to_owned()
+            }
+            (Self::Look(LookError::Denied { action, .. }), _) => {
+                format!("allow {action} to these credentials, or name others (--profile, AWS_PROFILE)")
+            }
+            (Self::Look(LookError::Absent { .. }), _) => {
+                "name the stack with --stack or STAGELINK_STACK, and its Region with --region".to_owned()
+            }
+            (Self::Look(LookError::Failed { .. }), _) => {
+                "try again in a moment; `stagelink doctor` tells what else does not answer".to_owned()
+            }
+            (Self::UnknownDeadLetter { in_flight, .. }, _) if *in_flight > 0 => format!(
+                "`stagelink dead-letters list` lists them; {in_flight} are being looked at by somebody, and come back within minutes"
+            ),
+            (Self::UnknownDeadLetter { .. } | Self::ManyDeadLetters { .. }, _) => {
+                "`stagelink dead-letters list` lists them".to_owned()
             }
             (Self::NotConfirmed, _) => "read what is above, and add --yes if that is meant".to_owned(),
             _ => match self.store()? {

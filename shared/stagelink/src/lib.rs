@@ -7,6 +7,7 @@
 
 mod cli;
 mod columns;
+mod dead_letters;
 mod deployment;
 pub mod doctor;
 pub mod drain;

@@ -97,3 +97,19 @@ impl Remedies {
         self.aws(format_args!("logs tail /aws/lambda/{} --since 15m", self.function(function)))
     }
 }
+
+/// The text as one word of a shell, whatever is in it.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_of_a_shell_stays_one() {
+        assert_eq!(quoted("a b"), "'a b'");
+        assert_eq!(quoted("'; reboot #"), r"''\''; reboot #'");
+    }
+}

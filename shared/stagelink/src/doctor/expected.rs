@@ -102,7 +102,7 @@ impl Expected {
     }
 
     /// Whether it is invoked asynchronously, so that what fails needs a place to go.
-    pub(super) fn is_asynchronous(&self) -> bool {
+    pub(crate) fn is_asynchronous(&self) -> bool {
         !self.rules.is_empty() || self.schedule.is_some()
     }
 }

@@ -1,5 +1,6 @@
 //! What a doctor says.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use serde::Serialize;
@@ -116,7 +117,12 @@ impl Level {
 }
 
 impl Report {
-    pub(super) fn new(findings: Vec<Finding>) -> Self {
+    /// What is not allowed is asked for once, however many findings need it.
+    pub(super) fn new(mut findings: Vec<Finding>) -> Self {
+        let mut asked_for = BTreeSet::new();
+        for finding in findings.iter_mut().filter(|finding| finding.level == Level::NotChecked) {
+            finding.remedy.take_if(|remedy| !asked_for.insert(remedy.clone()));
+        }
         let count = |level| findings.iter().filter(|finding| finding.level == level).count();
         let summary = Summary {
             ok: count(Level::Ok),

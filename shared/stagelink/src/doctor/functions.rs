@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 
 use super::expected::Expected;
 use super::finding::{Finding, Level, Section};
-use super::{in_time, not_checked, span};
+use super::{ANSWER, in_time, not_checked, span, within};
 use crate::remedy::Remedies;
 
 /// One function, and what invokes it.
@@ -59,7 +59,7 @@ impl FunctionLook {
         };
         let ping = async {
             match expected.ping.filter(|_| invoke) {
-                Some(event) => Some(in_time(stack.invoke(name, event.as_bytes())).await),
+                Some(event) => Some(within(ANSWER, stack.invoke(name, event.as_bytes())).await),
                 None => None,
             }
         };

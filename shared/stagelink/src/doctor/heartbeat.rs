@@ -11,8 +11,8 @@ use replication::{BlockedReason, Pause};
 
 use super::finding::{Finding, Level, Section};
 use super::functions::FunctionLook;
-use super::{not_checked, span};
-use crate::remedy::Remedies;
+use super::{count, not_checked, span};
+use crate::remedy::{Remedies, quoted};
 
 /// What the table holds.
 pub(super) struct Pulse {
@@ -98,7 +98,7 @@ fn sweep(inventory: &Inventory, remedies: &Remedies, now: Timestamp) -> Finding 
     );
     let Some(last) = looked_at.chain(inventory.listed_at).max() else {
         return Finding::new(SECTION, "sweep", Level::Failed, "none has ended yet")
-            .expected("one each minute; the first two minutes after the rollout aside")
+            .expected("one each minute, from the second minute of an installation on")
             .remedy(remedy);
     };
     let ago = now.duration_since(last);
@@ -129,7 +129,11 @@ fn work(inventory: &Inventory, remedies: &Remedies, now: Timestamp) -> Finding {
     let gauges = Gauges::of(inventory, now);
     let (total, subject) = (gauges.total(), "due work");
     let overdue = SignedDuration::from_secs(i64::try_from(gauges.oldest_pending).unwrap_or(i64::MAX));
-    let running = format!("{} replicas run, {} are not as the rules want", total.running, total.pending);
+    let running = format!(
+        "{} running, {} not as the rules want",
+        count(total.running as u64, "replica"),
+        total.pending
+    );
     if overdue <= SignedDuration::from_mins(1) {
         return Finding::ok(
             SECTION,
@@ -167,9 +171,8 @@ fn promptness(inventory: &Inventory, now: Timestamp) -> Finding {
         return Finding::ok(SECTION, subject, "no replica began in the last 15 min, so they tell nothing");
     };
     let words = format!(
-        "of {} replicas that began in the last 15 min, {late} began more than 10 s after their participant published, half of \
-         all after {}",
-        delays.len(),
+        "{} began in the last 15 min, {late} of them more than 10 s after their participant published, half of all after {}",
+        count(delays.len() as u64, "replica"),
         span(*middle)
     );
     if late * 2 < delays.len() {
@@ -184,19 +187,20 @@ fn promptness(inventory: &Inventory, now: Timestamp) -> Finding {
 fn pause(pause: Option<&Pause>, remedies: &Remedies, now: Timestamp) -> Finding {
     let Some(Pause { reason, by, at }) = pause else { return Finding::ok(SECTION, "pause", "none") };
     let since = span(now.duration_since(*at));
-    let words = format!("nothing is started or stopped, by order of {by} since {since} ({reason})");
+    let words = format!("nothing is started or stopped for {since}, by order of {by} ({reason})");
     Finding::new(SECTION, "pause", Level::Warning, words).remedy(remedies.stagelink("resume"))
 }
 
 fn brake(inventory: &Inventory, remedies: &Remedies, now: Timestamp) -> Finding {
     let since = inventory.held_by_brake().filter_map(|replica| Some(replica.braked?.since)).min();
     if let Some(since) = since {
-        let (held, age) = (inventory.held_by_brake().count(), now.duration_since(since));
+        let (held, age) = (inventory.held_by_brake().count() as u64, now.duration_since(since));
         let level = if age > BRAKE { Level::Failed } else { Level::Warning };
-        let words = format!("holds {held} replicas that should have been stopped, since {}", span(age));
+        let words =
+            format!("holds {} that should have been stopped, for {}", count(held, "replica"), span(age));
         let release = remedies.stagelink("release-brake --for 10m");
         return Finding::new(SECTION, "brake", level, words)
-            .expected("a sweep or two let go of them")
+            .expected("that a sweep or two let go of them")
             .remedy(format!("are these stops right? then `{release}`; if not, put the rules or tags back"));
     }
     match inventory.control.brake_released_until.filter(|until| *until > now) {
@@ -224,7 +228,7 @@ fn strain(budgets: &Book, functions: &[FunctionLook], now: Timestamp) -> Finding
 
 /// What IVS refused, and somebody has to change something for.
 fn refusals(inventory: &Inventory, remedies: &Remedies) -> Vec<Finding> {
-    let mut counts: BTreeMap<BlockedReason, usize> = BTreeMap::new();
+    let mut counts: BTreeMap<BlockedReason, u64> = BTreeMap::new();
     for blocked in inventory.replicas().filter_map(|replica| replica.blocked()) {
         *counts.entry(blocked.reason).or_default() += 1;
     }
@@ -238,7 +242,7 @@ fn refusals(inventory: &Inventory, remedies: &Remedies) -> Vec<Finding> {
     ];
     let told = of_note.into_iter().filter_map(|(reason, what)| {
         let count = counts.get(&reason)?;
-        let words = format!("{count} replications are Blocked({})", reason.name());
+        let words = format!("{}: Blocked({})", super::count(*count, "replication"), reason.name());
         let remedy = format!("{what}; {}", remedies.stagelink("replicas"));
         Some(Finding::new(SECTION, "refusals", Level::Warning, words).remedy(remedy))
     });
@@ -250,7 +254,8 @@ fn unreadable(errors: &[StoreError], remedies: &Remedies) -> Vec<Finding> {
         let finding = Finding::new(SECTION, "unreadable item", Level::Failed, error);
         let StoreError::Corrupt { pk, sk, .. } = error else { return finding };
         let key = serde_json::json!({ "pk": { "S": pk }, "sk": { "S": sk } });
-        let get = remedies.dynamodb(format_args!("get-item --table-name {} --key '{key}'", remedies.table()));
+        let (table, key) = (remedies.table(), quoted(&key.to_string()));
+        let get = remedies.dynamodb(format_args!("get-item --table-name {table} --key {key}"));
         finding.remedy(format!("put the attribute right, or delete the item; {get}"))
     });
     let more = errors.len().saturating_sub(NAMED);

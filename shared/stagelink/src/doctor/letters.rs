@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::finding::{Finding, Level, Section};
 use super::functions::FunctionLook;
-use super::{in_time, not_checked, span};
+use super::{count, in_time, not_checked, span};
 use crate::remedy::Remedies;
 
 /// The queue, and the oldest message of those that one receipt gives.
@@ -53,7 +53,7 @@ pub(super) fn findings(look: &LettersLook, remedies: &Remedies, now: Timestamp) 
             format_args!("empty; it keeps what comes for {days} days"),
         )];
     }
-    let mut words = format!("{visible} messages");
+    let mut words = count(*visible, "message");
     if *in_flight > 0 {
         words += &format!(", and {in_flight} that somebody is looking at");
     }

@@ -64,7 +64,8 @@ fn places(pulse: &Pulse) -> Finding {
     if full == 0 && waiting == 0 {
         return Finding::ok(SECTION, "publishers per stage", fullest);
     }
-    let words = format!("{full} destinations are full, {waiting} replications wait for a place; {fullest}");
+    let words =
+        format!("full destinations: {full}, replications that wait for a place: {waiting}; {fullest}");
     Finding::new(SECTION, "publishers per stage", Level::Warning, words)
         .remedy("send fewer participants there, or spread them over more destinations")
 }
@@ -80,7 +81,7 @@ fn slots(pulse: &Pulse) -> Finding {
     if waiting == 0 {
         return Finding::ok(SECTION, "replications per participant", words);
     }
-    let words = format!("{words}; {waiting} replications wait because their participant has {SLOTS}");
+    let words = format!("{words}; replications that wait because their participant has {SLOTS}: {waiting}");
     Finding::new(SECTION, "replications per participant", Level::Warning, words)
         .remedy("fewer destinations per participant, or a higher priority for the rule that matters")
 }
