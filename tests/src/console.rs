@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_adapters::{Connection, ConnectionOptions};
 use clap::Parser;
 use local::Stand;
+use local::table::TableAddress;
 use stagelink::{Cli, Deployment, Outcome, Pace, Place, Screen, Terminal};
 
 use crate::World;
@@ -39,23 +40,20 @@ impl World {
 }
 
 impl Console {
-    /// The operator's command on a stand, as `--local` has it.
-    pub async fn on_stand(stand: &Stand) -> Self {
+    /// The operator's command on a running stand, as `--local` runs it.
+    pub async fn on(stand: &Stand) -> Self {
+        let TableAddress { dynamodb, table, region } = stand.table().clone();
         let options = ConnectionOptions {
-            region: Some(stand.table().region.clone()),
-            profile: None,
-            dynamodb_endpoint: Some(stand.dynamodb_url().to_owned()),
+            region: Some(region.clone()),
+            dynamodb_endpoint: Some(dynamodb),
             ivs_endpoint: Some(stand.ivs_url().to_owned()),
             aws_endpoint: Some(stand.aws_url().to_owned()),
             any_credentials: true,
+            ..ConnectionOptions::default()
         };
-        let place = Place {
-            table: stand.table().table.clone(),
-            region: Some(stand.table().region.clone()),
-            profile: None,
-            local: true,
-        };
-        Self { deployment: Deployment::new(Connection::new(options).await, place) }
+        let place = Place { table, region: Some(region), profile: None, local: true };
+        let pace = Pace { look: Duration::from_millis(200), settle: Duration::from_secs(5) };
+        Self { deployment: Deployment { pace, ..Deployment::new(Connection::new(options).await, place) } }
     }
 
     /// The operator's command on a world, where what is beside the table and IVS is at this address.

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use controller::Order;
+use jiff::Timestamp;
 use replication::{
     Desired, Destination, Owner, ParticipantFilter, Phase, ReconnectWindow, Replica, ReplicationKey, Rule,
     RuleRef, Source, StageArn, Status,
@@ -15,6 +17,11 @@ use replication::{
 /// When that is not the id of a stage.
 pub fn stage(id: &str) -> StageArn {
     format!("arn:aws:ivs:us-east-1:123456789012:stage/{id}").parse().expect("a stage's id")
+}
+
+/// A change of rules by a test, for no reason.
+pub fn ordered() -> Order {
+    Order { by: "a test".to_owned(), reason: None, at: Timestamp::UNIX_EPOCH }
 }
 
 /// A rule of the middle priority from one stage to another, both by their ARNs.
@@ -55,4 +62,9 @@ pub fn replica(rule: RuleRef, participant: &str, destination: &str, phase: Phase
         rule: Some(rule),
         ..Replica::new(key)
     }
+}
+
+/// An order of an operator's, at this time.
+pub fn order(at: Timestamp) -> Order {
+    Order { by: "kim".to_owned(), reason: Some("a fire drill".to_owned()), at }
 }

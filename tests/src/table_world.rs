@@ -264,7 +264,7 @@ impl TableWorld {
     /// # Errors
     /// The first item that cannot be read, where that is an error.
     pub async fn readable(&self) -> Result<BTreeMap<&'static str, usize>, Trouble> {
-        use controller::{Store, VersusStore};
+        use controller::{RuleBook, Store, VersusStore};
         let inventory = self.store.inventory().await?;
         let stages = || inventory.stages.values();
         let publishers: Vec<_> = self.publishers().await?.into_iter().collect();
@@ -273,7 +273,12 @@ impl TableWorld {
             replicas += self.store.load(publisher).await?.replicas.len();
         }
         let budgets = self.store.budgets().await?;
-        Ok(BTreeMap::from([
+        let mut revisions = 0;
+        for rule in &inventory.rules {
+            revisions += self.store.revisions(&rule.id).await?.into_iter().flatten().count();
+        }
+        let edition = RuleBook::rules(&*self.store).await?.edition;
+        let mut readable = BTreeMap::from([
             ("rule", inventory.rules.len()),
             ("publisher", stages().map(|stage| stage.publishers.len()).sum()),
             ("replica", stages().map(|stage| stage.replicas.len()).sum::<usize>().min(replicas)),
@@ -285,7 +290,12 @@ impl TableWorld {
             ("count", inventory.control.running.iter().count()),
             ("versus", self.store.all_versus().await?.len()),
             ("budget", budgets.len()),
-        ]))
+            ("revision", revisions),
+            ("edition", usize::from(edition > 0)),
+        ]);
+        // Earlier versions kept no history.
+        readable.retain(|kind, items| *items > 0 || !["revision", "edition"].contains(kind));
+        Ok(readable)
     }
 }
 
@@ -310,6 +320,8 @@ pub fn kind(item: &Value) -> &'static str {
         ("STAGE", "STAGE") => "stage",
         ("BUDGET", _) => "budget",
         ("VERSUS", "VERSUS") => "versus",
+        ("HISTORY", "REV") => "revision",
+        ("HISTORY", "EDITION") => "edition",
         _ => "unknown",
     }
 }

@@ -104,7 +104,7 @@ impl World {
     /// # Errors
     /// When the table cannot be written.
     pub async fn rules(&self, rules: &[Rule]) -> Result<(), Trouble> {
-        self.store.replace_rules(rules).await?;
+        self.store.replace_rules(rules, &crate::rows::ordered()).await?;
         Ok(())
     }
 

@@ -70,7 +70,7 @@ fn settled(text: &str, ids: &[String], others: &[(&str, &str)]) -> String {
 async fn a_letter_is_deleted_when_its_function_has_answered_and_not_before() {
     let options = StandOptions { retry_delays: [Duration::from_millis(50); 2], ..StandOptions::default() };
     let stand = Stand::start(options).await.unwrap();
-    let console = Console::on_stand(&stand).await;
+    let console = Console::on(&stand).await;
     let said = console.run(&["dead-letters", "list"]).await;
     assert_eq!((said.code, said.text.as_str()), (0, "No dead letters.\n"));
 

@@ -5,14 +5,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use clap::Parser;
 use controller::{VersusStore, versus};
 use ivs_sim::Publish;
 use jiff::Timestamp;
 use local::{Stand, StandOptions};
 use replication::VersusTerms;
 use serde_json::json;
-use stagelink::{Cli, Pace, Screen, Terminal};
+use stagelink_tests::Console;
 
 /// Rules, a versus session and somebody else's replica: all of ours end, and the other one stays.
 #[tokio::test(flavor = "multi_thread")]
@@ -47,14 +46,8 @@ async fn everything_of_ours_is_stopped_and_nothing_else() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 
-    let cli = Cli::try_parse_from(["stagelink", "drain", "--yes", "--timeout", "2m"]).unwrap();
-    let (mut output, mut input) = (Vec::new(), &b""[..]);
-    let mut screen = Screen { output: &mut output, input: &mut input, terminal: Terminal::default() };
-    let pace = Pace { look: Duration::from_millis(200), settle: Duration::from_secs(5) };
-    let drained = cli.run(&store, pace, &mut screen).await;
-    let output = String::from_utf8(output).unwrap();
-    assert!(drained.unwrap(), "{output}");
-    assert!(output.contains("nothing of Stagelink's runs"), "{output}");
+    let said = Console::on(&stand).await.run(&["drain", "--yes", "--timeout", "2m"]).await;
+    assert!(said.code == 0 && said.text.contains("nothing of Stagelink's runs"), "{}", said.text);
 
     let running: Vec<_> =
         stand.simulator().replicas().into_iter().map(|replica| replica.participant_id).collect();

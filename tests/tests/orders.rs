@@ -4,15 +4,19 @@
 
 use controller::sweep::port::SweepStore;
 use controller::{MemoryStore, Operator, Store, StoreError};
+use jiff::Timestamp;
 use replication::{Control, Pause, PublisherKey};
 use serde_json::json;
 use stagelink_tests::World;
-use stagelink_tests::rows::rule;
+use stagelink_tests::rows::{order, rule};
 use stagelink_tests::world::invoke;
 
+fn at() -> Timestamp {
+    "2026-06-29T16:40:33.000000001Z".parse().unwrap()
+}
+
 fn pause(reason: &str) -> Pause {
-    let at = "2026-06-29T16:40:33.000000001Z".parse().unwrap();
-    Pause { reason: reason.to_owned(), by: "kim".to_owned(), at }
+    Pause { reason: reason.to_owned(), by: "kim".to_owned(), at: at() }
 }
 
 fn publisher() -> PublisherKey {
@@ -29,18 +33,18 @@ async fn keeps_orders(store: &(impl Store + Operator + SweepStore)) {
         control
     };
     assert_eq!(seen().await, Control::default());
-    store.resume().await.unwrap();
+    store.resume(&order(at())).await.unwrap();
     assert_eq!(seen().await, Control::default(), "there was no pause to end");
 
     store.pause(&pause("a fire drill")).await.unwrap();
     store.remember_running(400).await.unwrap();
     store.pause(&pause("a fire")).await.unwrap();
     let until = "2026-06-29T17:00:00Z".parse().unwrap();
-    store.release_brake(until).await.unwrap();
+    store.release_brake(until, &order(at())).await.unwrap();
     let all = Control { pause: Some(pause("a fire")), brake_released_until: Some(until), running: Some(400) };
     assert_eq!(seen().await, all);
 
-    store.resume().await.unwrap();
+    store.resume(&order(at())).await.unwrap();
     store.remember_running(0).await.unwrap();
     assert_eq!(seen().await, Control { pause: None, running: Some(0), ..all });
 }
@@ -74,7 +78,7 @@ async fn a_paused_function_stores_the_news_and_starts_nothing() {
     assert_eq!(replicas[0].phase.to_string(), "Blocked(Paused)");
     assert_eq!(replicas[0].due(), None);
 
-    world.store.resume().await.unwrap();
+    world.store.resume(&order(at())).await.unwrap();
     let resumed = world.function("participant-published").await;
     invoke(&resumed, event).await.unwrap();
     assert_eq!(world.store.replicas().await.unwrap()[0].phase.to_string(), "Active");

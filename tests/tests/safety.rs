@@ -14,6 +14,7 @@ use replication::{
 };
 use serde_json::json;
 use stagelink_tests::in_process::{InProcess, Lie};
+use stagelink_tests::rows::order;
 
 /// Two source stages with six publishers each, who all appear on five stages: 60 replicas.
 struct Festival {
@@ -233,7 +234,7 @@ async fn an_operator_releases_the_brake() {
     festival.world.dispatch().await.unwrap();
     assert_eq!(festival.held(), REPLICAS - LIMIT);
     let until = festival.world.invocation("", 0).deadline + SignedDuration::from_mins(5);
-    festival.world.store.release_brake(until).await.unwrap();
+    festival.world.store.release_brake(until, &order(until)).await.unwrap();
     festival.world.rule_changed().await.unwrap();
     festival.world.dispatch().await.unwrap();
     assert_eq!((festival.replicas(), festival.held()), (0, 0));
@@ -289,7 +290,7 @@ async fn a_pause_holds_for_what_is_due_already() {
     let paused = festival.world.store.replicas();
     assert!(paused.iter().all(|replica| replica.phase.to_string() == "Blocked(Paused)"), "{paused:#?}");
 
-    festival.world.store.resume().await.unwrap();
+    festival.world.store.resume(&order(at)).await.unwrap();
     festival.world.rule_changed().await.unwrap();
     festival.world.dispatch().await.unwrap();
     festival.minute().await;

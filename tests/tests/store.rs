@@ -16,6 +16,7 @@ use replication::{
     ReplicationKey, Rule, RuleRef, Source, StageArn, Status, Tally, Versus, VersusState, VersusTerms, View,
 };
 use stagelink_tests::World;
+use stagelink_tests::rows::ordered;
 
 fn stage(id: &str) -> StageArn {
     format!("arn:aws:ivs:us-east-1:123456789012:stage/{id}").parse().unwrap()
@@ -393,10 +394,11 @@ async fn replacing_the_rules_leaves_those_of_versus_sessions() {
     let world = World::start().await.unwrap();
     let on_v1 = PublisherKey { stage: stage("V1"), ..publisher_key("p") };
     world.store.write_versus(&versus()).await.unwrap();
-    let replaced = world.store.replace_rules(&[rule("one", Source::Stage(stage("V1")))]).await.unwrap();
+    let replaced =
+        world.store.replace_rules(&[rule("one", Source::Stage(stage("V1")))], &ordered()).await.unwrap();
     assert_eq!((replaced.put.len(), replaced.deleted.len(), replaced.unchanged), (1, 0, 0));
     assert_eq!(world.store.load(&on_v1).await.unwrap().rules.len(), 2);
-    assert_eq!(world.store.replace_rules(&[]).await.unwrap().deleted.len(), 1);
+    assert_eq!(world.store.replace_rules(&[], &ordered()).await.unwrap().deleted.len(), 1);
     assert_eq!(world.store.load(&on_v1).await.unwrap().rules.len(), 1);
 }
 
@@ -413,20 +415,32 @@ async fn rules_are_replaced_as_a_set_and_revisions_grow_only_with_changes() {
     let (one, any) = (rule("one", Source::Stage(stage("A"))), rule("any", Source::Any));
     let counts = |r: aws_adapters::Replaced| (r.put.len(), r.deleted.len(), r.unchanged);
 
-    assert_eq!(counts(store.replace_rules(&[one.clone(), any.clone()]).await.unwrap()), (2, 0, 0));
+    assert_eq!(
+        counts(store.replace_rules(&[one.clone(), any.clone()], &ordered()).await.unwrap()),
+        (2, 0, 0)
+    );
     let mut read = store.load(&publisher_key("p")).await.unwrap().rules;
     read.sort_by(|a, b| a.id.cmp(&b.id));
     assert_eq!(read, [any.clone(), one.clone()]);
 
-    assert_eq!(counts(store.replace_rules(&[one.clone(), any.clone()]).await.unwrap()), (0, 0, 2));
+    assert_eq!(
+        counts(store.replace_rules(&[one.clone(), any.clone()], &ordered()).await.unwrap()),
+        (0, 0, 2)
+    );
     let edited = Rule { priority: 8, ..one.clone() };
-    assert_eq!(counts(store.replace_rules(std::slice::from_ref(&edited)).await.unwrap()), (1, 1, 0));
+    assert_eq!(
+        counts(store.replace_rules(std::slice::from_ref(&edited), &ordered()).await.unwrap()),
+        (1, 1, 0)
+    );
     let read = store.load(&publisher_key("p")).await.unwrap().rules;
     assert_eq!(read, [Rule { revision: 2, ..edited }]);
 
     // A rule that moves to another source leaves nothing behind, and is not told as deleted.
     let moved = rule("one", Source::Stage(stage("Z")));
-    assert_eq!(counts(store.replace_rules(std::slice::from_ref(&moved)).await.unwrap()), (1, 0, 0));
+    assert_eq!(
+        counts(store.replace_rules(std::slice::from_ref(&moved), &ordered()).await.unwrap()),
+        (1, 0, 0)
+    );
     assert_eq!(store.load(&publisher_key("p")).await.unwrap().rules, []);
 }
 

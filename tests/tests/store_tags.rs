@@ -13,6 +13,7 @@ use replication::{
     Tags,
 };
 use stagelink_tests::World;
+use stagelink_tests::rows::ordered;
 
 fn stage(id: &str) -> StageArn {
     format!("arn:aws:ivs:us-east-1:123456789012:stage/{id}").parse().unwrap()
@@ -121,10 +122,10 @@ async fn the_table_keeps_the_contract() {
     let world = World::start().await.unwrap();
     let store = world.store.clone().with_selector_cache(Duration::ZERO);
     keeps_the_contract(&store).await;
-    store.replace_rules(&[selecting()]).await.unwrap();
+    store.replace_rules(&[selecting()], &ordered()).await.unwrap();
     let view = store.load(&key()).await.unwrap();
     assert_eq!((view.rules, view.directory.len()), (vec![selecting()], 149), "one Query reads both");
     assert_eq!(store.inventory().await.unwrap().rules, [selecting()]);
-    let again = store.replace_rules(&[selecting()]).await.unwrap();
+    let again = store.replace_rules(&[selecting()], &ordered()).await.unwrap();
     assert_eq!((again.put.len(), again.unchanged), (0, 1));
 }

@@ -14,6 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use controller::Order;
 use controller::sweep::port::SweepStore;
 use controller::{Activity, BudgetWrite, Operator, Store, VersusStore, Write};
 use jiff::Timestamp;
@@ -27,6 +28,7 @@ use replication::{
     Status, Tally, Versus, VersusState, VersusTerms,
 };
 use serde_json::Value;
+use stagelink_tests::rows::{order, ordered};
 use stagelink_tests::table_world::{TableWorld, kind};
 
 /// Maps whose keys are somebody else's words.
@@ -39,7 +41,7 @@ async fn no_form_changes_unnoticed() {
     write_everything(&world).await;
     let items = world.items().unwrap();
     let kinds: BTreeSet<_> = items.iter().map(kind).collect();
-    assert_eq!(kinds.len(), 12, "{kinds:?}");
+    assert_eq!(kinds.len(), 14, "{kinds:?}");
     let text: String =
         kinds.into_iter().map(|of| render(of, items.iter().filter(|item| kind(item) == of))).collect();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/table-format.txt");
@@ -115,7 +117,16 @@ fn evidence() -> Evidence {
 }
 
 async fn write_everything(world: &TableWorld) {
-    world.store.replace_rules(&[rule(true), rule(false)]).await.unwrap();
+    // A rule of an earlier version has no history, one of this version has; one was deleted.
+    let old = serde_json::json!({ "pk": { "S": format!("STAGE#{}", stage("A")) }, "sk": { "S": "RULE#bare" },
+        "schema": { "N": "1" }, "id": { "S": "bare" }, "revision": { "N": "3" }, "priority": { "N": "40" },
+        "status": { "S": "enabled" }, "source_stage": { "S": stage("A").as_str() },
+        "destination_stages": { "L": [{ "S": stage("B").as_str() }] }, "reconnect_window_seconds": { "N": "0" },
+        "attributes": { "M": {} } });
+    world.put(&old).unwrap();
+    world.store.replace_rules(&[], &ordered()).await.unwrap();
+    let why = Order { reason: Some("a test".to_owned()), ..ordered() };
+    world.store.replace_rules(&[rule(true), rule(false)], &why).await.unwrap();
     for full in [true, false] {
         let write = Write {
             publisher: Some(publisher(full)),
@@ -134,7 +145,7 @@ async fn write_everything(world: &TableWorld) {
     world.store.remember_running(400).await.unwrap();
     let pause = Pause { reason: "drill".to_owned(), by: "kim".to_owned(), at: at(1) };
     world.store.pause(&pause).await.unwrap();
-    world.store.release_brake(at(2)).await.unwrap();
+    world.store.release_brake(at(2), &order(at(3))).await.unwrap();
 }
 
 fn filter(full: bool) -> ParticipantFilter {

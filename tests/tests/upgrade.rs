@@ -19,15 +19,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use controller::sweep::port::SweepStore;
-use controller::{Calls, Clock, Operator, StartReplication, StopReplication, Store, versus};
+use controller::{Calls, Clock, Operator, RuleBook, StartReplication, StopReplication, Store, rules, versus};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use replication::{
     Allowance, CallError, Capabilities, Context, Moment, Observation, ParticipantFilter, Pause, Policy,
-    PublisherKey, Receipt, ReconnectWindow, ReplicationKey, StageArn, StartRequest, Step, VersusTerms, plan,
+    PublisherKey, Receipt, ReconnectWindow, ReplicationKey, StageArn, StartRequest, Status, Step,
+    VersusTerms, plan,
 };
 use serde_json::{Value, json};
+use stagelink_tests::rows::{order, ordered};
 use stagelink_tests::table_world::{TableWorld, kind};
 use tokio::sync::Notify;
 
@@ -90,7 +92,7 @@ async fn planned(world: &TableWorld) -> Vec<String> {
 /// Goes on for some minutes: the pause is over, and nothing else happens. Gives the calls that changed IVS, and what runs then.
 async fn goes_on(world: &TableWorld) -> (BTreeMap<String, usize>, Vec<String>) {
     let before = calls(world);
-    world.store.resume().await.unwrap();
+    world.store.resume(&order(clock(world))).await.unwrap();
     world.rule_changed().await.unwrap();
     for _ in 0..4 {
         world.minute().await.unwrap();
@@ -183,6 +185,32 @@ async fn an_item_of_an_unknown_form_is_refused_by_its_number_and_taken_for_nothi
         world.put(item).unwrap();
     }
     assert_eq!(seen.len(), all.len(), "one of every kind: {seen:?}");
+}
+
+/// The first change of a rule that has no history writes down what it replaces.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_of_an_earlier_version_can_be_changed_and_rolled_back() {
+    for version in VERSIONS {
+        let world = restored(&dump(version)).await;
+        let (book, id) = (&*world.store, "to-wall".parse().unwrap());
+        let known = book.rules().await.unwrap().get(&id).cloned().unwrap();
+        let changed =
+            rules::set_status(book, &id, Status::Paused, Some(known.revision), &ordered()).await.unwrap();
+        assert_eq!(changed.after.unwrap().revision, known.revision + 1);
+        let revisions: Vec<_> = book.revisions(&id).await.unwrap().into_iter().map(Result::unwrap).collect();
+        assert_eq!(
+            (revisions.len(), revisions[0].ordered.is_some(), revisions[1].ordered.is_some()),
+            (2, true, false)
+        );
+        assert_eq!(revisions[1].rule.as_ref(), Some(&known));
+        rules::delete(book, &id, None, &ordered()).await.unwrap();
+        let back = rules::rollback(book, &id, Some(known.revision), Some(0), &ordered())
+            .await
+            .unwrap()
+            .after
+            .unwrap();
+        assert!(back.says_the_same(&known) && back.revision == known.revision + 3, "{version}: {back:?}");
+    }
 }
 
 /// That an item is left out, or is an error that says so.
@@ -334,7 +362,7 @@ async fn scenario(world: &mut TableWorld) -> Stages {
     // A sweep of a larger account counts its replicas.
     world.store.remember_running(13).await.unwrap();
     let at = clock(world);
-    world.store.release_brake(at + SignedDuration::from_mins(5)).await.unwrap();
+    world.store.release_brake(at + SignedDuration::from_mins(5), &order(at)).await.unwrap();
     let pause = Pause { reason: "an upgrade".to_owned(), by: "kim".to_owned(), at };
     world.store.pause(&pause).await.unwrap();
     Stages { main, wall, red, blue }

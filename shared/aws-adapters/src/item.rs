@@ -12,8 +12,10 @@
 //! | orders for all stages | `STAGE#*` | `CONTROL` |
 //! | how many replicas run | `STAGE#*` | `COUNT` |
 //! | budget | `BUDGET` | the IVS operation |
-//! | activity | `STAGE#<stage>` | `ACT#<time>#<participant>#<destination>`, with `*` for none |
+//! | activity | `STAGE#<stage>`, or `STAGE#*` for an order for all stages | `ACT#<time>#<participant>#<destination>`, with `*` for none |
 //! | versus session | `VERSUS#<id>` | `VERSUS` |
+//! | a revision of a rule | `HISTORY#<rule>` | `REV#<ten digits>` |
+//! | edition of all rules | `HISTORY` | `EDITION` |
 //!
 //! Times are RFC 3339 text; `expires_at` is seconds since 1970, as DynamoDB's TTL wants it. `ACT#` sorts before everything
 //! the planner reads, so that one Query leaves history out.
@@ -22,6 +24,7 @@ mod activity;
 mod budget;
 mod control;
 mod destination;
+mod history;
 mod occupancy;
 mod publisher;
 mod replica;
@@ -40,6 +43,7 @@ pub(crate) use activity::ActivityItem;
 pub(crate) use budget::{BUDGETS, BudgetItem};
 pub(crate) use control::{ControlItem, CountItem};
 pub(crate) use destination::DestinationItem;
+pub(crate) use history::{EditionItem, HistoryItem, history_pk};
 pub(crate) use occupancy::OccupancyItem;
 pub(crate) use publisher::PublisherItem;
 pub(crate) use replica::ReplicaItem;

@@ -12,7 +12,9 @@
 //!   first, then the publisher and the items under a lease; the rest are reasons for not replicating, and are written again if they get lost.
 
 mod budgets;
+mod explain;
 mod failure;
+mod history;
 mod inventory;
 mod operator;
 mod pages;
@@ -30,7 +32,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
-use controller::{Store, StoreError, Write};
+use controller::{HistoryLine, Store, StoreError, Write};
 use futures::FutureExt;
 use futures::future::{BoxFuture, try_join};
 use jiff::Timestamp;
@@ -162,7 +164,7 @@ impl DynamoStore {
             puts.push(self.put(&StageItem::new(stage, now), None)?);
         }
         for activity in &write.activity {
-            puts.push(self.put(&ActivityItem::from(activity), None)?);
+            puts.push(self.put(&ActivityItem::from(&HistoryLine::from(activity)), None)?);
         }
         let places = write.places.iter().map(|place| self.change_place(place, now));
         let updates = places.collect::<Result<Vec<_>, _>>()?.into_iter();

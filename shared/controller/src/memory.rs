@@ -11,12 +11,16 @@ use replication::occupancy::PLACES;
 use replication::sweep::StageKnowledge;
 use replication::{
     Budget, Control, Directory, Match, Occupant, Operation, PlaceChange, PlaceKind, Publisher, PublisherKey,
-    Replica, ReplicationKey, Rule, StageArn, Versus, VersusId, View,
+    Replica, ReplicationKey, Rule, RuleId, StageArn, Versus, VersusId, View,
 };
 
-use crate::{Activity, Due, DueClass, Queue, Store, StoreError, Write};
+use crate::rules::Revision;
+use crate::{Activity, Due, DueClass, HistoryLine, Queue, Store, StoreError, Write};
 
+mod explain;
+mod history;
 mod operator;
+mod rules;
 mod sweep;
 mod versus;
 
@@ -29,10 +33,13 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct State {
     rules: Vec<Rule>,
+    revisions: BTreeMap<RuleId, Vec<Revision>>,
+    edition: u64,
     publishers: BTreeMap<PublisherKey, Publisher>,
     replicas: BTreeMap<ReplicationKey, Replica>,
     occupants: BTreeMap<StageArn, BTreeSet<Occupant>>,
     activity: Vec<Activity>,
+    orders: Vec<HistoryLine>,
     budgets: BTreeMap<Operation, (Budget, Timestamp)>,
     stages: BTreeMap<StageArn, StageKnowledge>,
     directory: Arc<Directory>,
@@ -51,7 +58,7 @@ impl MemoryStore {
         store
     }
 
-    /// Replaces all rules but those of versus sessions.
+    /// Replaces all rules but those of versus sessions, without a history.
     pub fn replace_rules(&self, rules: Vec<Rule>) {
         let mut state = self.lock();
         state.rules.retain(|rule| rule.id.is_of_versus());

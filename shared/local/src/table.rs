@@ -3,7 +3,9 @@
 use std::{io, path::PathBuf, time::Duration};
 
 use aws_adapters::{Connection, ConnectionOptions, DynamoStore};
-use controller::StoreError;
+use controller::Order;
+use controller::rules;
+use jiff::Timestamp;
 
 pub use aws_adapters::Replaced;
 
@@ -51,7 +53,7 @@ pub enum TableError {
         table: String,
         /// The cause.
         #[source]
-        source: StoreError,
+        source: Box<rules::Error>,
     },
 }
 
@@ -79,7 +81,10 @@ impl TableAddress {
     /// When the text is not a rules file, or the table cannot be written.
     pub async fn replace_rules(&self, yaml: &str) -> Result<Replaced, TableError> {
         let rules = rules_file::parse(yaml).map_err(TableError::Rules)?;
-        let replaced = self.store().await.replace_rules(&rules).await.map_err(|error| self.error(error))?;
+        let ordered = Order { by: "cargo local".to_owned(), reason: None, at: Timestamp::now() };
+        let store = self.store().await;
+        let replaced =
+            Box::pin(store.replace_rules(&rules, &ordered)).await.map_err(|error| self.error(error))?;
         tokio::time::sleep(RULES_IN_FORCE).await;
         Ok(replaced)
     }
@@ -89,7 +94,7 @@ impl TableAddress {
     /// # Errors
     /// When the table cannot be read.
     pub async fn replications(&self) -> Result<Vec<ReplicationRow>, TableError> {
-        let replicas = self.store().await.replicas().await.map_err(|error| self.error(error))?;
+        let replicas = self.store().await.replicas().await.map_err(|error| self.error(error.into()))?;
         let row = |replica: &replication::Replica| ReplicationRow {
             key: replica.key.to_string(),
             phase: replica.phase.to_string(),
@@ -109,8 +114,12 @@ impl TableAddress {
         Connection::new(options).await.store(&self.table)
     }
 
-    fn error(&self, source: StoreError) -> TableError {
-        TableError::Store { dynamodb: self.dynamodb.clone(), table: self.table.clone(), source }
+    fn error(&self, source: rules::Error) -> TableError {
+        TableError::Store {
+            dynamodb: self.dynamodb.clone(),
+            table: self.table.clone(),
+            source: Box::new(source),
+        }
     }
 }
 

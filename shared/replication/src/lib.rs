@@ -3,7 +3,7 @@
 //! Read in this order: [`id`] and [`moment`] (the vocabulary), [`rule`] and [`matching`] (what a customer wants), [`publisher`] and
 //! [`replica`] (what is known), [`observation`] (how knowledge grows), [`planner`] (what to do next), [`outcome`] (what a
 //! call's answer means) and [`invariant`] (what must always hold). [`versus`] stands on top of it: rules that begin and end
-//! together.
+//! together; and so does [`mod@forecast`]: what other rules would do.
 //!
 //! # Guarantees
 //! * Everything here is a total, synchronous function of values: no async, no clock, no environment, no randomness.
@@ -15,6 +15,8 @@
 pub mod brake;
 pub mod budget;
 pub mod control;
+pub mod explain;
+pub mod forecast;
 pub mod id;
 pub mod invariant;
 pub mod matching;
@@ -22,6 +24,7 @@ pub mod moment;
 pub mod observation;
 pub mod occupancy;
 pub mod outcome;
+mod plain;
 pub mod planner;
 pub mod policy;
 pub mod publisher;
@@ -35,12 +38,15 @@ pub mod view;
 pub use brake::{Braked, SecondWitness, StopReason, StopRequest, Tally};
 pub use budget::{Allowance, Book, Budget, Limit, Operation};
 pub use control::{Control, HandsOff, Mode, Pause};
+pub use explain::{Explanation, Surroundings, explain};
+pub use forecast::{Forecast, forecast};
 pub use id::{IdError, ParticipantId, PublisherKey, ReplicationKey, RuleId, SessionId, StageArn, VersusId};
 pub use matching::{Directory, Match};
 pub use moment::{Evidence, Moment, Standing};
 pub use observation::Observation;
 pub use occupancy::{Crowd, Eviction, Holder, Occupant, PlaceChange, PlaceKind};
 pub use outcome::{CallError, Listed, Outcome, Receipt, Refusal, Rejection};
+pub use plain::plain;
 pub use planner::{Capabilities, Context, Plan, StartRequest, Step, plan};
 pub use policy::Policy;
 pub use publisher::{Publisher, Publishing};
@@ -49,8 +55,8 @@ pub use replica::{
 };
 pub use report::{Decision, Line, Question, Report, Unmatched};
 pub use rule::{
-    Destination, ParticipantFilter, Pattern, ReconnectWindow, Rule, RuleConflict, RuleError, Source, Status,
-    Tags, check_together,
+    ChangeKind, Destination, FieldChange, ParticipantFilter, Pattern, ReconnectWindow, Rule, RuleChange,
+    RuleConflict, RuleError, Source, Status, Tags, check_together,
 };
 pub use versus::{Versus, VersusError, VersusState, VersusTerms};
 pub use view::View;

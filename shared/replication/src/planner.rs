@@ -22,7 +22,7 @@ use crate::{
 };
 use settle::Settled;
 use undecided::undecided;
-use wants::wants;
+pub(crate) use wants::wants;
 
 /// What the planner needs to know beside the view.
 #[derive(Debug, Clone, Copy)]

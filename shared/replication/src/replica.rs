@@ -298,6 +298,21 @@ impl BlockedReason {
         }
     }
 
+    /// What is the case then, as the beginning of a sentence that a reason for waiting is.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::ParticipantSlotsFull => "the participant has all its concurrent replications",
+            Self::DestinationFull => "the destination had no place left",
+            Self::NotPublishing => "IVS says that the participant does not publish",
+            Self::StageGone => "IVS does not know one of the stages",
+            Self::AccessDenied => "IVS denied access",
+            Self::Throttled => "IVS asked to slow down",
+            Self::Rejected => "IVS rejected the call",
+            Self::Observing => "Stagelink only observed",
+            Self::Paused => "everything was paused",
+        }
+    }
+
     /// Whether somebody has to make room, or to give leave: it waits neither for IVS nor for us.
     pub fn waits_for_others(self) -> bool {
         match self {

@@ -8,9 +8,11 @@ use jiff::Timestamp;
 
 use crate::{RuleId, StageArn};
 
+mod change;
 mod check;
 mod conflict;
 
+pub use change::{ChangeKind, FieldChange, RuleChange};
 pub use check::RuleError;
 pub use conflict::{RuleConflict, check_together};
 

@@ -350,22 +350,26 @@ impl Inventory {
         }
         let can = Capabilities { get_participant: true, ..Capabilities::default() };
         let context = Context { can, ..brake::context(now, policy, None) };
-        let keys = self.stages.iter().flat_map(|(stage, items)| {
+        let is_open = |key: &PublisherKey| {
+            let made = plan(&self.view(key), context);
+            !made.is_empty() || !made.asks.is_empty()
+        };
+        self.publishers().filter(is_open).collect()
+    }
+
+    /// Everybody who publishes, did so lately, or has a replica.
+    pub fn publishers(&self) -> impl Iterator<Item = PublisherKey> {
+        self.stages.iter().flat_map(|(stage, items)| {
             let of_replicas = items.replicas.keys().map(|(participant, _)| participant);
             let participants: BTreeSet<_> = items.publishers.keys().chain(of_replicas).collect();
             participants
                 .into_iter()
                 .map(|participant| PublisherKey { stage: stage.clone(), participant: participant.clone() })
-        });
-        let is_open = |key: &PublisherKey| {
-            let made = plan(&self.view(key), context);
-            !made.is_empty() || !made.asks.is_empty()
-        };
-        keys.filter(is_open).collect()
+        })
     }
 
     /// All that is known around one publisher, as the planner wants it.
-    fn view(&self, key: &PublisherKey) -> View {
+    pub fn view(&self, key: &PublisherKey) -> View {
         View {
             publisher: self.publisher(key).cloned(),
             tags: self.tags(&key.stage).cloned(),
@@ -380,7 +384,7 @@ impl Inventory {
 
     /// Of these stages, and those that the rules name, the ones that somebody wants something of: sources and
     /// destinations of active rules and of live replications.
-    fn concerned<'a>(&'a self, roster: &'a Roster, now: Timestamp) -> BTreeSet<&'a StageArn> {
+    pub(crate) fn concerned<'a>(&'a self, roster: &'a Roster, now: Timestamp) -> BTreeSet<&'a StageArn> {
         let active: Vec<&Rule> = self.rules.iter().filter(|rule| rule.is_active(now)).collect();
         let destinations = active.iter().flat_map(|rule| &rule.destinations);
         let mut concerned: BTreeSet<_> = destinations

@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::screen::{Screen, Terminal};
 use crate::{
-    Deployment, Error, LocalStand, Place, dead_letters, doctor, drain, explain, manual, orders, replicas,
-    rules,
+    Deployment, Error, LocalStand, Place, dead_letters, doctor, drain, explain, manual, orders, plan,
+    replicas, rule,
 };
 
 /// Says what Stagelink replicates, and why; changes its rules; and sees to its end.
@@ -45,9 +45,13 @@ struct ConnectionArguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Replaces or lists the replication rules
+    /// Tells what a rules file would change, and what would follow: exit code 2 if anything, 0 if nothing
+    Plan(plan::Plan),
+    /// Replaces all rules by those of a file, after showing the plan; rules of versus sessions stay
+    Apply(plan::Apply),
+    /// Pauses, resumes, deletes or rolls back one rule, or tells its history
     #[command(subcommand)]
-    Rules(rules::Command),
+    Rule(rule::Command),
     /// Lists the replications: who is replicated where, by which rule, and why not
     Replicas(replicas::Replicas),
     /// Tells why a participant is, or is not, on the stages that rules mean, and what happens next
@@ -55,7 +59,7 @@ enum Command {
     /// Hands off: nothing is started or stopped any more, until `resume`
     Pause(orders::PauseArguments),
     /// Ends the pause
-    Resume,
+    Resume(orders::Resume),
     /// Takes the brake on mass stops off for a while
     ReleaseBrake(orders::ReleaseBrake),
     /// Tells whether the installation is healthy, and if not, what to do about each thing that is not
@@ -105,11 +109,13 @@ impl Cli {
     pub async fn run(&self, deployment: &Deployment, screen: &mut Screen<'_>) -> Result<Outcome, Error> {
         let store = &deployment.store;
         let done = match &self.command {
-            Command::Rules(command) => command.run(store, screen).await?,
+            Command::Plan(command) => return command.run(store, screen).await,
+            Command::Apply(command) => command.run(store, screen).await?,
+            Command::Rule(command) => command.run(store, screen).await?,
             Command::Replicas(command) => command.run(store, screen).await?,
             Command::Explain(command) => command.run(store, screen).await?,
             Command::Pause(command) => command.run(store, screen).await?,
-            Command::Resume => orders::resume(store, screen).await?,
+            Command::Resume(command) => command.run(store, screen).await?,
             Command::ReleaseBrake(command) => command.run(store, screen).await?,
             Command::Doctor(command) => Box::pin(command.run(deployment, screen)).await?,
             Command::DeadLetters(command) => Box::pin(command.run(deployment, screen)).await?,
@@ -221,7 +227,7 @@ mod tests {
             (&["replicas", "--region", "Mars"], "--region", "lower-case letters"),
             (&["drain", "--timeout", "soon"], "--timeout", "such as 10m"),
             (&["drain", "--timeout", "0s"], "--timeout", "1s to 24h"),
-            (&["rules", "apply"], "--file", "required"),
+            (&["apply"], "--file", "required"),
             (&["pause", "--by", "me"], "--reason", "required"),
             (&["pause", "--by", "me", "--reason", " "], "--reason", "1-500 bytes"),
             (&["release-brake", "--for", "2d"], "--for", "1s to 24h"),

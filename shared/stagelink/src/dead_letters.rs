@@ -16,10 +16,10 @@ use jiff::Timestamp;
 
 use crate::doctor::{EXPECTED, StackArgument, count, span};
 use crate::output::{Cell, Column, Output};
-use crate::plain::plain;
 use crate::remedy::Remedies;
 use crate::{Deployment, Error, Screen};
 use letter::Letter;
+use replication::plain;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct DeadLetters {

@@ -24,11 +24,11 @@ use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::output::{BAD, GOOD, Output, PASSING};
-use crate::plain::plain;
 use crate::remedy::Remedies;
 use crate::{Deployment, Error, Screen};
 use finding::{Finding, Level, Report};
 use functions::FunctionLook;
+use replication::plain;
 
 pub use expected::{EXPECTED, Expected};
 

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use replication::{Replica, Versus};
 use tokio::time::Instant;
 
-use crate::{Deployment, Error, Screen, replicas};
+use crate::{Deployment, Error, Screen, ordered, replicas};
 use survey::{Survey, is_left};
 
 #[derive(Debug, clap::Args)]
@@ -28,6 +28,8 @@ pub(crate) struct Drain {
     /// End an operator's pause first, during which nothing is stopped
     #[arg(long)]
     resume: bool,
+    #[command(flatten)]
+    by: ordered::By,
 }
 
 /// How a drain looks at the table.
@@ -72,9 +74,10 @@ impl Drain {
             }
         }
         if self.resume {
-            store.resume().await?;
+            store.resume(&self.by.now(Some("drain"))).await?;
         }
-        let deleted = store.replace_rules(&[]).await?.deleted.len();
+        let ordered = self.by.now(Some("drain"));
+        let deleted = store.replace_rules(&[], &ordered).await?.deleted.len();
         screen.line(format_args!("{} deleted.", count(deleted, "rule")))?;
         for session in &survey.sessions {
             versus::end_early(store, &session.terms.id, Timestamp::now()).await?;

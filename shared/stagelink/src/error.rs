@@ -4,8 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 use aws_adapters::{ConnectionError, DynamoStore, LookError};
-use controller::{StoreError, versus, with_causes};
+use controller::{StoreError, rules, versus, with_causes};
 use jiff::Timestamp;
+use replication::forecast::Fingerprint;
 
 /// A command that could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,22 @@ pub enum Error {
     /// The table fails.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A rule was not changed.
+    #[error(transparent)]
+    Rule(rules::Error),
+    /// What a plan rests on has changed since it was made. Nothing was changed.
+    #[error(
+        "--plan {plan} is not valid: allowed is the plan of this moment, {now}, for the table is not as it was"
+    )]
+    NotThatPlan {
+        /// The plan that was asked for.
+        plan: Fingerprint,
+        /// The plan as it is now.
+        now: Fingerprint,
+    },
+    /// A file without any rule would delete all of them. Nothing was changed.
+    #[error("the rules file {} has no rule: allowed is that with --allow-empty only, for it deletes all rules", .0.display())]
+    NoRules(PathBuf),
     /// A versus session could not be ended.
     #[error(transparent)]
     Versus(#[from] versus::Error),
@@ -110,6 +127,15 @@ pub struct Place {
 impl Place {
     /// The name of the table if no other is given.
     pub const TABLE: &str = "stagelink";
+}
+
+impl From<rules::Error> for Error {
+    fn from(error: rules::Error) -> Self {
+        match error {
+            rules::Error::Store(error) => Self::Store(error),
+            error => Self::Rule(error),
+        }
+    }
 }
 
 impl Error {
@@ -210,7 +236,7 @@ impl Error {
             }
             (Self::Paused { .. }, _) => "add --resume, which ends the pause first".to_owned(),
             (Self::UnknownParticipant(_), _) => {
-                "`stagelink rules list` shows whether a rule speaks of its stage: of others nothing is kept; whose event was lost \
+                "`stagelink plan` and the rules file show whether a rule speaks of its stage: of others nothing is kept; whose event was lost \
                  is found by a sweep, within a minute or two"
                     .to_owned()
             }
@@ -229,6 +255,11 @@ impl Error {
             (Self::UnknownDeadLetter { .. } | Self::ManyDeadLetters { .. }, _) => {
                 "`stagelink dead-letters list` lists them".to_owned()
             }
+            (Self::NotThatPlan { now, .. }, _) => {
+                format!("read the plan above, and add --plan {now} if that is meant")
+            }
+            (Self::NoRules(_), _) => "look whether it is the right file; add --allow-empty if it is".to_owned(),
+            (Self::Rule(error), _) => return next_of_rule(error),
             (Self::NotConfirmed, _) => "read what is above, and add --yes if that is meant".to_owned(),
             _ => match self.store()? {
                 StoreError::Corrupt { .. } => "put the item right, or delete it".to_owned(),
@@ -237,6 +268,28 @@ impl Error {
             },
         })
     }
+}
+
+/// What to do about a rule that was not changed.
+fn next_of_rule(error: &rules::Error) -> Option<String> {
+    Some(match error {
+        rules::Error::Conflict { rule, .. } => format!(
+            "somebody changed it meanwhile, and nothing was changed now: `stagelink rule history {rule}` says who and why; plan again"
+        ),
+        rules::Error::Unknown(rule) => format!(
+            "`stagelink get rules` lists those that are there, `stagelink rule history {rule}` whether it ever was"
+        ),
+        rules::Error::OfVersus(_) => {
+            "`stagelink versus list` shows the sessions, `versus end` ends one".to_owned()
+        }
+        rules::Error::NoRevision { rule, .. } => format!("`stagelink rule history {rule}` shows them"),
+        rules::Error::Contradicts(_) => {
+            "give one of the two another priority, or have both say the same".to_owned()
+        }
+        rules::Error::Contended => "try again in a moment".to_owned(),
+        rules::Error::Partly { .. } => "run it again: it makes what is left".to_owned(),
+        rules::Error::Invalid(_) | rules::Error::Store(_) => return None,
+    })
 }
 
 /// Codes of credentials that nobody knows, and of signatures that do not match.

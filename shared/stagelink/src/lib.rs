@@ -15,13 +15,13 @@ pub mod error;
 mod explain;
 mod local_stand;
 mod manual;
+mod ordered;
 mod orders;
-#[allow(dead_code)]
 mod output;
-mod plain;
+mod plan;
 mod remedy;
 mod replicas;
-mod rules;
+mod rule;
 #[allow(dead_code)]
 mod screen;
 

@@ -7,23 +7,18 @@ use controller::Operator;
 use jiff::Timestamp;
 use replication::Pause;
 
-use crate::{Error, Screen, drain};
-
-/// Who orders something, and why.
-#[derive(Debug, clap::Args)]
-pub(crate) struct ByWhom {
-    /// Why; everybody sees it who looks at what follows from it
-    #[arg(long, value_name = "TEXT", value_parser = some_text)]
-    pub(crate) reason: String,
-    /// Who orders it
-    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true, default_value = "an operator", value_parser = some_text)]
-    pub(crate) by: String,
-}
+use crate::{Error, Screen, drain, ordered};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PauseArguments {
     #[command(flatten)]
-    order: ByWhom,
+    ordered: ordered::Required,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Resume {
+    #[command(flatten)]
+    ordered: ordered::Optional,
 }
 
 #[derive(Debug, clap::Args)]
@@ -31,13 +26,14 @@ pub(crate) struct ReleaseBrake {
     /// For how long, such as 10m; replicas that the brake holds are then stopped at the quota's pace
     #[arg(long = "for", value_name = "DURATION", value_parser = drain::duration)]
     span: Duration,
+    #[command(flatten)]
+    ordered: ordered::Optional,
 }
 
 impl PauseArguments {
     pub(crate) async fn run(&self, store: &DynamoStore, screen: &mut Screen<'_>) -> Result<bool, Error> {
-        let ByWhom { reason, by } = &self.order;
         let before = store.control().await?.pause;
-        store.pause(&Pause { reason: reason.clone(), by: by.clone(), at: Timestamp::now() }).await?;
+        store.pause(&self.ordered.pause()).await?;
         if let Some(Pause { reason, by, at }) = before {
             screen.line(format_args!("This replaces the pause by {by} since {at} ({reason})."))?;
         }
@@ -49,31 +45,24 @@ impl PauseArguments {
     }
 }
 
-/// Ends the pause, if there is one.
-pub(crate) async fn resume(store: &DynamoStore, screen: &mut Screen<'_>) -> Result<bool, Error> {
-    let Some(Pause { reason, by, at }) = store.control().await?.pause else {
-        screen.line("There is no pause.")?;
-        return Ok(true);
-    };
-    store.resume().await?;
-    screen.line(format_args!("The pause by {by} since {at} ({reason}) is over."))?;
-    Ok(true)
+impl Resume {
+    pub(crate) async fn run(&self, store: &DynamoStore, screen: &mut Screen<'_>) -> Result<bool, Error> {
+        let Some(Pause { reason, by, at }) = store.control().await?.pause else {
+            screen.line("There is no pause.")?;
+            return Ok(true);
+        };
+        store.resume(&self.ordered.now()).await?;
+        screen.line(format_args!("The pause by {by} since {at} ({reason}) is over."))?;
+        Ok(true)
+    }
 }
 
 impl ReleaseBrake {
     pub(crate) async fn run(&self, store: &DynamoStore, screen: &mut Screen<'_>) -> Result<bool, Error> {
         let now = Timestamp::now();
         let until = now.checked_add(self.span).unwrap_or(Timestamp::MAX);
-        store.release_brake(until).await?;
+        store.release_brake(until, &self.ordered.now()).await?;
         screen.line(format_args!("The brake on mass stops is off until {until}."))?;
         Ok(true)
     }
-}
-
-pub(crate) fn some_text(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if text.is_empty() || text.len() > 500 || text.chars().any(char::is_control) {
-        return Err("allowed are 1-500 bytes without control characters".to_owned());
-    }
-    Ok(text.to_owned())
 }

@@ -1,10 +1,10 @@
 //! Lists as people and programs want them: `-o table|wide|json|yaml`.
 
 use anstyle::{AnsiColor, Style};
+use replication::plain;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
-use crate::plain::plain;
 use crate::{Error, Screen};
 
 /// The option `-o`.
@@ -75,6 +75,14 @@ pub(crate) const PASSING: Style = AnsiColor::Yellow.on_default();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 
 impl Output {
+    /// Columns, for a command that has no other form.
+    pub(crate) const TABLE: Self = Self { format: Format::Table };
+
+    /// Whether everything is to be seen, as it is.
+    pub(crate) fn is_wide(self) -> bool {
+        self.format == Format::Wide
+    }
+
     /// Whether programs read it, which want nothing but the document.
     pub(crate) fn is_document(self) -> bool {
         matches!(self.format, Format::Json | Format::Yaml)

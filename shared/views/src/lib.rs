@@ -13,16 +13,29 @@
 //! * Texts of IVS and of users (user ids, error messages, reasons) are as they came: JSON escapes control characters, a terminal
 //!   or a page has to as well.
 
+mod activity;
+mod explanation;
+mod forecast;
+mod order;
 mod publisher;
 mod replica;
+mod revision;
 mod rule;
 mod unreadable;
 mod versus;
 
 use jiff::Timestamp;
 
+pub use activity::Activity;
+pub use explanation::{ExplainedReplication, Explanation, PlaceHolder, Places, UnmatchedRule, WantedBy};
+pub use forecast::{
+    Backlog, Cost, FieldChange, Forecast, HeldBack, NotKnown, Occupant, Recording, ReplicationChange,
+    RuleChange, Running,
+};
+pub use order::Pause;
 pub use publisher::{Publisher, Publishing};
 pub use replica::{Blocked, Brake, Desired, GivesWay, LastError, Owner, Replica, RuleRef};
+pub use revision::Revision;
 pub use rule::{Destination, Participants, Rule, Source, Status};
 pub use unreadable::Unreadable;
 pub use versus::{Versus, VersusFailure};

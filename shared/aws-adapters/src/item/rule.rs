@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use replication::{
-    Destination, ParticipantFilter, Pattern, ReconnectWindow, Rule, RuleId, Source, Status, Tags,
-};
+use replication::{Destination, ParticipantFilter, Pattern, ReconnectWindow, Rule, Source, Status, Tags};
 use serde::{Deserialize, Serialize};
 
 use super::{ANY_STAGE, SCHEMA, Unreadable, parse, parse_some, stage_pk};
@@ -125,15 +123,6 @@ impl DestinationForm {
 }
 
 impl RuleItem {
-    /// Whether it belongs to a versus session, also if it cannot be read.
-    pub(crate) fn is_of_versus(&self) -> bool {
-        self.id.parse().is_ok_and(|id: RuleId| id.is_of_versus())
-    }
-
-    pub(crate) fn at_revision(self, revision: u64) -> Self {
-        Self { revision, ..self }
-    }
-
     pub(crate) fn read(&self) -> Result<Rule, Unreadable> {
         if !(SCHEMA..=SELECTING).contains(&self.schema) {
             return Err(Unreadable::new("schema", self.schema, format!("{SCHEMA}-{SELECTING}")));

@@ -59,7 +59,7 @@ impl DynamoStore {
         self.scanned(scan).await
     }
 
-    async fn put_unconditionally(&self, item: &impl Serialize) -> Result<(), StoreError> {
+    pub(super) async fn put_unconditionally(&self, item: &impl Serialize) -> Result<(), StoreError> {
         let item: Item = serde_dynamo::to_item(item).map_err(|error| self.not_writable(&error))?;
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         put.send().await.map(drop).map_err(|error| read_error(&self.table, &error))

@@ -1,14 +1,14 @@
 //! What is ordered for all stages, in the table.
 
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
-use controller::{Operator, StoreError};
+use controller::{HistoryLine, Operator, Order, StoreError};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use replication::{Control, Pause};
 
 use super::{DynamoStore, Item, decode, text};
-use crate::item::{ANY_STAGE, ControlItem, CountItem, Unreadable};
+use crate::item::{ANY_STAGE, ActivityItem, ControlItem, CountItem, Unreadable};
 
 /// How often a lost race for the orders is run again.
 const MAX_CONFLICTS: u32 = 5;
@@ -30,12 +30,18 @@ impl DynamoStore {
         Ok((control, version))
     }
 
-    async fn change_control(&self, change: impl Fn(&mut Control)) -> Result<(), StoreError> {
+    async fn change_control(
+        &self,
+        change: impl Fn(&mut Control),
+        line: HistoryLine,
+    ) -> Result<(), StoreError> {
+        let line = self.put(&ActivityItem::from(&line), None)?;
         for _ in 0..MAX_CONFLICTS {
             let (mut control, version) = self.read_control().await?;
             change(&mut control);
             let put = self.put(&ControlItem::next(&control, version), Some(version))?;
-            match self.transact(vec![TransactWriteItem::builder().put(put).build()]).await {
+            let puts = [put, line.clone()].map(|put| TransactWriteItem::builder().put(put).build());
+            match self.transact(puts.to_vec()).await {
                 Err(StoreError::Conflict) => {}
                 other => return other,
             }
@@ -67,14 +73,20 @@ impl Operator for DynamoStore {
     }
 
     fn pause<'a>(&'a self, pause: &'a Pause) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.change_control(|control| control.pause = Some(pause.clone())).boxed()
+        let line = Order::of_pause(pause).line("Pause", "ok".to_owned());
+        self.change_control(|control| control.pause = Some(pause.clone()), line).boxed()
     }
 
-    fn resume(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.change_control(|control| control.pause = None).boxed()
+    fn resume<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.change_control(|control| control.pause = None, order.line("Resume", "ok".to_owned())).boxed()
     }
 
-    fn release_brake(&self, until: Timestamp) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.change_control(move |control| control.brake_released_until = Some(until)).boxed()
+    fn release_brake<'a>(
+        &'a self,
+        until: Timestamp,
+        order: &'a Order,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let line = order.line("ReleaseBrake", format!("ok, until {until}"));
+        self.change_control(move |control| control.brake_released_until = Some(until), line).boxed()
     }
 }

@@ -1,13 +1,25 @@
-//! Putting a set of rules into the table.
+//! The book of rules in the table: conditional changes, each with its line of history in the same transaction.
+//!
+//! # Caveats
+//! * A transaction takes 100 items: one for the edition, and for each rule itself and its revision; one more where its source
+//!   changes, for the rule lies in the partition of its source; and one more where what it replaces has no history yet. What does not
+//!   fit is written by further transactions, each on the same conditions, and [`WriteError::Partly`] says how far that came.
 
 use std::collections::BTreeSet;
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
+use controller::Order;
 use controller::StoreError;
-use replication::Rule;
+use controller::rules::{self, Revision, RuleBook, Rules, WriteError, numbered};
+use futures::FutureExt;
+use futures::future::{BoxFuture, try_join_all};
+use replication::{Rule, RuleChange, RuleId};
 
-use super::{DynamoStore, readable};
-use crate::item::RuleItem;
+use super::{DynamoStore, TRANSACTION_ITEMS, decode, readable, text};
+use crate::item::{EditionItem, HistoryItem, RuleItem, history_pk};
+
+/// Histories that are read side by side.
+const SIDE_BY_SIDE: usize = 16;
 
 /// What replacing the rules changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -18,6 +30,12 @@ pub struct Replaced {
     pub deleted: BTreeSet<String>,
     /// Rules that were there already, just so.
     pub unchanged: usize,
+}
+
+/// A change as it is written: all of it or nothing.
+struct Written {
+    change: RuleChange,
+    items: Vec<TransactWriteItem>,
 }
 
 impl DynamoStore {
@@ -31,43 +49,197 @@ impl DynamoStore {
         Ok(items.into_iter().map(|item| readable(item, |item: RuleItem| item.read())).collect())
     }
 
-    /// Replaces all rules by these, but those of versus sessions, which end by themselves. A rule that differs from the one
-    /// of the same id gets the next revision; one that does not is left alone. Rules for any stage take effect once the
-    /// functions' selector cache is over.
+    /// Replaces all rules by these, but those of versus sessions, which end by themselves; whatever is there, and whether it can be
+    /// read or not. A rule that differs from the one of the same id gets the next revision; one that does not is left alone. Rules
+    /// for any stage take effect once the functions' selector cache is over.
     ///
     /// # Errors
-    /// [`StoreError`]. With over 100 changes, the changes before the failed 100 have been made.
-    pub async fn replace_rules(&self, rules: &[Rule]) -> Result<Replaced, StoreError> {
-        let mut before: Vec<RuleItem> = self.scan("RULE#").await?;
-        before.retain(|item| !item.is_of_versus());
+    /// [`rules::Error`], as of [`rules::replace`].
+    pub async fn replace_rules(&self, wanted: &[Rule], ordered: &Order) -> Result<Replaced, rules::Error> {
         let mut replaced = Replaced::default();
-        let mut writes = Vec::new();
-        let mut kept = Vec::new();
-        for rule in rules {
-            let same_id = before.iter().filter(|item| item.sk == format!("RULE#{}", rule.id));
-            let last = same_id.map(|item| item.revision).max().unwrap_or(0);
-            let unchanged = RuleItem::from(rule).at_revision(last);
-            kept.push((unchanged.pk.clone(), unchanged.sk.clone()));
-            if before.contains(&unchanged) {
-                replaced.unchanged += 1;
-                continue;
-            }
-            let put = self.put(&unchanged.at_revision(last + 1), None)?;
-            writes.push(TransactWriteItem::builder().put(put).build());
-            replaced.put.insert(rule.id.to_string());
+        for error in RuleBook::rules(self).await?.unreadable {
+            replaced.deleted.extend(self.delete_unreadable(&error).await?);
         }
-        for gone in before.iter().filter(|item| !kept.contains(&(item.pk.clone(), item.sk.clone()))) {
-            writes.push(self.delete_rule(gone)?);
-            let id = gone.sk.trim_start_matches("RULE#").to_owned();
-            if !replaced.put.contains(&id) {
-                replaced.deleted.insert(id);
-            }
+        let changes = rules::replace(self, wanted, None, ordered).await?;
+        for change in &changes {
+            let id = change.id().map(ToString::to_string);
+            let into = if change.after.is_some() { &mut replaced.put } else { &mut replaced.deleted };
+            into.extend(id);
         }
-        self.transact(writes).await?;
+        replaced.deleted.retain(|id| !replaced.put.contains(id));
+        replaced.unchanged = wanted.len() - replaced.put.len();
         Ok(replaced)
+    }
+
+    /// Deletes a rule that nobody can read, unless it belongs to a versus session. There is nothing that a history could keep.
+    async fn delete_unreadable(&self, error: &StoreError) -> Result<Option<String>, StoreError> {
+        let StoreError::Corrupt { pk, sk, .. } = error else { return Ok(None) };
+        let Some(id) = sk.strip_prefix("RULE#") else { return Ok(None) };
+        if id.parse().is_ok_and(|id: RuleId| id.is_of_versus()) {
+            return Ok(None);
+        }
+        let delete = TransactWriteItem::builder().delete(self.delete(pk, sk)?).build();
+        self.transact(vec![delete]).await?;
+        Ok(Some(id.to_owned()))
     }
 
     pub(super) fn delete_rule(&self, rule: &RuleItem) -> Result<TransactWriteItem, StoreError> {
         Ok(TransactWriteItem::builder().delete(self.delete(&rule.pk, &rule.sk)?).build())
+    }
+
+    async fn read_rules(&self) -> Result<Rules, StoreError> {
+        // The edition first: what changes while the rules are read makes it an old one.
+        let edition = self.read_edition().await?;
+        let (mut rules, mut unreadable) = (Vec::new(), Vec::new());
+        for rule in self.all_rules().await? {
+            rule.map_or_else(|error| unreadable.push(error), |rule| rules.push(rule));
+        }
+        rules.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(Rules { rules, unreadable, edition })
+    }
+
+    async fn read_edition(&self) -> Result<u64, StoreError> {
+        let query = self
+            .client
+            .query()
+            .key_condition_expression("pk = :pk AND sk = :sk")
+            .expression_attribute_values(":pk", AttributeValue::S(EditionItem::PK.to_owned()))
+            .expression_attribute_values(":sk", AttributeValue::S(EditionItem::SK.to_owned()));
+        let item = self.queried(query).await?.pop();
+        item.map_or(Ok(0), |item| readable(item, |item: EditionItem| item.read()))
+    }
+
+    async fn read_revisions(&self, rule: &RuleId) -> Result<Vec<Result<Revision, StoreError>>, StoreError> {
+        let query = self
+            .client
+            .query()
+            .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
+            .expression_attribute_values(":pk", AttributeValue::S(history_pk(rule)))
+            .expression_attribute_values(":sk", AttributeValue::S(HistoryItem::SK.to_owned()))
+            .scan_index_forward(false);
+        let items = self.queried(query).await?.into_iter();
+        Ok(items.map(|item| readable(item, |item: HistoryItem| item.read())).collect())
+    }
+
+    /// The last revision in a rule's history, 0 if it has none.
+    async fn last_revision(&self, rule: &RuleId) -> Result<u64, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
+            .expression_attribute_values(":pk", AttributeValue::S(history_pk(rule)))
+            .expression_attribute_values(":sk", AttributeValue::S(HistoryItem::SK.to_owned()))
+            .scan_index_forward(false)
+            .limit(1);
+        let page = query.send().await.map_err(|error| super::read_error(&self.table, &error))?;
+        let Some(item) = page.items.unwrap_or_default().pop() else { return Ok(0) };
+        // Its number is in the key too, so that one of a later form still counts.
+        let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
+        let number = sk.strip_prefix(HistoryItem::SK).and_then(|number| number.parse().ok());
+        number.map_or_else(
+            || decode::<HistoryItem>(item).map(|item| item.revision).map_err(|error| error.of(&pk, &sk)),
+            Ok,
+        )
+    }
+
+    async fn write_rules(
+        &self,
+        changes: &[RuleChange],
+        edition: u64,
+        ordered: &Order,
+    ) -> Result<Vec<RuleChange>, WriteError> {
+        let ids: Vec<&RuleId> = changes.iter().filter_map(RuleChange::id).collect();
+        let mut last = Vec::new();
+        for some in ids.chunks(SIDE_BY_SIDE) {
+            last.extend(try_join_all(some.iter().map(|id| self.last_revision(id))).await?);
+        }
+        let written = changes.iter().zip(last).map(|(change, last)| self.written(change, last, ordered));
+        let mut written = written.collect::<Result<Vec<_>, _>>()?.into_iter().peekable();
+        let (mut made, mut edition) = (Vec::new(), edition);
+        while written.peek().is_some() {
+            let next = self.put(&EditionItem::next(edition), Some(edition))?;
+            let mut items = vec![TransactWriteItem::builder().put(next).build()];
+            let mut together = Vec::new();
+            while let Some(next) = written.next_if(|next| items.len() + next.items.len() <= TRANSACTION_ITEMS)
+            {
+                items.extend(next.items);
+                together.push(next.change);
+            }
+            match self.transact(items).await {
+                Ok(()) => made.extend(together),
+                Err(error) => return Err(partly(made, error)),
+            }
+            edition += 1;
+        }
+        Ok(made)
+    }
+
+    fn written(&self, change: &RuleChange, last: u64, ordered: &Order) -> Result<Written, StoreError> {
+        let (change, revisions) = numbered(change, last, ordered);
+        let (before, after) =
+            (change.before.as_ref().map(RuleItem::from), change.after.as_ref().map(RuleItem::from));
+        let mut items = Vec::new();
+        let moved = before.as_ref().map(|rule| &rule.pk) != after.as_ref().map(|rule| &rule.pk);
+        if let Some(before) = before.as_ref().filter(|_| moved) {
+            let delete = self.delete(&before.pk, &before.sk)?;
+            let mut delete = delete;
+            delete.condition_expression = Some(AT_REVISION.to_owned());
+            delete.expression_attribute_values = Some(at_revision(before.revision));
+            items.push(TransactWriteItem::builder().delete(delete).build());
+        }
+        if let Some(after) = &after {
+            let in_place_of = before.as_ref().filter(|_| !moved);
+            let mut put = self.put(after, in_place_of.is_none().then_some(0))?;
+            if let Some(before) = in_place_of {
+                put.condition_expression = Some(AT_REVISION.to_owned());
+                put.expression_attribute_values = Some(at_revision(before.revision));
+            }
+            items.push(TransactWriteItem::builder().put(put).build());
+        }
+        for revision in &revisions {
+            let Some(id) = change.id() else { continue };
+            let put = self.put(&HistoryItem::new(id, revision), Some(0))?;
+            items.push(TransactWriteItem::builder().put(put).build());
+        }
+        Ok(Written { change, items })
+    }
+}
+
+/// That a rule has the revision it was read at.
+const AT_REVISION: &str = "revision = :revision";
+
+fn at_revision(revision: u64) -> super::Item {
+    [(":revision".to_owned(), AttributeValue::N(revision.to_string()))].into()
+}
+
+fn partly(made: Vec<RuleChange>, error: StoreError) -> WriteError {
+    let error = match error {
+        StoreError::Conflict => WriteError::Conflict,
+        error => WriteError::Store(error),
+    };
+    if made.is_empty() { error } else { WriteError::Partly { made, source: Box::new(error) } }
+}
+
+impl RuleBook for DynamoStore {
+    fn rules(&self) -> BoxFuture<'_, Result<Rules, StoreError>> {
+        self.read_rules().boxed()
+    }
+
+    fn revisions<'a>(
+        &'a self,
+        rule: &'a RuleId,
+    ) -> BoxFuture<'a, Result<Vec<Result<Revision, StoreError>>, StoreError>> {
+        self.read_revisions(rule).boxed()
+    }
+
+    fn write<'a>(
+        &'a self,
+        changes: &'a [RuleChange],
+        edition: u64,
+        ordered: &'a Order,
+    ) -> BoxFuture<'a, Result<Vec<RuleChange>, WriteError>> {
+        self.write_rules(changes, edition, ordered).boxed()
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use replication::{Control, Pause};
 
 use super::MemoryStore;
-use crate::{Operator, StoreError};
+use crate::{Operator, Order, StoreError};
 
 impl Operator for MemoryStore {
     fn control(&self) -> BoxFuture<'_, Result<Control, StoreError>> {
@@ -14,17 +14,27 @@ impl Operator for MemoryStore {
     }
 
     fn pause<'a>(&'a self, pause: &'a Pause) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.lock().control.pause = Some(pause.clone());
+        let mut state = self.lock();
+        state.control.pause = Some(pause.clone());
+        state.orders.push(Order::of_pause(pause).line("Pause", "ok".to_owned()));
         async { Ok(()) }.boxed()
     }
 
-    fn resume(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.lock().control.pause = None;
+    fn resume<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<(), StoreError>> {
+        let mut state = self.lock();
+        state.control.pause = None;
+        state.orders.push(order.line("Resume", "ok".to_owned()));
         async { Ok(()) }.boxed()
     }
 
-    fn release_brake(&self, until: Timestamp) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.lock().control.brake_released_until = Some(until);
+    fn release_brake<'a>(
+        &'a self,
+        until: Timestamp,
+        order: &'a Order,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let mut state = self.lock();
+        state.control.brake_released_until = Some(until);
+        state.orders.push(order.line("ReleaseBrake", format!("ok, until {until}")));
         async { Ok(()) }.boxed()
     }
 }

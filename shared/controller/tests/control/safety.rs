@@ -1,6 +1,6 @@
 //! Pauses, the brake and adoption, as the loop meets them.
 
-use controller::{Activity, AdoptError, Calls, CallsLeft, Controller, Invocation, Operator, Turn};
+use controller::{Activity, AdoptError, Calls, CallsLeft, Controller, Invocation, Operator, Order, Turn};
 use futures::FutureExt;
 use replication::{Moment, Observation, Owner, Pause, Phase, SecondWitness};
 
@@ -63,7 +63,8 @@ fn what_a_pause_kept_is_done_when_it_ends() {
     );
     assert_eq!(world.calls(), ["start B"]);
 
-    at_once(world.store.resume()).unwrap();
+    let order = Order { by: "kim".to_owned(), reason: None, at: world.now() };
+    at_once(world.store.resume(&order)).unwrap();
     world.advance(1_000);
     deliver(&world, &all, &news).unwrap();
     let mut calls = world.calls();

@@ -251,7 +251,7 @@ impl<'a> Planning<'a> {
             {
                 None
             }
-            Phase::Blocked(blocked) => blocked.until.map(|until| (until, blocked.reason.name())),
+            Phase::Blocked(blocked) => blocked.until.map(|until| (until, blocked.reason.in_words())),
             Phase::Active => {
                 // It ended although nobody wanted that. Mostly its publisher has just left, and that news is on its way.
                 let ended = known.evidence.off?;

@@ -11,9 +11,9 @@ use crate::{
 };
 
 /// A destination, and the rule that wants it.
-pub(super) struct Want<'a> {
-    pub(super) destination: &'a StageArn,
-    pub(super) rule: &'a Rule,
+pub(crate) struct Want<'a> {
+    pub(crate) destination: &'a StageArn,
+    pub(crate) rule: &'a Rule,
 }
 
 impl Want<'_> {
@@ -59,7 +59,7 @@ impl Want<'_> {
 
 /// Every wanted destination once, by the rule with the highest priority, in the order in which slots are given; and the
 /// rules that do not speak of this publisher, or of which that is not known.
-pub(super) fn wants(view: &View, now: Timestamp) -> (Vec<Want<'_>>, Vec<(RuleId, Unmatched)>) {
+pub(crate) fn wants(view: &View, now: Timestamp) -> (Vec<Want<'_>>, Vec<(RuleId, Unmatched)>) {
     let mut rules: Vec<&Rule> = view.rules.iter().collect();
     rules.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.id.cmp(&b.id)));
     let (mut wants, mut unmatched) = (Vec::new(), Vec::new());

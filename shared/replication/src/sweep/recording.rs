@@ -83,7 +83,7 @@ pub fn recordings_due(
 }
 
 /// What each stage's recording has to be: what the rule with the highest priority says, among equals the first by id.
-fn wanted<'a>(
+pub(crate) fn wanted<'a>(
     inventory: &'a Inventory,
     roster: &'a Roster,
     now: Timestamp,

@@ -1,4 +1,5 @@
 //! Arbitrary views: every phase, owner, lease and evidence, also combinations that no history should lead to.
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::collections::BTreeMap;
 

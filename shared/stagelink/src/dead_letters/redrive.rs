@@ -7,9 +7,9 @@ use aws_adapters::stack::{Invoked, Message};
 use jiff::Timestamp;
 
 use super::{HOLD_SECONDS, Letter, Queue};
-use crate::plain::plain;
 use crate::remedy::Remedies;
 use crate::{Deployment, Error, Screen};
+use replication::plain;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Redrive {

@@ -1,10 +1,10 @@
-//! Text of others as it may stand on a terminal.
+//! Text of others as it may stand on a terminal or a page.
 
 use std::borrow::Cow;
 
 /// The text without anything that a terminal would obey: control characters, and characters that turn the direction of writing
 /// around, are written as `\u{…}`. User ids, attributes and messages of errors come from others.
-pub(crate) fn plain(text: &str) -> Cow<'_, str> {
+pub fn plain(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_obeyed) {
         return Cow::Borrowed(text);
     }

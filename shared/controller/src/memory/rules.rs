@@ -1,0 +1,59 @@
+//! The book of rules in memory.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use replication::{RuleChange, RuleId};
+
+use super::MemoryStore;
+use crate::Order;
+use crate::StoreError;
+use crate::rules::{Revision, RuleBook, Rules, WriteError, numbered};
+
+impl RuleBook for MemoryStore {
+    fn rules(&self) -> BoxFuture<'_, Result<Rules, StoreError>> {
+        let state = self.lock();
+        let rules = Rules { rules: state.rules.clone(), unreadable: Vec::new(), edition: state.edition };
+        async { Ok(rules) }.boxed()
+    }
+
+    fn revisions<'a>(
+        &'a self,
+        rule: &'a RuleId,
+    ) -> BoxFuture<'a, Result<Vec<Result<Revision, StoreError>>, StoreError>> {
+        let revisions = self.lock().revisions.get(rule).cloned().unwrap_or_default();
+        async { Ok(revisions.into_iter().rev().map(Ok).collect()) }.boxed()
+    }
+
+    fn write<'a>(
+        &'a self,
+        changes: &'a [RuleChange],
+        edition: u64,
+        ordered: &'a Order,
+    ) -> BoxFuture<'a, Result<Vec<RuleChange>, WriteError>> {
+        async move {
+            let mut state = self.lock();
+            let is_as_read = |change: &RuleChange| {
+                let id = change.id();
+                let known = state.rules.iter().find(|rule| Some(&rule.id) == id).map(|rule| rule.revision);
+                known == change.before.as_ref().map(|rule| rule.revision)
+            };
+            if state.edition != edition || !changes.iter().all(is_as_read) {
+                return Err(WriteError::Conflict);
+            }
+            let mut made = Vec::new();
+            for change in changes {
+                let Some(id) = change.id() else { continue };
+                let history = state.revisions.entry(id.clone()).or_default();
+                let last = history.last().map_or(0, |revision| revision.revision);
+                let (numbered, new) = numbered(change, last, ordered);
+                history.extend(new);
+                state.rules.retain(|rule| rule.id != *id);
+                state.rules.extend(numbered.after.clone());
+                made.push(numbered);
+            }
+            state.edition += 1;
+            Ok(made)
+        }
+        .boxed()
+    }
+}
