@@ -54,13 +54,10 @@ fn settled(text: &str, ids: &[String], others: &[(&str, &str)]) -> String {
     for (value, name) in others {
         text = text.replace(value, name);
     }
+    let is_seconds = |word: &str| word.strip_suffix('s').is_some_and(|number| number.parse::<u64>().is_ok());
     let aged = |line: &str| {
-        let words: Vec<&str> = line.split(' ').collect();
-        let seconds = |pair: &[&str]| pair[1] == "s" && pair[0].parse::<u64>().is_ok();
-        match words.windows(2).position(seconds) {
-            Some(i) => [&words[..i], &["N"], &words[i + 1..]].concat().join(" "),
-            None => line.to_owned(),
-        }
+        let words = line.split(' ').map(|word| if is_seconds(word) { "Ns" } else { word });
+        words.collect::<Vec<_>>().join(" ")
     };
     text.lines().map(|line| aged(line).trim_end().to_owned() + "\n").collect()
 }

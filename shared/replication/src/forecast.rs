@@ -13,6 +13,8 @@
 //! # Caveats
 //! * What the table does not know cannot be told: [`Forecast::not_known`] says what that is.
 //! * A replica that is in doubt counts as what it is believed to be.
+//! * Who gets the last place at a destination depends on who comes first, and on how many calls a second has: here stops come before
+//!   starts, and the highest priority before the others. Where there is no crowd, it makes no difference.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -165,7 +167,7 @@ pub struct Cost {
     pub takes: SignedDuration,
 }
 
-/// Calls that are due whatever becomes of the rules.
+/// Calls that are due with the change and without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Backlog {
     /// StartParticipantReplication.
@@ -186,7 +188,7 @@ pub enum NotKnown {
         /// What is not known.
         why: Unmatched,
     },
-    /// Who publishes on a source of this rule: no rule has spoken of it so far, so nothing is kept of it.
+    /// Who else publishes on a source of this rule: no rule has meant all of them so far, so nobody has looked for them.
     Source {
         /// The rule.
         rule: RuleId,
@@ -238,7 +240,7 @@ pub fn forecast(inventory: &Inventory, rules: &[Rule], terms: Terms<'_>) -> Fore
         staying: compare::staying(inventory, &before, &after),
         running: compare::running(&before, &after, &replications, now),
         calls,
-        backlog: compare::backlog(&before),
+        backlog: compare::backlog(&before, &after),
         recordings,
         not_known: unknown::not_known(inventory, &changes, &before, &after, now),
         brake: compare::brake(inventory, &before, &after, policy, now),
@@ -290,14 +292,15 @@ impl Forecast {
     }
 }
 
-/// A short name of a forecast: of the revisions of all rules that it was made from, of what the new ones say, and of what
+/// A short name of a forecast: of the revisions of the rules that it was made from (but those of versus sessions), of what the new ones say, and of what
 /// follows. Twelve hexadecimal digits; no secret, and no proof against somebody who wants two to be alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint(u64);
 
 impl Fingerprint {
     fn of(forecast: &Forecast, inventory: &Inventory) -> Self {
-        let mut revisions: Vec<_> = inventory.rules.iter().map(|rule| (&rule.id, rule.revision)).collect();
+        let own = inventory.rules.iter().filter(|rule| !rule.id.is_of_versus());
+        let mut revisions: Vec<_> = own.map(|rule| (&rule.id, rule.revision)).collect();
         revisions.sort();
         let fields: Vec<_> =
             forecast.rules.iter().map(|change| (change.id(), change.kind(), change.fields())).collect();
@@ -409,10 +412,10 @@ impl fmt::Display for NotKnown {
                 write!(f, "whether it means {} on {}: {why}", publisher.participant, publisher.stage)
             }
             Self::Source { stage: Some(stage), .. } => {
-                write!(f, "who publishes on {stage}: the next sweep looks")
+                write!(f, "who publishes on {stage}, beside those known: the next sweep looks")
             }
             Self::Source { stage: None, .. } => {
-                f.write_str("who publishes on stages that no rule has spoken of so far: the next sweep looks")
+                f.write_str("who publishes on stages that no rule has looked at so far: the next sweep looks")
             }
             Self::Destinations { .. } => {
                 f.write_str("which stages have the tags of its destinations: the next sweep lists them")

@@ -93,6 +93,8 @@ pub struct Inventory {
     pub listed_at: Option<Timestamp>,
     /// What is ordered for all stages.
     pub control: Control,
+    /// Items that are left out because they cannot be read, each in words.
+    pub left_out: Vec<String>,
 }
 
 /// What the table knows of one stage.

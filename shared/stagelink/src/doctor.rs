@@ -25,7 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::output::{BAD, GOOD, Output, PASSING};
 use crate::remedy::Remedies;
-use crate::{Deployment, Error, Screen};
+use crate::{Deployment, Error, Screen, ages};
 use finding::{Finding, Level, Report};
 use functions::FunctionLook;
 use replication::plain;
@@ -163,20 +163,9 @@ pub(crate) fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// How long ago, or how long, in the two largest units: `3 d 4 h`, `2 min 5 s`, `0 s`.
+/// How long ago, or how long.
 pub(crate) fn span(span: SignedDuration) -> String {
-    let seconds = span.as_secs().max(0);
-    let units = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
-    let first = units.iter().position(|(unit, _)| seconds >= *unit).unwrap_or(units.len() - 1);
-    let mut rest = seconds;
-    let mut words = Vec::new();
-    for (unit, name) in &units[first..units.len().min(first + 2)] {
-        if rest / unit > 0 || words.is_empty() {
-            words.push(format!("{} {name}", rest / unit));
-        }
-        rest %= unit;
-    }
-    words.join(" ")
+    ages::span(span.as_secs().max(0))
 }
 
 fn stack_name(text: &str) -> Result<String, String> {
@@ -191,20 +180,6 @@ fn stack_name(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn spans_have_two_units_at_most() {
-        for (seconds, words) in [
-            (-3, "0 s"),
-            (59, "59 s"),
-            (60, "1 min"),
-            (125, "2 min 5 s"),
-            (7_325, "2 h 2 min"),
-            (273_600, "3 d 4 h"),
-        ] {
-            assert_eq!(span(SignedDuration::from_secs(seconds)), words);
-        }
-    }
 
     #[test]
     fn a_stack_has_a_name_that_cloudformation_takes() {

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use replication::{Replica, Versus};
 use tokio::time::Instant;
 
-use crate::{Deployment, Error, Screen, ordered, replicas};
+use crate::{Deployment, Error, Screen, get, orders};
 use survey::{Survey, is_left};
 
 #[derive(Debug, clap::Args)]
@@ -28,8 +28,6 @@ pub(crate) struct Drain {
     /// End an operator's pause first, during which nothing is stopped
     #[arg(long)]
     resume: bool,
-    #[command(flatten)]
-    by: ordered::By,
 }
 
 /// How a drain looks at the table.
@@ -74,10 +72,9 @@ impl Drain {
             }
         }
         if self.resume {
-            store.resume(&self.by.now(Some("drain"))).await?;
+            store.resume(&orders::order(Some("drain"))).await?;
         }
-        let ordered = self.by.now(Some("drain"));
-        let deleted = store.replace_rules(&[], &ordered).await?.deleted.len();
+        let deleted = store.replace_rules(&[], &orders::order(Some("drain"))).await?.deleted.len();
         screen.line(format_args!("{} deleted.", count(deleted, "rule")))?;
         for session in &survey.sessions {
             versus::end_early(store, &session.terms.id, Timestamp::now()).await?;
@@ -155,7 +152,7 @@ impl Wait<'_> {
             screen.line(format_args!("versus session {}: {}", session.terms.id, session.state))?;
         }
         if !left.is_empty() {
-            write!(screen.output, "{}", replicas::list(left.iter()))?;
+            get::replicas(left, Timestamp::now(), screen)?;
         }
         screen.line(
             "The rules stay deleted, and the functions go on: run `stagelink drain` again to wait for them. What is held by the \

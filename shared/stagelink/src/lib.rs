@@ -5,14 +5,16 @@
 //!
 //! Exit codes: 0 done · 1 not done, and stderr says why · 2 of `plan`: there are changes.
 
+mod activity;
+mod ages;
 mod cli;
-mod columns;
 mod dead_letters;
 mod deployment;
 pub mod doctor;
 pub mod drain;
 pub mod error;
 mod explain;
+mod get;
 mod local_stand;
 mod manual;
 mod ordered;
@@ -20,10 +22,12 @@ mod orders;
 mod output;
 mod plan;
 mod remedy;
-mod replicas;
 mod rule;
-#[allow(dead_code)]
 mod screen;
+mod sight;
+mod stage_names;
+pub mod versus;
+mod wait;
 
 pub use cli::{Cli, Outcome, main};
 pub use deployment::Deployment;

@@ -3,22 +3,27 @@
 use std::time::Duration;
 
 use aws_adapters::DynamoStore;
-use controller::Operator;
+use controller::{Operator, Order};
 use jiff::Timestamp;
-use replication::Pause;
+use replication::{Pause, plain};
 
-use crate::{Error, Screen, drain, ordered};
+use crate::{Error, Screen, drain};
+
+/// Who orders something, and why.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ByWhom {
+    /// Why; everybody sees it who looks at what follows from it
+    #[arg(long, value_name = "TEXT", value_parser = some_text)]
+    pub(crate) reason: String,
+    /// Who orders it
+    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true, default_value = "an operator", value_parser = some_text)]
+    pub(crate) by: String,
+}
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PauseArguments {
     #[command(flatten)]
-    ordered: ordered::Required,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Resume {
-    #[command(flatten)]
-    ordered: ordered::Optional,
+    order: ByWhom,
 }
 
 #[derive(Debug, clap::Args)]
@@ -27,15 +32,43 @@ pub(crate) struct ReleaseBrake {
     #[arg(long = "for", value_name = "DURATION", value_parser = drain::duration)]
     span: Duration,
     #[command(flatten)]
-    ordered: ordered::Optional,
+    order: Ordered,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Resume {
+    #[command(flatten)]
+    order: Ordered,
+}
+
+/// Who orders something, and perhaps why.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Ordered {
+    /// Why; it stands in the history
+    #[arg(long, value_name = "TEXT", value_parser = some_text)]
+    reason: Option<String>,
+    /// Who orders it
+    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true, default_value = "an operator", value_parser = some_text)]
+    by: String,
+}
+
+impl Ordered {
+    fn now(&self) -> Order {
+        Order { by: self.by.clone(), reason: self.reason.clone(), at: Timestamp::now() }
+    }
 }
 
 impl PauseArguments {
     pub(crate) async fn run(&self, store: &DynamoStore, screen: &mut Screen<'_>) -> Result<bool, Error> {
+        let ByWhom { reason, by } = &self.order;
         let before = store.control().await?.pause;
-        store.pause(&self.ordered.pause()).await?;
+        store.pause(&Pause { reason: reason.clone(), by: by.clone(), at: Timestamp::now() }).await?;
         if let Some(Pause { reason, by, at }) = before {
-            screen.line(format_args!("This replaces the pause by {by} since {at} ({reason})."))?;
+            screen.line(format_args!(
+                "This replaces the pause by {} since {at} ({}).",
+                plain(&by),
+                plain(&reason)
+            ))?;
         }
         screen.line(format_args!(
             "Paused. Within {} s nothing is started or stopped any more; what runs keeps running. `stagelink resume` ends it.",
@@ -46,13 +79,14 @@ impl PauseArguments {
 }
 
 impl Resume {
+    /// Ends the pause, if there is one.
     pub(crate) async fn run(&self, store: &DynamoStore, screen: &mut Screen<'_>) -> Result<bool, Error> {
         let Some(Pause { reason, by, at }) = store.control().await?.pause else {
             screen.line("There is no pause.")?;
             return Ok(true);
         };
-        store.resume(&self.ordered.now()).await?;
-        screen.line(format_args!("The pause by {by} since {at} ({reason}) is over."))?;
+        store.resume(&self.order.now()).await?;
+        screen.line(format_args!("The pause by {} since {at} ({}) is over.", plain(&by), plain(&reason)))?;
         Ok(true)
     }
 }
@@ -61,8 +95,26 @@ impl ReleaseBrake {
     pub(crate) async fn run(&self, store: &DynamoStore, screen: &mut Screen<'_>) -> Result<bool, Error> {
         let now = Timestamp::now();
         let until = now.checked_add(self.span).unwrap_or(Timestamp::MAX);
-        store.release_brake(until, &self.ordered.now()).await?;
+        store.release_brake(until, &self.order.now()).await?;
         screen.line(format_args!("The brake on mass stops is off until {until}."))?;
         Ok(true)
     }
+}
+
+/// An order of whoever is at this machine, now.
+pub(crate) fn order(reason: Option<&str>) -> Order {
+    let by = std::env::var("USER").ok().and_then(|name| some_text(&name).ok());
+    Order {
+        by: by.unwrap_or_else(|| "an operator".to_owned()),
+        reason: reason.map(str::to_owned),
+        at: Timestamp::now(),
+    }
+}
+
+pub(crate) fn some_text(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > 500 || text.chars().any(char::is_control) {
+        return Err("allowed are 1-500 bytes without control characters".to_owned());
+    }
+    Ok(text.to_owned())
 }

@@ -5,14 +5,14 @@ mod history;
 use std::collections::BTreeMap;
 
 use aws_adapters::DynamoStore;
-use controller::Order;
 use controller::rules;
 use replication::forecast::Effect;
 use replication::sweep::Inventory;
 use replication::{Forecast, Rule, RuleChange, RuleId, Status};
 
+use crate::orders::ByWhom;
 use crate::plan::{Reckoning, follows, in_force, inventory};
-use crate::{Error, Screen, ordered};
+use crate::{Error, Screen};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -34,7 +34,7 @@ pub(crate) struct One {
     #[arg(value_name = "RULE")]
     id: RuleId,
     #[command(flatten)]
-    ordered: ordered::Required,
+    order: ByWhom,
     #[command(flatten)]
     reckoning: Reckoning,
 }
@@ -72,7 +72,7 @@ impl Command {
 impl One {
     async fn set(&self, status: Status, store: &DynamoStore, screen: &mut Screen<'_>) -> Result<bool, Error> {
         let before = inventory(store, screen).await?;
-        let changed = rules::set_status(store, &self.id, status, None, &self.ordered.now()).await?;
+        let changed = rules::set_status(store, &self.id, status, None, &self.order.now()).await?;
         let word = if status == Status::Paused { "paused" } else { "enabled" };
         self.tell(screen, &before, &changed, word)
     }
@@ -100,10 +100,6 @@ impl One {
         let rules: Vec<Rule> = RuleChange::applied(std::slice::from_ref(change), &before.rules);
         self.reckoning.forecast(before, &rules)
     }
-
-    fn ordered(&self) -> Order {
-        self.ordered.now()
-    }
 }
 
 impl Delete {
@@ -127,7 +123,7 @@ impl Delete {
                 return Ok(false);
             }
         }
-        rules::delete(store, &one.id, Some(known.revision), &one.ordered()).await?;
+        rules::delete(store, &one.id, Some(known.revision), &one.order.now()).await?;
         screen.line(format_args!(
             "Rule {} is deleted; it had revision {}. `stagelink rule rollback {} --reason ...` brings it back.",
             one.id, known.revision, one.id
@@ -167,7 +163,7 @@ impl Rollback {
     async fn run(&self, store: &DynamoStore, screen: &mut Screen<'_>) -> Result<bool, Error> {
         let one = &self.one;
         let before = inventory(store, screen).await?;
-        let changed = rules::rollback(store, &one.id, self.to, None, &one.ordered()).await?;
+        let changed = rules::rollback(store, &one.id, self.to, None, &one.order.now()).await?;
         let to = match self.to {
             Some(to) => format!("rolled back to what it said at revision {to}"),
             None => "rolled back to what it said before".to_owned(),

@@ -107,7 +107,7 @@ fn every_refusal_says_what_to_do_next() {
 
 #[test]
 fn without_credentials_it_says_where_they_could_come_from() {
-    let said = told(&[("AWS_REGION", "eu-west-1")], &["rules", "list"]);
+    let said = told(&[("AWS_REGION", "eu-west-1")], &["replicas"]);
     assert!(said.starts_with("error: there are no AWS credentials: "), "{said}");
     assert!(said.contains("next: sign in (`aws sso login`) or name other credentials"), "{said}");
 }

@@ -27,11 +27,11 @@ pub struct Forecast {
     pub replications: Vec<ReplicationChange>,
     /// Running replicas for which nothing changes.
     pub staying: usize,
-    /// Running replicas, before and after.
+    /// Running replicas, without the change and with it.
     pub running: Running,
     /// Calls that the change costs, by IVS operation.
     pub calls: BTreeMap<&'static str, Cost>,
-    /// Starts and stops that are due whatever becomes of the rules.
+    /// Starts and stops that are due with the change and without it.
     pub backlog: Backlog,
     /// Stages whose setting for the recording of replicas is brought in line.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -149,9 +149,9 @@ pub struct Occupant {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Running {
-    /// Under the rules as they are.
+    /// Without the change, once everything is done that is due.
     pub before: usize,
-    /// Under the new rules.
+    /// With the change.
     pub after: usize,
     /// By how much the replica-hours of an hour change.
     pub replica_hours_per_hour: i64,

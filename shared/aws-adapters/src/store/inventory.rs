@@ -80,7 +80,9 @@ fn put(inventory: &mut Inventory, item: Item) -> Result<(), StoreError> {
     let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
     take(inventory, item, &pk, &sk).map_err(|error| {
         inventory.rules_incomplete |= sk.starts_with("RULE#");
-        error.of(&pk, &sk)
+        let error = error.of(&pk, &sk);
+        inventory.left_out.push(error.to_string());
+        error
     })
 }
 

@@ -1,22 +1,22 @@
 //! The book of rules in the table: conditional changes, each with its line of history in the same transaction.
 //!
 //! # Caveats
-//! * A transaction takes 100 items: one for the edition, and for each rule itself and its revision; one more where its source
+//! * A transaction takes 100 items: one for the edition, one line of the activity, and for each rule itself and its revision; one more where its source
 //!   changes, for the rule lies in the partition of its source; and one more where what it replaces has no history yet. What does not
 //!   fit is written by further transactions, each on the same conditions, and [`WriteError::Partly`] says how far that came.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
-use controller::Order;
-use controller::StoreError;
 use controller::rules::{self, Revision, RuleBook, Rules, WriteError, numbered};
+use controller::{Order, StoreError};
 use futures::FutureExt;
 use futures::future::{BoxFuture, try_join_all};
+use jiff::SignedDuration;
 use replication::{Rule, RuleChange, RuleId};
 
 use super::{DynamoStore, TRANSACTION_ITEMS, decode, readable, text};
-use crate::item::{EditionItem, HistoryItem, RuleItem, history_pk};
+use crate::item::{ActivityItem, EditionItem, HistoryItem, RuleItem, history_pk};
 
 /// Histories that are read side by side.
 const SIDE_BY_SIDE: usize = 16;
@@ -55,12 +55,12 @@ impl DynamoStore {
     ///
     /// # Errors
     /// [`rules::Error`], as of [`rules::replace`].
-    pub async fn replace_rules(&self, wanted: &[Rule], ordered: &Order) -> Result<Replaced, rules::Error> {
+    pub async fn replace_rules(&self, wanted: &[Rule], order: &Order) -> Result<Replaced, rules::Error> {
         let mut replaced = Replaced::default();
         for error in RuleBook::rules(self).await?.unreadable {
             replaced.deleted.extend(self.delete_unreadable(&error).await?);
         }
-        let changes = rules::replace(self, wanted, None, ordered).await?;
+        let changes = rules::replace(self, wanted, None, order).await?;
         for change in &changes {
             let id = change.id().map(ToString::to_string);
             let into = if change.after.is_some() { &mut replaced.put } else { &mut replaced.deleted };
@@ -148,36 +148,41 @@ impl DynamoStore {
         &self,
         changes: &[RuleChange],
         edition: u64,
-        ordered: &Order,
+        order: &Order,
     ) -> Result<Vec<RuleChange>, WriteError> {
         let ids: Vec<&RuleId> = changes.iter().filter_map(RuleChange::id).collect();
         let mut last = Vec::new();
         for some in ids.chunks(SIDE_BY_SIDE) {
             last.extend(try_join_all(some.iter().map(|id| self.last_revision(id))).await?);
         }
-        let written = changes.iter().zip(last).map(|(change, last)| self.written(change, last, ordered));
+        let written = changes.iter().zip(last).map(|(change, last)| self.written(change, last, order));
         let mut written = written.collect::<Result<Vec<_>, _>>()?.into_iter().peekable();
-        let (mut made, mut edition) = (Vec::new(), edition);
+        let (mut made, mut edition, mut parts) = (Vec::new(), edition, 0);
         while written.peek().is_some() {
             let next = self.put(&EditionItem::next(edition), Some(edition))?;
             let mut items = vec![TransactWriteItem::builder().put(next).build()];
             let mut together = Vec::new();
-            while let Some(next) = written.next_if(|next| items.len() + next.items.len() <= TRANSACTION_ITEMS)
+            // The last place is for the line of the activity.
+            while let Some(next) = written.next_if(|next| items.len() + next.items.len() < TRANSACTION_ITEMS)
             {
                 items.extend(next.items);
                 together.push(next.change);
             }
+            // Lines are told apart by their times.
+            let at = order.at.checked_add(SignedDuration::from_nanos(parts)).unwrap_or(order.at);
+            let line = rules::line(&together, &Order { at, ..order.clone() });
+            items.push(TransactWriteItem::builder().put(self.put(&ActivityItem::from(&line), None)?).build());
             match self.transact(items).await {
                 Ok(()) => made.extend(together),
                 Err(error) => return Err(partly(made, error)),
             }
-            edition += 1;
+            (edition, parts) = (edition + 1, parts + 1);
         }
         Ok(made)
     }
 
-    fn written(&self, change: &RuleChange, last: u64, ordered: &Order) -> Result<Written, StoreError> {
-        let (change, revisions) = numbered(change, last, ordered);
+    fn written(&self, change: &RuleChange, last: u64, order: &Order) -> Result<Written, StoreError> {
+        let (change, revisions) = numbered(change, last, order);
         let (before, after) =
             (change.before.as_ref().map(RuleItem::from), change.after.as_ref().map(RuleItem::from));
         let mut items = Vec::new();
@@ -234,12 +239,12 @@ impl RuleBook for DynamoStore {
         self.read_revisions(rule).boxed()
     }
 
-    fn write<'a>(
+    fn change_rules<'a>(
         &'a self,
         changes: &'a [RuleChange],
         edition: u64,
-        ordered: &'a Order,
+        order: &'a Order,
     ) -> BoxFuture<'a, Result<Vec<RuleChange>, WriteError>> {
-        self.write_rules(changes, edition, ordered).boxed()
+        self.write_rules(changes, edition, order).boxed()
     }
 }

@@ -5,9 +5,8 @@ use futures::future::BoxFuture;
 use replication::{RuleChange, RuleId};
 
 use super::MemoryStore;
-use crate::Order;
-use crate::StoreError;
-use crate::rules::{Revision, RuleBook, Rules, WriteError, numbered};
+use crate::rules::{Revision, RuleBook, Rules, WriteError, line, numbered};
+use crate::{Order, StoreError};
 
 impl RuleBook for MemoryStore {
     fn rules(&self) -> BoxFuture<'_, Result<Rules, StoreError>> {
@@ -24,11 +23,11 @@ impl RuleBook for MemoryStore {
         async { Ok(revisions.into_iter().rev().map(Ok).collect()) }.boxed()
     }
 
-    fn write<'a>(
+    fn change_rules<'a>(
         &'a self,
         changes: &'a [RuleChange],
         edition: u64,
-        ordered: &'a Order,
+        order: &'a Order,
     ) -> BoxFuture<'a, Result<Vec<RuleChange>, WriteError>> {
         async move {
             let mut state = self.lock();
@@ -45,13 +44,14 @@ impl RuleBook for MemoryStore {
                 let Some(id) = change.id() else { continue };
                 let history = state.revisions.entry(id.clone()).or_default();
                 let last = history.last().map_or(0, |revision| revision.revision);
-                let (numbered, new) = numbered(change, last, ordered);
+                let (numbered, new) = numbered(change, last, order);
                 history.extend(new);
                 state.rules.retain(|rule| rule.id != *id);
                 state.rules.extend(numbered.after.clone());
                 made.push(numbered);
             }
             state.edition += 1;
+            state.orders.push(line(&made, order));
             Ok(made)
         }
         .boxed()

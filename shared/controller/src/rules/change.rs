@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use replication::{Rule, RuleChange, RuleId, Status, check_together};
 
-use super::{Error, Order, RuleBook, Rules, WriteError};
+use super::{Error, RuleBook, Rules, WriteError};
+use crate::Order;
 
 /// How often a change is tried again because another rule changed meanwhile.
 const MAX_CONFLICTS: u32 = 5;
@@ -18,9 +19,9 @@ pub async fn put(
     book: &dyn RuleBook,
     rule: &Rule,
     expected: Option<u64>,
-    ordered: &Order,
+    order: &Order,
 ) -> Result<RuleChange, Error> {
-    one(book, &rule.id, expected, ordered, |_| Ok(Some(rule.clone()))).await
+    one(book, &rule.id, expected, order, |_| Ok(Some(rule.clone()))).await
 }
 
 /// Pauses or enables a rule. One that is so already is left alone.
@@ -32,9 +33,9 @@ pub async fn set_status(
     id: &RuleId,
     status: Status,
     expected: Option<u64>,
-    ordered: &Order,
+    order: &Order,
 ) -> Result<RuleChange, Error> {
-    one(book, id, expected, ordered, |known| Ok(Some(Rule { status, ..there(id, known)?.clone() }))).await
+    one(book, id, expected, order, |known| Ok(Some(Rule { status, ..there(id, known)?.clone() }))).await
 }
 
 /// Deletes a rule.
@@ -45,9 +46,9 @@ pub async fn delete(
     book: &dyn RuleBook,
     id: &RuleId,
     expected: Option<u64>,
-    ordered: &Order,
+    order: &Order,
 ) -> Result<RuleChange, Error> {
-    one(book, id, expected, ordered, |known| there(id, known).map(|_| None)).await
+    one(book, id, expected, order, |known| there(id, known).map(|_| None)).await
 }
 
 /// Has a rule say again what it said at a revision; without one, what it said before it was changed or deleted last. That is a new
@@ -60,12 +61,13 @@ pub async fn rollback(
     id: &RuleId,
     to: Option<u64>,
     expected: Option<u64>,
-    ordered: &Order,
+    order: &Order,
 ) -> Result<RuleChange, Error> {
     of_nobody_else(id)?;
-    let mut revisions = book.revisions(id).await?.into_iter().collect::<Result<Vec<_>, _>>()?;
+    // One that cannot be read is none to go back to.
+    let mut revisions: Vec<_> = book.revisions(id).await?.into_iter().flatten().collect();
     revisions.reverse();
-    one(book, id, expected, ordered, |known| {
+    one(book, id, expected, order, |known| {
         if known.is_none() && revisions.is_empty() {
             return Err(Error::Unknown(id.clone()));
         }
@@ -86,13 +88,13 @@ pub async fn rollback(
 /// without it, whatever is there is replaced. Gives what changed.
 ///
 /// # Errors
-/// [`Error`]. Up to 33 changes are made together or not at all, up to 49 if each of the rules has a history. More of them are made
+/// [`Error`]. Up to 32 changes are made together or not at all, up to 49 if each of the rules has a history. More of them are made
 /// in parts, first what is put, then what is deleted; then [`Error::Partly`] says how far it came.
 pub async fn replace(
     book: &dyn RuleBook,
     wanted: &[Rule],
     basis: Option<&BTreeMap<RuleId, u64>>,
-    ordered: &Order,
+    order: &Order,
 ) -> Result<Vec<RuleChange>, Error> {
     for rule in wanted {
         of_nobody_else(&rule.id)?;
@@ -113,7 +115,7 @@ pub async fn replace(
         if changes.is_empty() {
             return Ok(changes);
         }
-        match book.write(&changes, edition, ordered).await {
+        match book.change_rules(&changes, edition, order).await {
             Ok(made) => return Ok(made),
             Err(WriteError::Conflict) => {}
             Err(error) => return Err(told(error, &changes)),
@@ -127,7 +129,7 @@ async fn one(
     book: &dyn RuleBook,
     id: &RuleId,
     expected: Option<u64>,
-    ordered: &Order,
+    order: &Order,
     wanted: impl Fn(Option<&Rule>) -> Result<Option<Rule>, Error>,
 ) -> Result<RuleChange, Error> {
     of_nobody_else(id)?;
@@ -155,7 +157,7 @@ async fn one(
             check_together(&together).map_err(|conflict| Error::Contradicts(Box::new(conflict)))?;
         }
         let changes = [change];
-        match book.write(&changes, known.edition, ordered).await {
+        match book.change_rules(&changes, known.edition, order).await {
             Ok(mut made) => return made.pop().ok_or(Error::Contended),
             // Somebody changed this rule, or another one: it is looked at again, unless it had to be at a revision.
             Err(WriteError::Conflict) => {}

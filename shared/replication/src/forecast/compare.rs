@@ -175,13 +175,12 @@ pub(super) fn calls(before: &Settled, after: &Settled) -> BTreeMap<Operation, us
     calls
 }
 
-/// Starts and stops that are due under the rules as they are.
-pub(super) fn backlog(before: &Settled) -> Backlog {
-    let keys: BTreeSet<_> = before.keys().collect();
-    let made = keys.into_iter().map(|key| before.made(key));
-    made.fold(Backlog::default(), |sum, made| Backlog {
-        starts: sum.starts + made.starts,
-        stops: sum.stops + made.stops.len(),
+/// Starts and stops that are due under both sets of rules.
+pub(super) fn backlog(before: &Settled, after: &Settled) -> Backlog {
+    let made = all_keys(before, after).into_iter().map(|key| (before.made(key), after.made(key)));
+    made.fold(Backlog::default(), |sum, (one, other)| Backlog {
+        starts: sum.starts + one.starts.min(other.starts),
+        stops: sum.stops + one.stops.len().min(other.stops.len()),
     })
 }
 

@@ -142,10 +142,10 @@ mod tests {
     #[test]
     fn a_clock_may_be_off_by_half_a_minute() {
         for (ours, level, words) in [
-            ("2026-07-01T18:00:00.9Z", Level::Ok, "0 s ahead of DynamoDB's"),
-            ("2026-07-01T17:59:31Z", Level::Ok, "29 s behind DynamoDB's"),
-            ("2026-07-01T18:02:00Z", Level::Warning, "2 min ahead of DynamoDB's"),
-            ("2026-07-01T17:50:00Z", Level::Failed, "10 min behind DynamoDB's"),
+            ("2026-07-01T18:00:00.9Z", Level::Ok, "0s ahead of DynamoDB's"),
+            ("2026-07-01T17:59:31Z", Level::Ok, "29s behind DynamoDB's"),
+            ("2026-07-01T18:02:00Z", Level::Warning, "2m ahead of DynamoDB's"),
+            ("2026-07-01T17:50:00Z", Level::Failed, "10m behind DynamoDB's"),
         ] {
             let reading = ClockReading { theirs: at("2026-07-01T18:00:00Z"), ours: at(ours) };
             let finding = clock(&Ok(reading));
@@ -159,9 +159,9 @@ mod tests {
         let now = at("2026-07-01T18:00:00Z");
         for (end, level, words) in [
             (None, Level::Ok, "do not expire"),
-            (Some("2026-07-01T19:30:00Z"), Level::Ok, "in 1 h 30 min, at 2026-07-01T19:30:00Z"),
-            (Some("2026-07-01T18:05:00Z"), Level::Warning, "in 5 min"),
-            (Some("2026-07-01T17:59:00Z"), Level::Failed, "they expired 1 min ago"),
+            (Some("2026-07-01T19:30:00Z"), Level::Ok, "in 1h30m, at 2026-07-01T19:30:00Z"),
+            (Some("2026-07-01T18:05:00Z"), Level::Warning, "in 5m"),
+            (Some("2026-07-01T17:59:00Z"), Level::Failed, "they expired 1m ago"),
         ] {
             let finding = expiry(&Ok(end.map(at)), now);
             assert_eq!(finding.level, level, "{end:?}");

@@ -243,7 +243,7 @@ fn refusals(inventory: &Inventory, remedies: &Remedies) -> Vec<Finding> {
     let told = of_note.into_iter().filter_map(|(reason, what)| {
         let count = counts.get(&reason)?;
         let words = format!("{}: Blocked({})", super::count(*count, "replication"), reason.name());
-        let remedy = format!("{what}; {}", remedies.stagelink("replicas"));
+        let remedy = format!("{what}; {}", remedies.stagelink("get blocked"));
         Some(Finding::new(SECTION, "refusals", Level::Warning, words).remedy(remedy))
     });
     told.collect()

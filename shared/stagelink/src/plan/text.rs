@@ -5,11 +5,10 @@ use std::io;
 use aws_adapters::DynamoStore;
 use replication::forecast::{Backlog, Change, Effect};
 use replication::sweep::Inventory;
-use replication::{ChangeKind, Forecast, RuleChange, RuleId, StageArn};
+use replication::{ChangeKind, Forecast, RuleChange, RuleId, StageArn, plain};
 
 use crate::output::{BAD, Cell, Column, GOOD, Output, PASSING};
 use crate::{Error, Screen};
-use replication::plain;
 
 /// Lines of replications in a table; `wide` and the documents have all of them.
 const LINES: usize = 50;
@@ -78,7 +77,7 @@ fn consequences(screen: &mut Screen<'_>, made: &Forecast) -> io::Result<()> {
         }
     };
     screen.line(format_args!(
-        "Replicas: {} running, {} then: {:+} replica-hours per hour{ending}",
+        "Replicas: {} without this change, {} with it: {:+} replica-hours per hour{ending}",
         running.before,
         running.after,
         running.change()

@@ -26,7 +26,7 @@ struct Row {
 
 const COLUMNS: [Column<Row>; 5] = [
     Column { name: "REVISION", only_wide: false, cell: |row| Cell::new(row.revision.revision.to_string()) },
-    Column { name: "AT", only_wide: false, cell: |row| of(row, |ordered| ordered.at.to_string()) },
+    Column { name: "AT", only_wide: false, cell: |row| of(row, |ordered| format!("{:.0}", ordered.at)) },
     Column { name: "BY", only_wide: false, cell: |row| of(row, |ordered| ordered.by.clone()) },
     Column {
         name: "REASON",
