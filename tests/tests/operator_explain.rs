@@ -152,6 +152,7 @@ async fn a_follower_repeats_nothing_and_loses_nothing() {
         operation: "StartParticipantReplication",
         rule: None,
         outcome: "ok".to_owned(),
+        reason: None,
         request_id: None,
         caller: "f".to_owned(),
     };
