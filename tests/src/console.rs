@@ -77,7 +77,7 @@ impl Console {
             any_credentials: true,
         };
         let place = world.console().deployment.place;
-        Self { deployment: Deployment::new(Connection::new(options).await, place) }
+        Self { redraws: false, deployment: Deployment::new(Connection::new(options).await, place) }
     }
 
     /// Runs a command line, without the command's name, where nobody can be asked.
