@@ -78,7 +78,7 @@ pub fn agenda(
 }
 
 /// What has to be kept of a roster, so that the next sweep knows it without listing: stages that are looked at for the first
-/// time, and those that are not as they were. If a rule depends on the tags of sources, every stage, so that nobody has to
+/// time, and those that are not as they were; and those that rules name, so that people know what they are called. If a rule depends on the tags of sources, every stage, so that nobody has to
 /// ask when somebody publishes there.
 pub fn to_remember(
     inventory: &Inventory,
@@ -88,7 +88,9 @@ pub fn to_remember(
 ) -> Vec<StageKnowledge> {
     let looked_at: BTreeSet<_> = agenda.looks.iter().map(|look| &look.stage).collect();
     let tags_matter = inventory.rules.iter().any(Rule::asks_for_source_tags);
-    let new = roster.stages.values().filter(|listed| tags_matter || looked_at.contains(&listed.stage));
+    let named: BTreeSet<_> = inventory.rules.iter().flat_map(Rule::named_stages).collect();
+    let is_of_use = |stage| tags_matter || looked_at.contains(stage) || named.contains(stage);
+    let new = roster.stages.values().filter(|listed| is_of_use(&listed.stage));
     let new = new.filter(|listed| inventory.knowledge(&listed.stage).is_none());
     let mut kept: Vec<_> = new.map(|listed| StageKnowledge::new(listed.clone(), now)).collect();
     for known in inventory.stages.values().filter_map(|items| items.knowledge.as_ref()) {
