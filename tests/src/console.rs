@@ -36,7 +36,11 @@ impl World {
             profile: None,
             local: false,
         };
-        let pace = Pace { look: Duration::from_millis(50), settle: Duration::from_millis(500) };
+        let pace = Pace {
+            look: Duration::from_millis(50),
+            settle: Duration::from_millis(500),
+            sweep: Duration::from_secs(1),
+        };
         let deployment = Deployment { pace, ..Deployment::new(self.connection(), place) };
         Console { deployment, redraws: false }
     }
@@ -54,7 +58,8 @@ impl Console {
             ..ConnectionOptions::default()
         };
         let place = Place { table, region: Some(region), profile: None, local: true };
-        let pace = Pace { look: Duration::from_millis(200), settle: Duration::from_secs(5) };
+        let (look, settle) = (Duration::from_millis(200), Duration::from_secs(5));
+        let pace = Pace { look, settle, ..Pace::default() };
         let deployment = Deployment { pace, ..Deployment::new(Connection::new(options).await, place) };
         Self { deployment, redraws: false }
     }
