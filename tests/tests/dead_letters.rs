@@ -73,7 +73,12 @@ async fn a_letter_is_deleted_when_its_function_has_answered_and_not_before() {
 
     let stages: Vec<_> =
         ["a", "b"].map(|name| stand.simulator().create_stage(name, BTreeMap::new())).into_iter().collect();
-    console.deployment.store.replace_rules(&[rows::rule("all", &stages[0], &stages[1])]).await.unwrap();
+    console
+        .deployment
+        .store
+        .replace_rules(&[rows::rule("all", &stages[0], &stages[1])], &rows::ordered())
+        .await
+        .unwrap();
     let key = json!({ "pk": { "S": format!("STAGE#{}", stages[0]) }, "sk": { "S": "PUB#p-1" } });
     let mut corrupt = key.clone();
     corrupt["schema"] = json!({ "N": "9" });

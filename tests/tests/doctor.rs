@@ -156,7 +156,7 @@ async fn what_is_broken_on_a_stand_is_found_with_its_remedy() {
     let stages: Vec<_> =
         ["a", "b"].map(|name| stand.simulator().create_stage(name, BTreeMap::new())).into_iter().collect();
     let rule = rows::rule("all", &stages[0], &stages[1]);
-    console.deployment.store.replace_rules(&[rule]).await.unwrap();
+    console.deployment.store.replace_rules(&[rule], &rows::ordered()).await.unwrap();
     stand.simulator().merge_settings(&json!({ "events": { "loss": 1.0 } })).unwrap();
     request("POST", aws.to_owned(), "AWSEvents.DisableRule", json!({ "Name": rules[0] })).await;
     let publish = Publish { stage_arn: stages[0].clone(), ..Publish::default() };
