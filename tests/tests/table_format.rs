@@ -15,11 +15,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use aws_adapters::KeptAnswer;
-use controller::sweep::port::SweepStore;
+use controller::sweep::port::{AskForLooks, SweepStore};
 use controller::{Activity, BudgetWrite, Operator, Order, Store, VersusStore, Write};
 use jiff::Timestamp;
 use replication::budget::Lane;
-use replication::sweep::{ListedStage, RecordingCheck, StageKnowledge};
+use replication::sweep::{Asked, ListedStage, RecordingCheck, StageKnowledge};
 use replication::versus::Failure;
 use replication::{
     Blocked, BlockedReason, Braked, Budget, Desired, Destination, Evidence, GiveWay, LastError, Lease,
@@ -149,6 +149,10 @@ async fn write_everything(world: &TableWorld) {
     }
     world.store.remember_destinations(&BTreeMap::from([(stage("B"), Some(pairs()))])).await.unwrap();
     world.store.remember_listing(at(1)).await.unwrap();
+    for stage in [Some(stage("A")), None] {
+        let asked = Asked { at: at(1), by: "kim".to_owned() };
+        world.store.ask_for_look(stage.as_ref(), &asked).await.unwrap();
+    }
     world.store.remember_running(400).await.unwrap();
     let pause = Pause { reason: "drill".to_owned(), by: "kim".to_owned(), at: at(1) };
     world.store.pause(&pause).await.unwrap();
@@ -258,6 +262,7 @@ fn activity(full: bool) -> Activity {
         operation: "StartParticipantReplication",
         rule: full.then(|| "full".parse().unwrap()),
         outcome: "ok".to_owned(),
+        reason: None,
         request_id: full.then(|| "r-1".to_owned()),
         caller: "request".to_owned(),
     }

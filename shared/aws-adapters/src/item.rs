@@ -7,6 +7,7 @@
 //! | publisher | `STAGE#<source>` | `PUB#<participant>` |
 //! | replica | `STAGE#<source>` | `REP#<participant>#<destination>` |
 //! | stage | `STAGE#<stage>` | `STAGE` |
+//! | that somebody asks for a look at a stage, or at every stage | `STAGE#<stage>`, or `STAGE#*` | `ASKED` |
 //! | who has a place on a destination | `STAGE#<destination>` | `STAGE#OCCUPANCY` |
 //! | when all stages were listed | `STAGE#*` | `STAGE` |
 //! | orders for all stages | `STAGE#*` | `CONTROL` |
@@ -22,6 +23,7 @@
 //! the planner reads, so that one Query leaves history out.
 
 mod activity;
+mod asked;
 mod budget;
 mod control;
 mod destination;
@@ -42,6 +44,7 @@ use jiff::{SignedDuration, Timestamp};
 use replication::StageArn;
 
 pub(crate) use activity::ActivityItem;
+pub(crate) use asked::AskedItem;
 pub(crate) use budget::{BUDGETS, BudgetItem};
 pub(crate) use control::{ControlItem, CountItem};
 pub(crate) use destination::DestinationItem;

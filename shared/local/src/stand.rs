@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
+    aws::{self, Aws},
     binaries::{self, BuildError},
     control::{self, Control},
     delivery::{Deliveries, Failure},
@@ -76,6 +77,8 @@ pub struct Ports {
     pub dynamodb: u16,
     /// The stand's control plane.
     pub control: u16,
+    /// Lambda, EventBridge, SQS and STS.
+    pub aws: u16,
 }
 
 /// A running stand. It ends when dropped; [`Stand::shutdown`] also waits for the end.
@@ -87,6 +90,7 @@ pub struct Stand {
     address: TableAddress,
     ivs_url: String,
     control_url: String,
+    aws_url: String,
     stopping: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -168,6 +172,7 @@ impl Stand {
         let (ivs, ivs_url) = listen("IVS", options.ports.ivs).await?;
         let (dynamodb, dynamodb_url) = listen("DynamoDB", options.ports.dynamodb).await?;
         let (control, control_url) = listen("the control plane", options.ports.control).await?;
+        let (aws, aws_url) = listen("Lambda, EventBridge, SQS and STS", options.ports.aws).await?;
         let binaries = match &options.binaries {
             Binaries::Build { release } => binaries::build(&workspace(), &names, *release).await?,
             Binaries::Given(binaries) => binaries.clone(),
@@ -194,6 +199,7 @@ impl Stand {
         let functions =
             Arc::new(functions.map_err(|(function, source)| StandError::Function { function, source })?);
         let deliveries = Deliveries::new(functions.clone(), options.retry_delays);
+        let stream_arn = stream.as_ref().map(|stream| stream.arn().to_owned());
         for ticker in tickers(&template.functions, options.tick, &deployment) {
             tasks.spawn(ticker.run(deliveries.clone()));
         }
@@ -202,14 +208,26 @@ impl Stand {
                 tasks.spawn(mapping.run(stream.clone(), checkpoints.clone(), deliveries.clone()));
             }
         }
-        let bus = Arc::new(EventBus::new(rules, deliveries));
+        let bus = Arc::new(EventBus::new(rules, deliveries.clone()));
         tasks.spawn(pump(events, bus.clone()));
         let serve_control =
             control::serve(control, Control { functions: functions.clone(), bus: bus.clone() });
         tasks.spawn(ended("the control plane", serve_control));
 
-        let address =
-            TableAddress { dynamodb: dynamodb_url, table: template.table.name, region: options.ivs.region };
+        let address = TableAddress {
+            dynamodb: dynamodb_url,
+            table: template.table.name.clone(),
+            region: options.ivs.region,
+        };
+        let shown = Aws {
+            template,
+            deployment,
+            stream: stream_arn,
+            functions: functions.clone(),
+            deliveries,
+            url: aws_url.clone(),
+        };
+        tasks.spawn(ended("Lambda, EventBridge, SQS and STS", aws::serve(aws, shown)));
         Ok(Self {
             simulator,
             functions,
@@ -218,6 +236,7 @@ impl Stand {
             address,
             ivs_url,
             control_url,
+            aws_url,
             stopping,
             tasks,
         })
@@ -274,6 +293,11 @@ impl Stand {
     /// Endpoint of the stand's control plane.
     pub fn control_url(&self) -> &str {
         &self.control_url
+    }
+
+    /// Endpoint of Lambda, EventBridge, SQS and STS.
+    pub fn aws_url(&self) -> &str {
+        &self.aws_url
     }
 
     /// Ends everything and waits for it. Invocations under way are cut off.

@@ -14,6 +14,7 @@ mod conflict;
 
 pub use change::{ChangeKind, FieldChange, RuleChange};
 pub use check::RuleError;
+pub(crate) use check::is_tag_character;
 pub use conflict::{RuleConflict, check_together};
 
 /// One replication rule. "Publishers of the source stage appear on the destination stages."
@@ -57,6 +58,19 @@ impl Rule {
     pub const MAX_ATTRIBUTE_BYTES: usize = 1024;
     /// Tags in one selector.
     pub const MAX_TAGS: usize = 10;
+
+    /// The stages that it names by their ARNs: its source, and destinations.
+    pub fn named_stages(&self) -> impl Iterator<Item = &StageArn> {
+        let source = match &self.source {
+            Source::Stage(stage) => Some(stage),
+            Source::Any | Source::Tags(_) => None,
+        };
+        let destinations = self.destinations.iter().filter_map(|destination| match destination {
+            Destination::Stage(stage) => Some(stage),
+            Destination::Tags { .. } => None,
+        });
+        source.into_iter().chain(destinations)
+    }
 
     /// Whether the rule acts at `now`: enabled and not expired.
     pub fn is_active(&self, now: Timestamp) -> bool {

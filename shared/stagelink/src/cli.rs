@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::screen::{Screen, Terminal};
 use crate::{
-    Deployment, Error, LocalStand, Place, activity, drain, explain, get, manual, orders, plan, rule, versus,
-    wait,
+    Deployment, Error, LocalStand, Place, activity, adopt, dead_letters, doctor, drain, explain, get, manual,
+    orders, plan, reconcile, rule, stages, versus, wait,
 };
 
 /// Says what Stagelink replicates, and why; changes its rules; and sees to its end.
@@ -69,6 +69,17 @@ enum Command {
     Resume(orders::Resume),
     /// Takes the brake on mass stops off for a while
     ReleaseBrake(orders::ReleaseBrake),
+    /// Creates, lists, shows and changes stages
+    #[command(subcommand)]
+    Stages(stages::Command),
+    /// Makes running replicas Stagelink's own that somebody else started
+    Adopt(adopt::Adopt),
+    /// Has IVS looked at now, a stage or all of them, and shows what comes of it
+    Reconcile(reconcile::Reconcile),
+    /// Tells whether the installation is healthy, and if not, what to do about each thing that is not
+    Doctor(doctor::Doctor),
+    /// Lists, shows and redrives what could not be handled
+    DeadLetters(dead_letters::DeadLetters),
     /// Before an uninstall: deletes all rules, ends all versus sessions, and waits until every replica of Stagelink's is stopped
     Drain(drain::Drain),
     /// Prints a script that completes this command in a shell
@@ -123,6 +134,11 @@ impl Cli {
             Command::Pause(command) => command.run(store, screen).await?,
             Command::Resume(command) => command.run(store, screen).await?,
             Command::ReleaseBrake(command) => command.run(store, screen).await?,
+            Command::Stages(command) => command.run(deployment, screen).await?,
+            Command::Adopt(command) => command.run(deployment, screen).await?,
+            Command::Reconcile(command) => command.run(deployment, screen).await?,
+            Command::Doctor(command) => Box::pin(command.run(deployment, screen)).await?,
+            Command::DeadLetters(command) => Box::pin(command.run(deployment, screen)).await?,
             Command::Drain(command) => command.run(deployment, screen).await?,
             Command::Completions(command) => command.run(screen)?,
             Command::Man(command) => command.run(screen)?,
@@ -155,12 +171,9 @@ impl Cli {
 }
 
 impl ConnectionArguments {
-    /// The name of the table if no other is given.
-    const TABLE: &str = "stagelink";
-
     fn place(&self) -> Place {
         Place {
-            table: self.table.clone().unwrap_or_else(|| Self::TABLE.to_owned()),
+            table: self.table.clone().unwrap_or_else(|| Place::TABLE.to_owned()),
             region: None,
             profile: self.profile.clone(),
             local: self.local,

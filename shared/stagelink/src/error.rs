@@ -3,12 +3,14 @@
 use std::io;
 use std::path::PathBuf;
 
-use aws_adapters::{ConnectionError, DynamoStore};
-use controller::{StoreError, rules, versus, with_causes};
+use aws_adapters::{ConnectionError, DynamoStore, LookError};
+use controller::{AdoptError, StoreError, rules, stages as stage_calls, versus, with_causes};
 use jiff::Timestamp;
 use replication::StageArn;
 use replication::explain::Unknown;
 use replication::forecast::Fingerprint;
+
+use crate::{adopt, stages};
 
 /// A command that could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +73,12 @@ pub enum Error {
     /// A versus session could not be ended.
     #[error(transparent)]
     Versus(#[from] versus::Error),
+    /// Something about a stage could not be done.
+    #[error(transparent)]
+    Stages(#[from] stage_calls::Error),
+    /// A replica could not be adopted.
+    #[error(transparent)]
+    Adopt(#[from] AdoptError),
     /// Nothing is stopped while there is a pause, so there is no draining.
     #[error("paused by {by} since {at} ({reason}): nothing is stopped during a pause")]
     Paused {
@@ -86,6 +94,25 @@ pub enum Error {
         "PARTICIPANT {:?} is not valid: allowed is a participant id or a user id of whom there is news, or a replica", .0.name
     )]
     UnknownParticipant(Box<Unknown>),
+    /// A service of AWS beside the table gave no answer that would do.
+    #[error(transparent)]
+    Look(#[from] LookError),
+    /// No message that can be received has this id.
+    #[error("ID {id:?} is not valid: allowed is the id of a dead letter, or how one begins")]
+    UnknownDeadLetter {
+        /// As it was given.
+        id: String,
+        /// How many messages somebody else is looking at.
+        in_flight: u64,
+    },
+    /// More than one message begins like this.
+    #[error("ID {id:?} is not valid: allowed is what only one id begins with; {} do", .ids.join(", "))]
+    ManyDeadLetters {
+        /// As it was given.
+        id: String,
+        /// The ids.
+        ids: Vec<String>,
+    },
     /// No stage is called so, or more than one is.
     #[error("{}", unknown_stage(.value, .found))]
     UnknownStage {
@@ -135,6 +162,11 @@ pub struct Place {
     pub local: bool,
 }
 
+impl Place {
+    /// The name of the table if no other is given.
+    pub const TABLE: &str = "stagelink";
+}
+
 impl From<rules::Error> for Error {
     fn from(error: rules::Error) -> Self {
         match error {
@@ -161,7 +193,10 @@ impl Error {
 
     fn store(&self) -> Option<&StoreError> {
         match self {
-            Self::Store(error) | Self::Versus(versus::Error::Store(error)) => Some(error),
+            Self::Store(error)
+            | Self::Versus(versus::Error::Store(error))
+            | Self::Stages(stage_calls::Error::Store(error))
+            | Self::Adopt(AdoptError::Controller(controller::Error::Store(error))) => Some(error),
             _ => None,
         }
     }
@@ -178,6 +213,11 @@ impl Error {
 
     /// Better words than the chain of causes has, where the operator gave a value that is wrong.
     fn in_words(&self, place: &Place) -> Option<String> {
+        if let Self::Stages(error) = self
+            && let Some(words) = stages::in_words(error, place)
+        {
+            return Some(words);
+        }
         let Place { table, .. } = place;
         let region = place.region.as_deref().unwrap_or("(none)");
         let profile = place.profile.as_ref().map(|profile| format!("--profile {profile:?}: "));
@@ -222,6 +262,11 @@ impl Error {
     }
 
     fn next(&self, place: &Place) -> Option<String> {
+        if let Self::Stages(error) = self
+            && let Some(next) = stages::next(error, place)
+        {
+            return Some(next);
+        }
         let region = place.region.as_deref().unwrap_or("REGION");
         let profile =
             place.profile.as_ref().map(|profile| format!(" --profile {profile}")).unwrap_or_default();
@@ -260,6 +305,22 @@ impl Error {
                 "`stagelink get stages -o wide` lists the stages with their ARNs and names; one that the table does not know yet \
                  is given by its ARN"
                     .to_owned()
+            }
+            (Self::Adopt(error), None) => adopt::next(error)?,
+            (Self::Look(LookError::Denied { action, .. }), _) => {
+                format!("allow {action} to these credentials, or name others (--profile, AWS_PROFILE)")
+            }
+            (Self::Look(LookError::Absent { .. }), _) => {
+                "name the stack with --stack or STAGELINK_STACK, and its Region with --region".to_owned()
+            }
+            (Self::Look(LookError::Failed { .. }), _) => {
+                "try again in a moment; `stagelink doctor` tells what else does not answer".to_owned()
+            }
+            (Self::UnknownDeadLetter { in_flight, .. }, _) if *in_flight > 0 => format!(
+                "`stagelink dead-letters list` lists them; {in_flight} are being looked at by somebody, and come back within minutes"
+            ),
+            (Self::UnknownDeadLetter { .. } | Self::ManyDeadLetters { .. }, _) => {
+                "`stagelink dead-letters list` lists them".to_owned()
             }
             (Self::NotThatPlan { now, .. }, _) => {
                 format!("read the plan above, and add --plan {now} if that is meant")

@@ -26,6 +26,9 @@ pub(super) struct Options {
     /// Port of the control plane; 0 takes a free one
     #[arg(long, default_value_t = 0)]
     control_port: u16,
+    /// Port of Lambda, EventBridge, SQS and STS; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    aws_port: u16,
     /// Folder that keeps the table; without it, the table is gone with the stand
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -63,7 +66,8 @@ impl Options {
     }
 
     async fn start(&self) -> Result<Stand, Box<dyn std::error::Error + Send + Sync>> {
-        let ports = Ports { ivs: self.ivs_port, dynamodb: self.dynamodb_port, control: self.control_port };
+        let (ivs, dynamodb) = (self.ivs_port, self.dynamodb_port);
+        let ports = Ports { ivs, dynamodb, control: self.control_port, aws: self.aws_port };
         let mut options = StandOptions { ports, data: self.data.clone(), ..self.stand.options() };
         if self.no_functions {
             options.binaries = Binaries::None;
@@ -81,7 +85,8 @@ impl Options {
 fn leave(stand: &Stand) -> Option<(LocalStand, PathBuf)> {
     let TableAddress { dynamodb, table, region } = stand.table().clone();
     let (ivs, control) = (stand.ivs_url().to_owned(), stand.control_url().to_owned());
-    let addresses = LocalStand { pid: std::process::id(), table, region, dynamodb, ivs, control };
+    let (pid, aws) = (std::process::id(), stand.aws_url().to_owned());
+    let addresses = LocalStand { pid, table, region, dynamodb, ivs, control, aws };
     let file = LocalStand::file()?;
     match addresses.write(&file) {
         Ok(()) => Some((addresses, file)),
@@ -100,6 +105,7 @@ fn ready(stand: &Stand) -> serde_json::Value {
         "ivs": stand.ivs_url(),
         "dynamodb": stand.dynamodb_url(),
         "control": stand.control_url(),
+        "aws": stand.aws_url(),
         "table": stand.table().table,
         "region": stand.table().region,
         "functions": stand.function_names(),
@@ -108,6 +114,7 @@ fn ready(stand: &Stand) -> serde_json::Value {
 
 fn welcome(stand: &Stand) -> String {
     let (ivs, dynamodb, control) = (stand.ivs_url(), stand.dynamodb_url(), stand.control_url());
+    let aws = stand.aws_url();
     let (table, region) = (&stand.table().table, &stand.table().region);
     let functions = stand.function_names().join(", ");
     format!(
@@ -116,10 +123,12 @@ fn welcome(stand: &Stand) -> String {
   IVS Real-Time  {ivs}
   DynamoDB       {dynamodb}  table {table}
   control plane  {control}  /functions /deliveries /dead-letters /events
+  Lambda, EventBridge, SQS, STS
+                 {aws}
   Region         {region}
   functions      {functions}
 
-Any credentials do:
+Look at it: stagelink doctor --local. Any credentials do:
   aws --endpoint-url {ivs} --region {region} ivs-realtime list-stages
   cargo local rules FILE --dynamodb {dynamodb} --table {table}
   cargo local replay FILE --control {control}"
