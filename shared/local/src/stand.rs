@@ -76,6 +76,8 @@ pub struct Ports {
     pub dynamodb: u16,
     /// The stand's control plane.
     pub control: u16,
+    /// The dashboard.
+    pub dashboard: u16,
 }
 
 /// A running stand. It ends when dropped; [`Stand::shutdown`] also waits for the end.
@@ -87,6 +89,7 @@ pub struct Stand {
     address: TableAddress,
     ivs_url: String,
     control_url: String,
+    dashboard_url: String,
     stopping: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -168,6 +171,7 @@ impl Stand {
         let (ivs, ivs_url) = listen("IVS", options.ports.ivs).await?;
         let (dynamodb, dynamodb_url) = listen("DynamoDB", options.ports.dynamodb).await?;
         let (control, control_url) = listen("the control plane", options.ports.control).await?;
+        let (dashboard, dashboard_url) = listen("the dashboard", options.ports.dashboard).await?;
         let binaries = match &options.binaries {
             Binaries::Build { release } => binaries::build(&workspace(), &names, *release).await?,
             Binaries::Given(binaries) => binaries.clone(),
@@ -210,6 +214,10 @@ impl Stand {
 
         let address =
             TableAddress { dynamodb: dynamodb_url, table: template.table.name, region: options.ivs.region };
+        let source = Arc::new(dashboard::TableSource::new(Arc::new(address.store().await)));
+        let serve_dashboard =
+            dashboard::serve(dashboard, source, shown(&address, &template.functions), stopped(&stopping));
+        tasks.spawn(ended("the dashboard", serve_dashboard));
         Ok(Self {
             simulator,
             functions,
@@ -218,6 +226,7 @@ impl Stand {
             address,
             ivs_url,
             control_url,
+            dashboard_url: format!("{dashboard_url}/"),
             stopping,
             tasks,
         })
@@ -276,6 +285,11 @@ impl Stand {
         &self.control_url
     }
 
+    /// Address of the dashboard, for a browser.
+    pub fn dashboard_url(&self) -> &str {
+        &self.dashboard_url
+    }
+
     /// Ends everything and waits for it. Invocations under way are cut off.
     pub async fn shutdown(mut self) {
         self.bus.deliveries().stop();
@@ -321,6 +335,18 @@ fn environment(options: &StandOptions, ivs: &str, dynamodb: &str) -> BTreeMap<St
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
     own.into_iter().chain(options.environment.clone()).collect()
+}
+
+/// What the dashboard is told: the table does not hold how much of the quota the functions may use.
+fn shown(address: &TableAddress, functions: &[template::Function]) -> dashboard::Settings {
+    let mut shares = functions.iter().filter_map(|function| function.environment.get("QUOTA_SHARE_PERCENT"));
+    dashboard::Settings {
+        table: address.table.clone(),
+        region: address.region.clone(),
+        place: "local stand".to_owned(),
+        interval: dashboard::Settings::OF_THE_STAND,
+        quota_share: shares.next().and_then(|share| share.parse().ok()).unwrap_or(80),
+    }
 }
 
 async fn listen(purpose: &'static str, port: u16) -> Result<(TcpListener, String), StandError> {

@@ -8,7 +8,9 @@ use aws_adapters::{Connection, ConnectionOptions, name};
 use clap::{Args, Parser, Subcommand};
 
 use crate::screen::{Screen, Terminal};
-use crate::{Deployment, Error, LocalStand, Place, drain, explain, manual, orders, plan, replicas, rule};
+use crate::{
+    Deployment, Error, LocalStand, Place, dashboard, drain, explain, manual, orders, plan, replicas, rule,
+};
 
 /// Says what Stagelink replicates, and why; changes its rules; and sees to its end.
 ///
@@ -53,6 +55,8 @@ enum Command {
     Replicas(replicas::Replicas),
     /// Tells why a participant is, or is not, on the stages that rules mean, and what happens next
     Explain(explain::Explain),
+    /// Serves the live dashboard to a browser on this machine, until Ctrl-C; it reads only
+    Dashboard(dashboard::Dashboard),
     /// Hands off: nothing is started or stopped any more, until `resume`
     Pause(orders::PauseArguments),
     /// Ends the pause
@@ -107,6 +111,7 @@ impl Cli {
             Command::Rule(command) => command.run(store, screen).await?,
             Command::Replicas(command) => command.run(store, screen).await?,
             Command::Explain(command) => command.run(store, screen).await?,
+            Command::Dashboard(command) => command.run(deployment, screen).await?,
             Command::Pause(command) => command.run(store, screen).await?,
             Command::Resume(command) => command.run(store, screen).await?,
             Command::ReleaseBrake(command) => command.run(store, screen).await?,

@@ -7,6 +7,7 @@
 
 mod cli;
 mod columns;
+mod dashboard;
 mod deployment;
 pub mod drain;
 pub mod error;
