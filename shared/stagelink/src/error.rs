@@ -144,6 +144,20 @@ pub enum Error {
     /// Nobody there to ask.
     #[error("--yes is missing: allowed is --yes where there is no terminal to ask at")]
     NotConfirmed,
+    /// The port of the dashboard cannot be had.
+    #[error(
+        "--port {port} is not valid: allowed is a port that nobody else listens on, or 0, which takes a free one"
+    )]
+    Port {
+        /// The port.
+        port: u16,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The dashboard cannot be served.
+    #[error(transparent)]
+    Dashboard(#[from] dashboard::ServeError),
     /// The output cannot be written, or the input not read.
     #[error("the terminal cannot be used")]
     Terminal(#[from] io::Error),

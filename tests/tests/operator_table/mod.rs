@@ -227,6 +227,7 @@ fn activity() -> Vec<Activity> {
         operation,
         rule: destination.map(|_| "main".parse().unwrap()),
         outcome: outcome.to_owned(),
+        reason: None,
         request_id: request.map(str::to_owned),
         caller: "lambda-1".to_owned(),
     };
