@@ -48,7 +48,7 @@ async fn no_form_changes_unnoticed() {
     write_everything(&world).await;
     let items = world.items().unwrap();
     let kinds: BTreeSet<_> = items.iter().map(kind).collect();
-    assert_eq!(kinds.len(), 15, "{kinds:?}");
+    assert_eq!(kinds.len(), 16, "{kinds:?}");
     let text: String =
         kinds.into_iter().map(|of| render(of, items.iter().filter(|item| kind(item) == of))).collect();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/table-format.txt");

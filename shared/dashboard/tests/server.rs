@@ -62,11 +62,14 @@ impl Source for Watched {
     }
 }
 
+/// How to end a server, and its end.
+type Serving = (oneshot::Sender<()>, JoinHandle<Result<(), ServeError>>);
+
 struct Scene {
     store: Arc<MemoryStore>,
     watched: Arc<Watched>,
     address: SocketAddr,
-    server: Option<(oneshot::Sender<()>, JoinHandle<Result<(), ServeError>>)>,
+    server: Option<Serving>,
     versions: Mutex<BTreeMap<String, u64>>,
 }
 
