@@ -273,12 +273,14 @@ impl TableWorld {
             replicas += self.store.load(publisher).await?.replicas.len();
         }
         let budgets = self.store.budgets().await?;
+        let asked = stages().filter(|stage| stage.asked.is_some()).count();
         let mut revisions = 0;
         for rule in &inventory.rules {
             revisions += self.store.revisions(&rule.id).await?.into_iter().flatten().count();
         }
         let edition = RuleBook::rules(&*self.store).await?.edition;
         let mut readable = BTreeMap::from([
+            ("asked", asked + inventory.asked_of_all.iter().count()),
             ("rule", inventory.rules.len()),
             ("publisher", stages().map(|stage| stage.publishers.len()).sum()),
             ("replica", stages().map(|stage| stage.replicas.len()).sum::<usize>().min(replicas)),
@@ -293,8 +295,8 @@ impl TableWorld {
             ("revision", revisions),
             ("edition", usize::from(edition > 0)),
         ]);
-        // Earlier versions kept no history.
-        readable.retain(|kind, items| *items > 0 || !["revision", "edition"].contains(kind));
+        // Earlier versions kept no history, and nobody could ask for a look.
+        readable.retain(|kind, items| *items > 0 || !["asked", "edition", "revision"].contains(kind));
         Ok(readable)
     }
 }
@@ -313,6 +315,7 @@ pub fn kind(item: &Value) -> &'static str {
         ("STAGE", "REP") => "replica",
         ("STAGE", "DEST") => "destination",
         ("STAGE", "ACT") => "activity",
+        ("STAGE", "ASKED") => "asked",
         ("STAGE", "CONTROL") => "control",
         ("STAGE", "COUNT") => "count",
         ("STAGE", "STAGE") if sk == "STAGE#OCCUPANCY" => "occupancy",

@@ -25,6 +25,7 @@ fn activity(second: i64, of: &str, participant: &str) -> Activity {
         operation: "StartParticipantReplication",
         rule: Some("main".parse().unwrap()),
         outcome: "ok".to_owned(),
+        reason: None,
         request_id: Some(format!("r-{second}")),
         caller: "request".to_owned(),
     }

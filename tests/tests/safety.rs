@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use controller::{Operator, Queue, Store};
+use controller::{Operator, Order, Queue, Store};
 use ivs_sim::{Config, Dialect, Publish};
 use jiff::SignedDuration;
 use replication::{
@@ -330,7 +330,14 @@ async fn an_adopted_replica_is_treated_as_any_other() {
     let known = festival.world.store.replicas();
     let foreign = known.iter().find(|replica| replica.owner == Owner::Foreign).unwrap();
     let controller = festival.world.sweeper().controller;
-    controller.adopt(&foreign.key, &festival.world.invocation("operator", 15)).await.unwrap();
+    let at = controller::Clock::now(&*festival.world);
+    let order = Order { by: "kim".to_owned(), reason: Some("ours by right".to_owned()), at };
+    let invocation = festival.world.invocation("operator", 15);
+    controller.adopt(&foreign.key, &order, &invocation).await.unwrap();
+    let history = festival.world.store.activity();
+    let line = history.iter().find(|line| line.operation == "Adopt").unwrap();
+    assert_eq!((line.caller.as_str(), line.outcome.as_str()), ("kim", "ok"));
+    assert_eq!(line.reason, order.reason);
     festival.world.dispatch().await.unwrap();
     assert_eq!(festival.replicas(), 0);
     let known = festival.world.store.replicas();

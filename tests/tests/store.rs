@@ -125,6 +125,7 @@ fn activity() -> Activity {
         operation: "StartParticipantReplication",
         rule: None,
         outcome: "ok".to_owned(),
+        reason: None,
         request_id: None,
         caller: "request-1".to_owned(),
     }

@@ -14,11 +14,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use controller::sweep::port::SweepStore;
+use controller::sweep::port::{AskForLooks, SweepStore};
 use controller::{Activity, BudgetWrite, Operator, Order, Store, VersusStore, Write};
 use jiff::Timestamp;
 use replication::budget::Lane;
-use replication::sweep::{ListedStage, RecordingCheck, StageKnowledge};
+use replication::sweep::{Asked, ListedStage, RecordingCheck, StageKnowledge};
 use replication::versus::Failure;
 use replication::{
     Blocked, BlockedReason, Braked, Budget, Desired, Destination, Evidence, GiveWay, LastError, Lease,
@@ -40,7 +40,7 @@ async fn no_form_changes_unnoticed() {
     write_everything(&world).await;
     let items = world.items().unwrap();
     let kinds: BTreeSet<_> = items.iter().map(kind).collect();
-    assert_eq!(kinds.len(), 14, "{kinds:?}");
+    assert_eq!(kinds.len(), 15, "{kinds:?}");
     let text: String =
         kinds.into_iter().map(|of| render(of, items.iter().filter(|item| kind(item) == of))).collect();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/table-format.txt");
@@ -141,6 +141,10 @@ async fn write_everything(world: &TableWorld) {
     }
     world.store.remember_destinations(&BTreeMap::from([(stage("B"), Some(pairs()))])).await.unwrap();
     world.store.remember_listing(at(1)).await.unwrap();
+    for stage in [Some(stage("A")), None] {
+        let asked = Asked { at: at(1), by: "kim".to_owned() };
+        world.store.ask_for_look(stage.as_ref(), &asked).await.unwrap();
+    }
     world.store.remember_running(400).await.unwrap();
     let pause = Pause { reason: "drill".to_owned(), by: "kim".to_owned(), at: at(1) };
     world.store.pause(&pause).await.unwrap();
@@ -238,6 +242,7 @@ fn activity(full: bool) -> Activity {
         operation: "StartParticipantReplication",
         rule: full.then(|| "full".parse().unwrap()),
         outcome: "ok".to_owned(),
+        reason: None,
         request_id: full.then(|| "r-1".to_owned()),
         caller: "request".to_owned(),
     }

@@ -132,6 +132,23 @@ def stages():
     equal("reset by an empty ARN", reset["stage"]["autoParticipantRecordingConfiguration"],
           stage["autoParticipantRecordingConfiguration"])
 
+    # Every field otherwise than by default, and what a writer may take for nothing: 0 and false.
+    full = {"storageConfigurationArn": STORAGE, "mediaTypes": ["AUDIO_ONLY"], "recordingReconnectWindowSeconds": 0,
+            "thumbnailConfiguration": {"targetIntervalSeconds": 5, "storage": ["LATEST", "SEQUENTIAL"], "recordingMode": "INTERVAL"},
+            "hlsConfiguration": {"targetSegmentDurationSeconds": 10}, "recordParticipantReplicas": False}
+    recorded = call("create_stage", name="recorded", autoParticipantRecordingConfiguration=full)["stage"]
+    equal("created with every field", recorded["autoParticipantRecordingConfiguration"], full)
+    full |= {"recordingReconnectWindowSeconds": 300, "hlsConfiguration": {"targetSegmentDurationSeconds": 2}}
+    call("update_stage", arn=recorded["arn"], autoParticipantRecordingConfiguration=full)
+    read = call("get_stage", arn=recorded["arn"])["stage"]["autoParticipantRecordingConfiguration"]
+    equal("updated with every field", read, full)
+    for wrong in ({"recordingReconnectWindowSeconds": 301}, {"hlsConfiguration": {"targetSegmentDurationSeconds": 11}},
+                  {"storageConfigurationArn": "arn:aws:s3:::bucket"}):
+        refused(f"update with {wrong}", 400, "ValidationException", "update_stage", arn=recorded["arn"],
+                autoParticipantRecordingConfiguration=full | wrong)
+    equal("and nothing was changed", call("get_stage", arn=recorded["arn"])["stage"]["autoParticipantRecordingConfiguration"], full)
+    call("delete_stage", arn=recorded["arn"])
+
     arns = [stage["arn"]] + [call("create_stage", name=f"page{n}")["stage"]["arn"] for n in range(4)]
     seen, token = [], None
     while True:

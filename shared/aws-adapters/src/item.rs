@@ -7,6 +7,7 @@
 //! | publisher | `STAGE#<source>` | `PUB#<participant>` |
 //! | replica | `STAGE#<source>` | `REP#<participant>#<destination>` |
 //! | stage | `STAGE#<stage>` | `STAGE` |
+//! | that somebody asks for a look at a stage, or at every stage | `STAGE#<stage>`, or `STAGE#*` | `ASKED` |
 //! | who has a place on a destination | `STAGE#<destination>` | `STAGE#OCCUPANCY` |
 //! | when all stages were listed | `STAGE#*` | `STAGE` |
 //! | orders for all stages | `STAGE#*` | `CONTROL` |
@@ -14,6 +15,7 @@
 //! | budget | `BUDGET` | the IVS operation |
 //! | activity | `STAGE#<stage>`, or `STAGE#*` for an order for all stages | `ACT#<time>#<participant>#<destination>`, with `*` for none |
 //! | versus session | `VERSUS#<id>` | `VERSUS` |
+//! | answer to a request that may come again | `KEY#<key>` | `ANSWER` |
 //! | a revision of a rule | `HISTORY#<rule>` | `REV#<ten digits>` |
 //! | edition of all rules | `HISTORY` | `EDITION` |
 //!
@@ -21,10 +23,12 @@
 //! the planner reads, so that one Query leaves history out.
 
 mod activity;
+mod asked;
 mod budget;
 mod control;
 mod destination;
 mod history;
+mod kept;
 mod occupancy;
 mod publisher;
 mod replica;
@@ -40,10 +44,12 @@ use jiff::{SignedDuration, Timestamp};
 use replication::StageArn;
 
 pub(crate) use activity::ActivityItem;
+pub(crate) use asked::AskedItem;
 pub(crate) use budget::{BUDGETS, BudgetItem};
 pub(crate) use control::{ControlItem, CountItem};
 pub(crate) use destination::DestinationItem;
 pub(crate) use history::{EditionItem, HistoryItem, history_pk};
+pub(crate) use kept::{KeptItem, kept_pk};
 pub(crate) use occupancy::OccupancyItem;
 pub(crate) use publisher::PublisherItem;
 pub(crate) use replica::ReplicaItem;

@@ -8,7 +8,7 @@ use aws_sdk_ivsrealtime::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ivsrealtime::operation::RequestId;
 use aws_sdk_ivsrealtime::types::ReplicationState;
 use controller::sweep::port::{Reads, RecordingCalls};
-use controller::{Calls, ListReplicas, StartReplication, StopReplication};
+use controller::{Calls, ListReplicas, StageCalls, StartReplication, StopReplication};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use replication::{CallError, Listed, Operation, PublisherKey, Receipt, ReplicationKey, StartRequest};
@@ -17,8 +17,11 @@ use tracing::warn;
 use crate::CallTally;
 use crate::failure::call_error;
 
+mod body;
 mod reads;
 mod recording;
+mod settings;
+mod stages;
 
 /// IVS Real-Time of one account and Region.
 #[derive(Debug, Clone)]
@@ -63,7 +66,12 @@ impl IvsRealTime {
         RecordingCalls::both_of(Arc::new(self.clone()))
     }
 
-    /// What an answer means, and that it came: every call passes here.
+    /// The calls about stages that an operator makes.
+    pub fn for_stages(&self) -> StageCalls {
+        StageCalls::all_of(Arc::new(self.clone()))
+    }
+
+    /// What an answer means, and that it came: every call of a function passes here.
     fn counted<T, E>(
         &self,
         operation: Operation,

@@ -18,5 +18,5 @@ pub use connection::{Connection, ConnectionError, ConnectionOptions, IVS_CALL_SE
 pub use ivs::IvsRealTime;
 #[cfg(feature = "operator")]
 pub use stack::{LookError, Stack};
-pub use store::{Cursor, DynamoStore, Page, PageError, Replaced, Window};
+pub use store::{Cursor, DynamoStore, KeptAnswer, Page, PageError, Replaced, Window};
 pub use tally::{CallCount, CallTally};

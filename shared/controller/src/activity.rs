@@ -20,6 +20,8 @@ pub struct Activity {
     pub rule: Option<RuleId>,
     /// `ok`, or IVS's code and words; `intent`, and for what, before the call.
     pub outcome: String,
+    /// Why, in the words of whoever ordered it; nothing for what follows from a rule.
+    pub reason: Option<String>,
     /// IVS's request id.
     pub request_id: Option<String>,
     /// Who called: the Lambda request id.
@@ -53,6 +55,7 @@ impl Activity {
             operation: operation.name(),
             rule: replica.and_then(|replica| replica.rule.as_ref()).map(|rule| rule.id.clone()),
             outcome: text,
+            reason: None,
             request_id,
             caller: caller.to_owned(),
         }

@@ -4,7 +4,7 @@ use replication::{Owner, ReplicationKey, Standing, View};
 use tracing::info;
 
 use crate::control::MAX_CONFLICTS;
-use crate::{Activity, Controller, Error, Handled, Invocation, StoreError, Write};
+use crate::{Activity, Controller, Error, Handled, Invocation, Order, StoreError, Write};
 
 /// A replica that cannot be adopted.
 #[derive(Debug, thiserror::Error)]
@@ -29,11 +29,16 @@ impl Controller {
     ///
     /// # Errors
     /// [`AdoptError`]. After [`AdoptError::Controller`] it may be ours already; asking again is safe.
-    pub async fn adopt(&self, key: &ReplicationKey, invocation: &Invocation) -> Result<Handled, AdoptError> {
+    pub async fn adopt(
+        &self,
+        key: &ReplicationKey,
+        order: &Order,
+        invocation: &Invocation,
+    ) -> Result<Handled, AdoptError> {
         let publisher = key.publisher();
         for _ in 0..=MAX_CONFLICTS {
             let view = self.store.load(&publisher).await.map_err(Error::from)?;
-            let write = self.adoption(&view, key, invocation)?;
+            let write = self.adopted(&view, key, order)?;
             match self.store.write(&write).await {
                 Ok(()) => {
                     info!(replica = %key, "adopted");
@@ -46,12 +51,7 @@ impl Controller {
         Err(Error::Contended { publisher }.into())
     }
 
-    fn adoption(
-        &self,
-        view: &View,
-        key: &ReplicationKey,
-        invocation: &Invocation,
-    ) -> Result<Write, AdoptError> {
+    fn adopted(&self, view: &View, key: &ReplicationKey, order: &Order) -> Result<Write, AdoptError> {
         let known = view.replica(&key.destination).ok_or_else(|| AdoptError::Unknown(key.clone()))?;
         if known.evidence.standing() != Standing::On {
             return Err(AdoptError::NotRunning(key.clone()));
@@ -69,8 +69,9 @@ impl Controller {
             operation: "Adopt",
             rule: known.rule.as_ref().map(|rule| rule.id.clone()),
             outcome: "ok".to_owned(),
+            reason: order.reason.clone(),
             request_id: None,
-            caller: invocation.id.clone(),
+            caller: order.by.clone(),
         };
         Ok(Write { replicas: vec![adopted], activity: vec![activity], ..Write::default() })
     }

@@ -147,7 +147,7 @@ impl From<&Activity> for HistoryLine {
             operation: activity.operation.to_owned(),
             rule: activity.rule.clone(),
             outcome: activity.outcome.clone(),
-            reason: None,
+            reason: activity.reason.clone(),
             request_id: activity.request_id.clone(),
             caller: activity.caller.clone(),
         }

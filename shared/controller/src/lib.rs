@@ -1,8 +1,8 @@
 //! The ports to the world and the one loop of Stagelink: observe, plan, record the intent, execute, record the outcome.
 //!
 //! [`port`] says what the controller needs of IVS, of its store and of time. [`control`] is the loop, [`sweep`] looks for what
-//! events missed, [`versus`] runs versus sessions, [`rules`] changes rules. [`memory`] holds
-//! the store that tests use.
+//! events missed, [`versus`] runs versus sessions, [`rules`] changes rules, [`stages`] sees to stages for an operator. [`memory`]
+//! holds the store that tests use.
 
 pub mod activity;
 pub mod adopt;
@@ -18,6 +18,7 @@ pub mod operator;
 mod placement;
 pub mod port;
 pub mod rules;
+pub mod stages;
 pub mod sweep;
 pub mod versus;
 
@@ -37,5 +38,6 @@ pub use port::{
     StopReplication, Store, StoreError, Work, Write,
 };
 pub use rules::RuleBook;
+pub use stages::{StageCalls, Stages};
 pub use sweep::{Sweep, Swept};
 pub use versus::port::VersusStore;

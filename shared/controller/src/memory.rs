@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use replication::budget::Book;
 use replication::occupancy::PLACES;
-use replication::sweep::StageKnowledge;
+use replication::sweep::{Asked, StageKnowledge};
 use replication::{
     Budget, Control, Directory, Match, Occupant, Operation, PlaceChange, PlaceKind, Publisher, PublisherKey,
     Replica, ReplicationKey, Rule, RuleId, StageArn, Versus, VersusId, View,
@@ -45,6 +45,7 @@ struct State {
     directory: Arc<Directory>,
     versus: BTreeMap<VersusId, Versus>,
     listed_at: Option<Timestamp>,
+    asked: BTreeMap<Option<StageArn>, Asked>,
     control: Control,
     reads: usize,
     writes: usize,

@@ -112,6 +112,7 @@ impl Sweep {
             open: VecDeque::new(),
             known_at: BTreeMap::new(),
             recordings_found: BTreeMap::new(),
+            listed_at: None,
             swept: Swept { braked, gauges, ..Swept::default() },
         };
         let capacity = self.pace.calls_in(until.duration_since(began));
@@ -120,6 +121,7 @@ impl Sweep {
         let agenda = agenda(&sweeping.inventory, &roster, capacity, self.clock.now(), &self.policy);
         sweeping.swept.stages = agenda.looks.len();
         sweeping.keep_roster(&roster, &agenda).await;
+        sweeping.keep_listing().await;
         sweeping.correct_places().await;
         sweeping.plan_again().await;
         sweeping.confirm_what_is_known().await;
@@ -154,6 +156,8 @@ struct Sweeping<'a> {
     unowned: BTreeSet<ReplicationKey>,
     known_at: BTreeMap<StageArn, Timestamp>,
     recordings_found: BTreeMap<StageArn, RecordingCheck>,
+    /// When this sweep began to list the stages, if it came to the end of the list.
+    listed_at: Option<Timestamp>,
     swept: Swept,
 }
 
@@ -241,15 +245,14 @@ impl Sweeping<'_> {
         if !roster_is_due(&self.inventory, pages, capacity, SWEEP_EVERY, clock.now(), policy) {
             return roster;
         }
+        let began = clock.now();
         let (listed, silence) = self.witness.stages().await;
         if let Some(silence) = silence {
             warn!(%silence, stages = listed.len(), "the stages were not listed to the end");
             roster.stages.extend(listed.into_iter().map(|stage| (stage.stage.clone(), stage)));
             return roster;
         }
-        if let Err(error) = self.sweep.store.remember_listing(clock.now()).await {
-            warn!(%error, "not remembered that the stages were listed");
-        }
+        self.listed_at = Some(began);
         Roster {
             stages: listed.into_iter().map(|stage| (stage.stage.clone(), stage)).collect(),
             complete: true,
@@ -258,11 +261,20 @@ impl Sweeping<'_> {
 
     /// Keeps what a roster says of stages, side by side: after a rule with tags, these can be all there are.
     async fn keep_roster(&mut self, roster: &Roster, agenda: &Agenda) {
-        let changed = to_remember(&self.inventory, roster, agenda, self.sweep.clock.now());
+        let Sweep { clock, policy, .. } = self.sweep;
+        let changed = to_remember(&self.inventory, roster, agenda, clock.now(), policy);
         for some in changed.chunks(SIDE_BY_SIDE) {
             join_all(some.iter().map(|stage| self.remember(stage))).await;
         }
         changed.into_iter().for_each(|stage| self.inventory.put_knowledge(stage));
+    }
+
+    /// Keeps that the stages were listed, once what the list says of them is kept: whoever reads the one may rely on the other.
+    async fn keep_listing(&self) {
+        let Some(at) = self.listed_at else { return };
+        if let Err(error) = self.sweep.store.remember_listing(at).await {
+            warn!(%error, "not remembered that the stages were listed");
+        }
     }
 
     /// Keeps what is known of a stage, with what this sweep found of its recording.

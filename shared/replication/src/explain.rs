@@ -218,7 +218,9 @@ pub fn explain_in(
     policy: &Policy,
     now: Timestamp,
 ) -> Explanation {
-    let view = inventory.view(publisher);
+    // Also the rules that select their stages and do not mean this one: as a function reads them.
+    let rules = inventory.rules.iter().filter(|rule| rule.covers(&publisher.stage, None) != Match::No);
+    let view = View { rules: rules.cloned().collect(), ..inventory.view(publisher) };
     let alone = explain(&view, &Surroundings::default(), policy, now);
     explain(&view, &Surroundings::of(inventory, alone.stages()), policy, now)
 }

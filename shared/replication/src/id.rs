@@ -63,7 +63,7 @@ identifier!(
     StageArn,
     "stage ARN",
     "1-128 characters of the form arn:aws:ivs:<region>:<account>:stage/<id>",
-    is_stage_arn
+    |v| is_arn(v, "stage/")
 );
 
 identifier!(
@@ -93,6 +93,14 @@ identifier!(
     "rule id",
     "1-64 letters, digits, '-', '_' or '.'",
     |v| matches!(v.len(), 1..=64) && v.bytes().all(|b| is_word(b) || b == b'.')
+);
+
+identifier!(
+    /// The ARN of a storage configuration, by which participants are recorded (IVS API reference, `StorageConfigurationArn`).
+    StorageArn,
+    "storage configuration ARN",
+    "1-128 characters of the form arn:aws:ivs:<region>:<account>:storage-configuration/<id>",
+    |v| is_arn(v, "storage-configuration/")
 );
 
 impl StageArn {
@@ -170,8 +178,8 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
 }
 
-/// `arn:aws:ivs:[a-z0-9-]+:[0-9]+:stage/[a-zA-Z0-9-]+`, 1–128 characters.
-fn is_stage_arn(value: &str) -> bool {
+/// `arn:aws:ivs:[a-z0-9-]+:[0-9]+:<kind>[a-zA-Z0-9-]+`, 1–128 characters; `kind` is such as `stage/`.
+fn is_arn(value: &str, kind: &str) -> bool {
     let filled = |text: &str, allowed: fn(u8) -> bool| !text.is_empty() && text.bytes().all(allowed);
     let parts: Vec<&str> = value.splitn(6, ':').collect();
     let &[arn, partition, service, region, account, resource] = parts.as_slice() else { return false };
@@ -180,7 +188,7 @@ fn is_stage_arn(value: &str) -> bool {
         && filled(region, |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && filled(account, |b| b.is_ascii_digit())
         && resource
-            .strip_prefix("stage/")
+            .strip_prefix(kind)
             .is_some_and(|id| filled(id, |b| b.is_ascii_alphanumeric() || b == b'-'))
 }
 

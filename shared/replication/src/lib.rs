@@ -31,6 +31,7 @@ pub mod publisher;
 pub mod replica;
 pub mod report;
 pub mod rule;
+pub mod stage;
 pub mod sweep;
 pub mod versus;
 pub mod view;
@@ -40,7 +41,9 @@ pub use budget::{Allowance, Book, Budget, Limit, Operation};
 pub use control::{Control, HandsOff, Mode, Pause};
 pub use explain::{Explanation, Surroundings, explain};
 pub use forecast::{Forecast, forecast};
-pub use id::{IdError, ParticipantId, PublisherKey, ReplicationKey, RuleId, SessionId, StageArn, VersusId};
+pub use id::{
+    IdError, ParticipantId, PublisherKey, ReplicationKey, RuleId, SessionId, StageArn, StorageArn, VersusId,
+};
 pub use matching::{Directory, Match};
 pub use moment::{Evidence, Moment, Standing};
 pub use observation::Observation;
@@ -58,5 +61,6 @@ pub use rule::{
     ChangeKind, Destination, FieldChange, ParticipantFilter, Pattern, ReconnectWindow, Rule, RuleChange,
     RuleConflict, RuleError, Source, Status, Tags, check_together,
 };
+pub use stage::{NewStage, NewToken, RecordingSettings, StageChange, StageError};
 pub use versus::{Versus, VersusError, VersusState, VersusTerms};
 pub use view::View;

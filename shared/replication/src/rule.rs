@@ -14,6 +14,7 @@ mod conflict;
 
 pub use change::{ChangeKind, FieldChange, RuleChange};
 pub use check::RuleError;
+pub(crate) use check::is_tag_character;
 pub use conflict::{RuleConflict, check_together};
 
 /// One replication rule. "Publishers of the source stage appear on the destination stages."

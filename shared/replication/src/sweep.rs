@@ -21,7 +21,7 @@
 //!   it, and can only make it start again.
 //! * What is known already is not told again: a sweep of a world that is as the table says gives no observation.
 //!
-//! [`agenda()`] says what to read, [`mod@stage`], [`mod@history`] and [`mod@second`] what the answers mean, [`mod@directory`]
+//! [`agenda()`] says what to read, [`mod@asked`] what somebody wants read first, [`mod@stage`], [`mod@history`] and [`mod@second`] what the answers mean, [`mod@directory`]
 //! which stages rules can select as destinations, and [`mod@gauges`] what there is in numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +36,7 @@ use crate::{
     ReplicationKey, Rule, SessionId, StageArn, Standing, Tags, View, plan,
 };
 pub mod agenda;
+pub mod asked;
 mod brake;
 pub mod directory;
 pub mod gauges;
@@ -45,8 +46,9 @@ pub mod second;
 pub mod stage;
 
 pub use agenda::{Agenda, Look, Roster, Target, agenda};
+pub use asked::{Answer, Asked};
 pub use gauges::{Gauges, RuleGauges};
-pub use recording::{Recording, RecordingCheck, RecordingDue, recordings_due};
+pub use recording::{Recording, RecordingCheck, RecordingDue, recordings_due, wanted_recording};
 
 /// The spans of time and shares a sweep goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +65,8 @@ pub struct SweepPolicy {
     pub recording_after: SignedDuration,
     /// How many stages' recordings one sweep looks at.
     pub recordings_per_sweep: usize,
+    /// How long a look that somebody asked for comes before others, if it cannot be made.
+    pub asked_lasts: SignedDuration,
 }
 
 impl Default for SweepPolicy {
@@ -74,6 +78,7 @@ impl Default for SweepPolicy {
             looks_per_extra: 25,
             recording_after: SignedDuration::from_mins(10),
             recordings_per_sweep: 10,
+            asked_lasts: SignedDuration::from_mins(30),
         }
     }
 }
@@ -95,6 +100,8 @@ pub struct Inventory {
     pub control: Control,
     /// Items that are left out because they cannot be read, each in words.
     pub left_out: Vec<String>,
+    /// That somebody asks for a look at every stage.
+    pub asked_of_all: Option<Asked>,
 }
 
 /// What the table knows of one stage.
@@ -108,6 +115,8 @@ pub struct StageItems {
     pub replicas: BTreeMap<(ParticipantId, StageArn), Replica>,
     /// Who has a place on it; nothing if it is no destination.
     pub occupants: Option<BTreeSet<Occupant>>,
+    /// That somebody asks for a look at it.
+    pub asked: Option<Asked>,
 }
 
 /// What sweeps know of a stage.
@@ -247,6 +256,14 @@ impl Inventory {
     /// Adds who has a place on a stage.
     pub fn put_occupants(&mut self, stage: StageArn, occupants: BTreeSet<Occupant>) {
         self.stages.entry(stage).or_default().occupants = Some(occupants);
+    }
+
+    /// Adds that somebody asks for a look at a stage; at every stage, if none is named.
+    pub fn put_asked(&mut self, stage: Option<StageArn>, asked: Asked) {
+        match stage {
+            Some(stage) => self.stages.entry(stage).or_default().asked = Some(asked),
+            None => self.asked_of_all = Some(asked),
+        }
     }
 
     /// Who has a place on a stage; nothing if it is no destination.

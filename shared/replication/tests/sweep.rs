@@ -8,14 +8,14 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use jiff::SignedDuration;
-use replication::sweep::agenda::to_remember;
+use replication::sweep::agenda::{roster_is_due, to_remember};
 use replication::sweep::directory::{directory_changes, unlisted};
 use replication::sweep::history::read_history;
 use replication::sweep::second::{read_gone, read_replications, read_sessions};
 use replication::sweep::stage::read_stage;
 use replication::sweep::{
-    EventName, Inventory, ListedEvent, ListedParticipant, ListedSession, ListedStage, Look, Role, Roster,
-    StageKnowledge, SweepPolicy, Target, agenda,
+    Asked, EventName, Inventory, ListedEvent, ListedParticipant, ListedSession, ListedStage, Look, Role,
+    Roster, StageKnowledge, SweepPolicy, Target, agenda,
 };
 use replication::{
     Directory, Evidence, Listed, Moment, Observation, Owner, Phase, Publisher, Replica, Rule, RuleRef,
@@ -238,6 +238,73 @@ fn the_other_witnesses() {
 /// Those in doubt first, then those not looked at for the longest time; none is left out for ever.
 #[test]
 fn the_order_of_looks() {
+    let (inventory, roster) = five_stages();
+    let made = agenda(&inventory, &roster, 100, time("00:10:00"), &SweepPolicy::default());
+    let order: Vec<_> = made.looks.iter().map(|look| id(look.stage.as_str())).collect();
+    assert_eq!(order, ["D", "C", "B", "A"], "never, in doubt, oldest; no rule concerns E");
+    assert_eq!(made.oldest, Some(time("00:00:00")));
+    // In doubt counts as older by so much, and not more.
+    let policy = SweepPolicy { doubt: SignedDuration::from_mins(2), ..SweepPolicy::default() };
+    let made = agenda(&inventory, &roster, 100, time("00:10:00"), &policy);
+    assert_eq!(
+        made.looks.iter().map(|look| id(look.stage.as_str())).collect::<Vec<_>>(),
+        ["D", "B", "C", "A"]
+    );
+}
+
+/// What somebody asks for comes before everything else, also where no rule wants anything; and once, for a look answers it.
+#[test]
+fn what_is_asked_for_comes_first_and_once() {
+    let (mut inventory, roster) = five_stages();
+    let order = |inventory: &Inventory| {
+        let made = agenda(inventory, &roster, 100, time("00:10:00"), &SweepPolicy::default());
+        let shown =
+            |look: &Look| format!("{}{}", id(look.stage.as_str()), if look.confirm { "!" } else { "" });
+        made.looks.iter().map(shown).collect::<Vec<_>>().join(" ")
+    };
+    let asked = |at: &str| Asked { at: time(at), by: "kim".to_owned() };
+    inventory.put_asked(Some(stage("A")), asked("00:09:30"));
+    inventory.put_asked(Some(stage("E")), asked("00:09:40"));
+    assert_eq!(order(&inventory), "E! A! D C B", "with their publishers confirmed");
+    for looked_at in ["00:09:30", "00:09:50"] {
+        let known = inventory.knowledge(&stage("A")).cloned().unwrap();
+        inventory.put_knowledge(StageKnowledge { looked_at: Some(time(looked_at)), ..known });
+        assert_eq!(order(&inventory), "E! D C B A");
+    }
+    inventory.put_asked(Some(stage("A")), asked("00:09:55"));
+    assert_eq!(order(&inventory), "E! A! D C B", "until it is asked for again");
+    inventory.put_asked(Some(stage("unheard-of")), asked("00:09:55"));
+    assert_eq!(order(&inventory), "E! A! D C B");
+
+    let (mut inventory, _) = five_stages();
+    inventory.put_asked(None, asked("00:08:30"));
+    assert_eq!(order(&inventory), "D B A C", "C has been looked at since, and is in doubt again");
+    inventory.put_asked(Some(stage("A")), asked("00:09:30"));
+    assert_eq!(order(&inventory), "A! D B C");
+}
+
+#[test]
+fn stages_are_listed_again_when_somebody_has_asked_since() {
+    let (mut inventory, _) = five_stages();
+    // More looks than fit, so that the list is left alone for a while.
+    inventory.listed_at = Some(time("00:09:00"));
+    let policy = SweepPolicy::default();
+    let is_due = |inventory: &Inventory| {
+        roster_is_due(inventory, 10, 1, SignedDuration::from_mins(1), time("00:10:00"), &policy)
+    };
+    assert!(!is_due(&inventory));
+    for whom in [Some(stage("A")), None] {
+        let (mut asking, _) = five_stages();
+        asking.listed_at = inventory.listed_at;
+        asking.put_asked(whom.clone(), Asked { at: time("00:09:30"), by: "kim".to_owned() });
+        assert!(is_due(&asking));
+        asking.listed_at = Some(time("00:09:31"));
+        assert!(!is_due(&asking), "once");
+    }
+}
+
+/// Stages that are known since long, A to E, and that a rule concerns, but for E.
+fn five_stages() -> (Inventory, Roster) {
     let mut inventory = Inventory { rules: vec![rule("r", &["B", "C", "D"])], ..Inventory::default() };
     let listed = |id: &str, in_session: &str| ListedStage {
         stage: stage(id),
@@ -258,17 +325,7 @@ fn the_order_of_looks() {
         let looked_in = looked_at.map(|_| session("st-1"));
         inventory.put_knowledge(StageKnowledge { looked_at: looked_at.map(time), looked_in, ..known });
     }
-    let made = agenda(&inventory, &roster, 100, time("00:10:00"), &SweepPolicy::default());
-    let order: Vec<_> = made.looks.iter().map(|look| id(look.stage.as_str())).collect();
-    assert_eq!(order, ["D", "C", "B", "A"], "never, in doubt, oldest; no rule concerns E");
-    assert_eq!(made.oldest, Some(time("00:00:00")));
-    // In doubt counts as older by so much, and not more.
-    let policy = SweepPolicy { doubt: SignedDuration::from_mins(2), ..SweepPolicy::default() };
-    let made = agenda(&inventory, &roster, 100, time("00:10:00"), &policy);
-    assert_eq!(
-        made.looks.iter().map(|look| id(look.stage.as_str())).collect::<Vec<_>>(),
-        ["D", "B", "C", "A"]
-    );
+    (inventory, roster)
 }
 
 #[test]
@@ -353,10 +410,10 @@ fn the_looks_are_at_sources_and_destinations_by_tag() {
     let made = agenda(&inventory, &listed, 100, time("00:10:00"), &SweepPolicy::default());
     let order: Vec<_> = made.looks.iter().map(|look| id(look.stage.as_str())).collect();
     assert_eq!(order, ["A", "B"]);
-    let kept = to_remember(&inventory, &listed, &made, time("00:10:00"));
+    let kept = to_remember(&inventory, &listed, &made, time("00:10:00"), &SweepPolicy::default());
     assert_eq!(kept.len(), 3, "also C, so that nobody has to ask for its tags");
     inventory.rules = vec![rule("by-name", &["B"])];
-    assert_eq!(to_remember(&inventory, &listed, &made, time("00:10:00")).len(), 2);
+    assert_eq!(to_remember(&inventory, &listed, &made, time("00:10:00"), &SweepPolicy::default()).len(), 2);
 }
 
 #[test]

@@ -71,7 +71,7 @@ impl Activity {
             return Ok(left_out.is_empty());
         }
         if more {
-            screen.line(format_args!("(older lines are not shown: --limit {} of them are)", self.limit))?;
+            screen.line(format_args!("(only the newest {} are shown: --limit raises that)", self.limit))?;
         }
         if entries.is_empty() {
             screen.line(format_args!("Nothing was called or ordered since {since}."))?;

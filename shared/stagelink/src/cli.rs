@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::screen::{Screen, Terminal};
 use crate::{
-    Deployment, Error, LocalStand, Place, activity, dead_letters, doctor, drain, explain, get, manual,
-    orders, plan, rule, versus, wait,
+    Deployment, Error, LocalStand, Place, activity, adopt, dead_letters, doctor, drain, explain, get, manual,
+    orders, plan, reconcile, rule, stages, versus, wait,
 };
 
 /// Says what Stagelink replicates, and why; changes its rules; and sees to its end.
@@ -69,6 +69,13 @@ enum Command {
     Resume(orders::Resume),
     /// Takes the brake on mass stops off for a while
     ReleaseBrake(orders::ReleaseBrake),
+    /// Creates, lists, shows and changes stages
+    #[command(subcommand)]
+    Stages(stages::Command),
+    /// Makes running replicas Stagelink's own that somebody else started
+    Adopt(adopt::Adopt),
+    /// Has IVS looked at now, a stage or all of them, and shows what comes of it
+    Reconcile(reconcile::Reconcile),
     /// Tells whether the installation is healthy, and if not, what to do about each thing that is not
     Doctor(doctor::Doctor),
     /// Lists, shows and redrives what could not be handled
@@ -127,6 +134,9 @@ impl Cli {
             Command::Pause(command) => command.run(store, screen).await?,
             Command::Resume(command) => command.run(store, screen).await?,
             Command::ReleaseBrake(command) => command.run(store, screen).await?,
+            Command::Stages(command) => command.run(deployment, screen).await?,
+            Command::Adopt(command) => command.run(deployment, screen).await?,
+            Command::Reconcile(command) => command.run(deployment, screen).await?,
             Command::Doctor(command) => Box::pin(command.run(deployment, screen)).await?,
             Command::DeadLetters(command) => Box::pin(command.run(deployment, screen)).await?,
             Command::Drain(command) => command.run(deployment, screen).await?,

@@ -30,7 +30,7 @@ pub(crate) struct Drain {
     resume: bool,
 }
 
-/// How a drain looks at the table.
+/// How a command looks at the table that waits for the functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     /// From one look to the next.
@@ -38,12 +38,16 @@ pub struct Pace {
     /// Not before this time after the last rule was deleted is the end believed: functions keep rules for a while, and whoever
     /// began by an old one has started its last replica by then.
     pub settle: Duration,
+    /// By this time a sweep has begun, if any does.
+    pub sweep: Duration,
 }
 
 impl Default for Pace {
-    /// A look every 2 s, and the end after 30 s: 5 s for rules that are kept, 15 s for a function's time, and some.
+    /// A look every 2 s, and the end after 30 s: 5 s for rules that are kept, 15 s for a function's time, and some. A sweep within
+    /// 90 s: 60 s from one to the next, and some.
     fn default() -> Self {
-        Self { look: Duration::from_secs(2), settle: Duration::from_secs(30) }
+        let secs = Duration::from_secs;
+        Self { look: secs(2), settle: secs(30), sweep: secs(90) }
     }
 }
 
@@ -164,7 +168,7 @@ impl Wait<'_> {
 }
 
 /// `1 replica`, `2 replicas`.
-fn count(number: usize, noun: &str) -> String {
+pub(crate) fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
 }

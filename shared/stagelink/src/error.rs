@@ -4,11 +4,13 @@ use std::io;
 use std::path::PathBuf;
 
 use aws_adapters::{ConnectionError, DynamoStore, LookError};
-use controller::{StoreError, rules, versus, with_causes};
+use controller::{AdoptError, StoreError, rules, stages as stage_calls, versus, with_causes};
 use jiff::Timestamp;
 use replication::StageArn;
 use replication::explain::Unknown;
 use replication::forecast::Fingerprint;
+
+use crate::{adopt, stages};
 
 /// A command that could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +73,12 @@ pub enum Error {
     /// A versus session could not be ended.
     #[error(transparent)]
     Versus(#[from] versus::Error),
+    /// Something about a stage could not be done.
+    #[error(transparent)]
+    Stages(#[from] stage_calls::Error),
+    /// A replica could not be adopted.
+    #[error(transparent)]
+    Adopt(#[from] AdoptError),
     /// Nothing is stopped while there is a pause, so there is no draining.
     #[error("paused by {by} since {at} ({reason}): nothing is stopped during a pause")]
     Paused {
@@ -185,7 +193,10 @@ impl Error {
 
     fn store(&self) -> Option<&StoreError> {
         match self {
-            Self::Store(error) | Self::Versus(versus::Error::Store(error)) => Some(error),
+            Self::Store(error)
+            | Self::Versus(versus::Error::Store(error))
+            | Self::Stages(stage_calls::Error::Store(error))
+            | Self::Adopt(AdoptError::Controller(controller::Error::Store(error))) => Some(error),
             _ => None,
         }
     }
@@ -202,6 +213,11 @@ impl Error {
 
     /// Better words than the chain of causes has, where the operator gave a value that is wrong.
     fn in_words(&self, place: &Place) -> Option<String> {
+        if let Self::Stages(error) = self
+            && let Some(words) = stages::in_words(error, place)
+        {
+            return Some(words);
+        }
         let Place { table, .. } = place;
         let region = place.region.as_deref().unwrap_or("(none)");
         let profile = place.profile.as_ref().map(|profile| format!("--profile {profile:?}: "));
@@ -246,6 +262,11 @@ impl Error {
     }
 
     fn next(&self, place: &Place) -> Option<String> {
+        if let Self::Stages(error) = self
+            && let Some(next) = stages::next(error, place)
+        {
+            return Some(next);
+        }
         let region = place.region.as_deref().unwrap_or("REGION");
         let profile =
             place.profile.as_ref().map(|profile| format!(" --profile {profile}")).unwrap_or_default();
@@ -300,6 +321,7 @@ impl Error {
             (Self::UnknownDeadLetter { .. } | Self::ManyDeadLetters { .. }, _) => {
                 "`stagelink dead-letters list` lists them".to_owned()
             }
+            (Self::Adopt(error), None) => adopt::next(error)?,
             (Self::NotThatPlan { now, .. }, _) => {
                 format!("read the plan above, and add --plan {now} if that is meant")
             }

@@ -1,13 +1,16 @@
 //! `stagelink`: what an operator asks and orders on the command line, with the operator's own AWS credentials.
 //!
 //! It speaks with the table alone; what follows from that is done by the functions. So it needs `dynamodb:Query` and `Scan` on
-//! the table for what it tells, and `PutItem` and `DeleteItem` for what it changes.
+//! the table for what it tells, and `PutItem` and `DeleteItem` for what it changes. Only `stages` calls IVS, and says with which
+//! permissions.
 //!
 //! Exit codes: 0 done · 1 not done, and stderr says why · 2 of `plan`: there are changes.
 
 mod activity;
+mod adopt;
 mod ages;
 mod cli;
+mod clock;
 mod dead_letters;
 mod deployment;
 pub mod doctor;
@@ -21,11 +24,13 @@ mod ordered;
 mod orders;
 mod output;
 mod plan;
+mod reconcile;
 mod remedy;
 mod rule;
 mod screen;
 mod sight;
 mod stage_names;
+mod stages;
 pub mod versus;
 mod wait;
 

@@ -1,4 +1,4 @@
-//! Who changes rules, and why.
+//! Who orders something, and why.
 
 use controller::Order;
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use crate::orders::{ByWhom, some_text};
 /// Said when the reason may be left out.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Optional {
-    /// Why; it stands in the history of each rule that is changed
+    /// Why; it stands in the history
     #[arg(long, value_name = "TEXT", value_parser = some_text)]
     reason: Option<String>,
     /// Who orders it

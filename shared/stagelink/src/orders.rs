@@ -7,7 +7,7 @@ use controller::{Operator, Order};
 use jiff::Timestamp;
 use replication::{Pause, plain};
 
-use crate::{Error, Screen, drain};
+use crate::{Error, Screen, drain, ordered};
 
 /// Who orders something, and why.
 #[derive(Debug, clap::Args)]
@@ -32,30 +32,13 @@ pub(crate) struct ReleaseBrake {
     #[arg(long = "for", value_name = "DURATION", value_parser = drain::duration)]
     span: Duration,
     #[command(flatten)]
-    order: Ordered,
+    order: ordered::Optional,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Resume {
     #[command(flatten)]
-    order: Ordered,
-}
-
-/// Who orders something, and perhaps why.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Ordered {
-    /// Why; it stands in the history
-    #[arg(long, value_name = "TEXT", value_parser = some_text)]
-    reason: Option<String>,
-    /// Who orders it
-    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true, default_value = "an operator", value_parser = some_text)]
-    by: String,
-}
-
-impl Ordered {
-    fn now(&self) -> Order {
-        Order { by: self.by.clone(), reason: self.reason.clone(), at: Timestamp::now() }
-    }
+    order: ordered::Optional,
 }
 
 impl PauseArguments {

@@ -210,3 +210,74 @@ fn attribute(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or_else(|| "allowed is KEY=VALUE".to_owned())?;
     Ok((key.to_owned(), value.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, clap::Parser)]
+    struct Cli {
+        #[command(subcommand)]
+        command: Command,
+    }
+
+    fn parse(arguments: &[&str]) -> Result<Command, clap::Error> {
+        Cli::try_parse_from(["versus"].iter().chain(arguments)).map(|cli| cli.command)
+    }
+
+    fn stage(id: &str) -> StageArn {
+        format!("arn:aws:ivs:us-east-1:123456789012:stage/{id}").parse().unwrap()
+    }
+
+    fn start(arguments: &[&str]) -> Start {
+        let Command::Start(start) = parse(arguments).unwrap() else { panic!("not a start") };
+        start
+    }
+
+    #[test]
+    fn a_session_is_asked_for_with_everything_it_can_have() {
+        let full = "start A B C --id duel --priority 70 --preempt --reconnect-window 20 --user-id host-* --attribute via=duel";
+        let mut full: Vec<_> = full.split(' ').collect();
+        full.extend(["--for", "1h 30m"]);
+        let terms = start(&full).terms(["A", "B", "C"].map(stage).to_vec(), Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!((terms.id.as_str(), terms.stages.len(), terms.duration_seconds), ("duel", 3, 5_400));
+        assert_eq!((terms.priority, terms.preempt, terms.reconnect_window.seconds()), (70, true, 20));
+        assert!(terms.participants.matches("host-1") && !terms.participants.matches("guest"));
+        assert_eq!(terms.attributes["via"], "duel");
+        terms.validate().unwrap();
+
+        let now = Timestamp::from_millisecond(1_767_225_600_123).unwrap();
+        let stages = ["A", "B"].map(stage).to_vec();
+        let terms = start(&["start", "A", "B", "--for", "90s"]).terms(stages.clone(), now).unwrap();
+        assert_eq!(terms, VersusTerms::new("vs-1767225600123".parse().unwrap(), stages, 90));
+    }
+
+    #[test]
+    fn what_is_not_valid_is_named_with_what_is_allowed() {
+        for (arguments, field, allowed) in [
+            (&["start", "A", "--for", "5m"][..], "<STAGE>", "2"),
+            (&["start", "A", "arn:here", "--for", "5m"], "arn:here", "arn:aws:ivs:"),
+            (&["start", "A", "B"], "--for", "required"),
+            (&["start", "A", "B", "--for", "25h"], "--for", "1s to 24h"),
+            (&["start", "A", "B", "--for", "1.5s"], "--for", "whole seconds"),
+            (&["start", "A", "B", "--for", "5m", "--priority", "101"], "--priority", "0..=100"),
+            (&["start", "A", "B", "--for", "5m", "--reconnect-window", "301"], "--reconnect-window", "0-300"),
+            (&["start", "A", "B", "--for", "5m", "--attribute", "via"], "--attribute", "KEY=VALUE"),
+            (&["start", "A", "B", "--for", "5m", "--id", "a b"], "--id", "1-48 letters"),
+            (&["extend", "duel", "--for", "soon"], "--for", "such as 5m"),
+        ] {
+            let text = parse(arguments).unwrap_err().to_string();
+            assert!(text.contains(field) && text.contains(allowed), "{arguments:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_printed_on_one_line() {
+        let terms = VersusTerms::new("duel".parse().unwrap(), ["A", "B"].map(stage).to_vec(), 60);
+        let session = Versus::new(terms, Timestamp::UNIX_EPOCH);
+        let expected = format!("duel until 1970-01-01T00:01:00Z: Starting; {} {}", stage("A"), stage("B"));
+        assert_eq!(line(&session), expected);
+    }
+}

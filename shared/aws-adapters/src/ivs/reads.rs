@@ -128,7 +128,7 @@ impl ListParticipantEvents for IvsRealTime {
     }
 }
 
-fn stage(
+pub(super) fn stage(
     arn: &str,
     name: Option<String>,
     tags: Option<std::collections::HashMap<String, String>>,

@@ -5,21 +5,21 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use controller::StoreError;
-use controller::sweep::port::SweepStore;
+use controller::sweep::port::{AskForLooks, SweepStore};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use replication::sweep::{Inventory, StageKnowledge};
+use replication::sweep::{Asked, Inventory, StageKnowledge};
 use replication::{StageArn, Tags};
 use serde::Serialize;
 use tracing::warn;
 
 use super::failure::read_error;
 use super::operator::take_control;
-use super::{DynamoStore, Item, decode, text};
+use super::{DynamoStore, Item, decode, readable, text};
 use crate::item::{
-    ANY_STAGE, ControlItem, CountItem, DestinationItem, ListingItem, OccupancyItem, PublisherItem,
-    ReplicaItem, RuleItem, StageItem, Unreadable,
+    ANY_STAGE, AskedItem, ControlItem, CountItem, DestinationItem, ListingItem, OccupancyItem, PublisherItem,
+    ReplicaItem, RuleItem, StageItem, Unreadable, stage_pk,
 };
 
 impl DynamoStore {
@@ -59,6 +59,17 @@ impl DynamoStore {
         self.scanned(scan).await
     }
 
+    /// One item, by a consistent Query.
+    async fn item(&self, pk: &str, sk: &str) -> Result<Option<Item>, StoreError> {
+        let query = self
+            .client
+            .query()
+            .key_condition_expression("pk = :pk AND sk = :sk")
+            .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
+            .expression_attribute_values(":sk", AttributeValue::S(sk.to_owned()));
+        Ok(self.queried(query).await?.pop())
+    }
+
     pub(super) async fn put_unconditionally(&self, item: &impl Serialize) -> Result<(), StoreError> {
         let item: Item = serde_dynamo::to_item(item).map_err(|error| self.not_writable(&error))?;
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
@@ -94,6 +105,10 @@ fn take(inventory: &mut Inventory, item: Item, pk: &str, sk: &str) -> Result<(),
         "STAGE" if sk == OccupancyItem::SK => {
             let (stage, occupants) = decode::<OccupancyItem>(item)?.read()?;
             inventory.put_occupants(stage, occupants);
+        }
+        "ASKED" => {
+            let (stage, asked) = decode::<AskedItem>(item)?.read()?;
+            inventory.put_asked(stage, asked);
         }
         "DEST" => {
             let (stage, tags) = decode::<DestinationItem>(item)?.read()?;
@@ -141,5 +156,34 @@ impl SweepStore for DynamoStore {
 
     fn remember_running(&self, running: usize) -> BoxFuture<'_, Result<(), StoreError>> {
         async move { self.put_unconditionally(&CountItem::new(running, Timestamp::now())).await }.boxed()
+    }
+}
+
+impl AskForLooks for DynamoStore {
+    fn ask_for_look<'a>(
+        &'a self,
+        stage: Option<&'a StageArn>,
+        asked: &'a Asked,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        async move { self.put_unconditionally(&AskedItem::new(stage, asked)).await }.boxed()
+    }
+
+    fn listed_at(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>> {
+        async {
+            let item = self.item(ANY_STAGE, ListingItem::SK).await?;
+            item.map(|item| readable(item, |item: ListingItem| item.read())).transpose()
+        }
+        .boxed()
+    }
+
+    fn knowledge<'a>(
+        &'a self,
+        stage: &'a StageArn,
+    ) -> BoxFuture<'a, Result<Option<StageKnowledge>, StoreError>> {
+        async {
+            let item = self.item(&stage_pk(stage), StageItem::SK).await?;
+            item.map(|item| readable(item, |item: StageItem| item.read())).transpose()
+        }
+        .boxed()
     }
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use replication::sweep::{Inventory, StageKnowledge};
+use replication::sweep::{Asked, Inventory, StageKnowledge};
 use replication::{StageArn, Tags};
 
 use super::MemoryStore;
 use crate::StoreError;
-use crate::sweep::port::SweepStore;
+use crate::sweep::port::{AskForLooks, SweepStore};
 
 impl SweepStore for MemoryStore {
     fn inventory(&self) -> BoxFuture<'_, Result<Inventory, StoreError>> {
@@ -28,6 +28,8 @@ impl SweepStore for MemoryStore {
         state.replicas.values().cloned().for_each(|replica| inventory.put_replica(replica));
         let occupied = state.occupants.iter().map(|(stage, there)| (stage.clone(), there.clone()));
         occupied.for_each(|(stage, there)| inventory.put_occupants(stage, there));
+        let asked = state.asked.iter().map(|(stage, asked)| (stage.clone(), asked.clone()));
+        asked.for_each(|(stage, asked)| inventory.put_asked(stage, asked));
         async move { Ok(inventory) }.boxed()
     }
 
@@ -59,5 +61,27 @@ impl SweepStore for MemoryStore {
     fn remember_running(&self, running: usize) -> BoxFuture<'_, Result<(), StoreError>> {
         self.lock().control.running = Some(running);
         async { Ok(()) }.boxed()
+    }
+}
+
+impl AskForLooks for MemoryStore {
+    fn ask_for_look<'a>(
+        &'a self,
+        stage: Option<&'a StageArn>,
+        asked: &'a Asked,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.lock().asked.insert(stage.cloned(), asked.clone());
+        async { Ok(()) }.boxed()
+    }
+
+    fn listed_at(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>> {
+        async { Ok(self.lock().listed_at) }.boxed()
+    }
+
+    fn knowledge<'a>(
+        &'a self,
+        stage: &'a StageArn,
+    ) -> BoxFuture<'a, Result<Option<StageKnowledge>, StoreError>> {
+        async { Ok(self.lock().stages.get(stage).cloned()) }.boxed()
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use replication::sweep::{
-    Inventory, ListedEvent, ListedParticipant, ListedSession, ListedStage, Recording, StageKnowledge,
+    Asked, Inventory, ListedEvent, ListedParticipant, ListedSession, ListedStage, Recording, StageKnowledge,
 };
 use replication::{CallError, Operation, ParticipantId, Receipt, SessionId, StageArn, Tags};
 
@@ -177,9 +177,28 @@ pub trait SweepStore: Send + Sync {
         changes: &'a BTreeMap<StageArn, Option<Tags>>,
     ) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// Keeps when all stages were listed, to the end.
+    /// Keeps when all stages were listed, to the end, once what is known of them is kept.
     fn remember_listing(&self, at: Timestamp) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Keeps how many replicas of our own run, for [`Control::running`](replication::Control::running).
     fn remember_running(&self, running: usize) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+/// Asks sweeps for looks, and sees what became of it.
+pub trait AskForLooks: Send + Sync {
+    /// Asks for a look at a stage before all else; at every stage, if none is named. What was asked there before is forgotten.
+    fn ask_for_look<'a>(
+        &'a self,
+        stage: Option<&'a StageArn>,
+        asked: &'a Asked,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// When the stages were listed last, to the end. What is known of a stage is at least as new if it is read later.
+    fn listed_at(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>>;
+
+    /// What sweeps know of a stage.
+    fn knowledge<'a>(
+        &'a self,
+        stage: &'a StageArn,
+    ) -> BoxFuture<'a, Result<Option<StageKnowledge>, StoreError>>;
 }

@@ -97,6 +97,7 @@ impl<'a> Sweeping<'a> {
             operation: UPDATE_STAGE,
             rule: Some(due.rule.clone()),
             outcome,
+            reason: None,
             request_id,
             caller: self.invocation.id.clone(),
         };

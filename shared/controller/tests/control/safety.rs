@@ -114,7 +114,8 @@ fn the_brake_counts_what_others_stopped() {
 fn adopt(world: &std::sync::Arc<World>, destination: &str) -> Result<(), AdoptError> {
     let controller = Controller { calls: Calls::default(), ..world.controller(false, false, false) };
     let operator = Invocation { id: "operator".to_owned(), ..invocation(world, "") };
-    Task::new(controller.adopt(&to(destination), &operator)).run(world).map(drop)
+    let order = Order { by: "kim".to_owned(), reason: Some("ours by right".to_owned()), at: world.now() };
+    Task::new(controller.adopt(&to(destination), &order, &operator)).run(world).map(drop)
 }
 
 #[test]

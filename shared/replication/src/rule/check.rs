@@ -144,7 +144,7 @@ fn bytes<V>(map: &std::collections::BTreeMap<String, V>, of_value: impl Fn(&V) -
 }
 
 /// Letters, digits, spaces and a few signs (Tag Editor guide, to which the IVS API reference points).
-fn is_tag_character(c: char) -> bool {
+pub(crate) fn is_tag_character(c: char) -> bool {
     c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c)
 }
 

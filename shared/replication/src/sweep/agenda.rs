@@ -1,4 +1,4 @@
-//! What to read next: those in doubt first, then those not looked at for the longest time.
+//! What to read next: what somebody asked for, then those in doubt, then those not looked at for the longest time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,10 +66,14 @@ pub fn agenda(
     now: Timestamp,
     policy: &SweepPolicy,
 ) -> Agenda {
-    let concerned = inventory.concerned(roster, now);
+    let mut concerned = inventory.concerned(roster, now);
+    // Also where nothing is wanted: whoever asks wants to know what is there.
+    concerned.extend(roster.stages.keys().filter(|stage| inventory.asked_of(stage, now, policy).is_some()));
     let mut looks: Vec<(Option<Timestamp>, Look)> =
-        concerned.into_iter().filter_map(|stage| look(inventory, roster, stage, policy)).collect();
-    looks.sort_by(|(a, a_look), (b, b_look)| (a, &a_look.stage).cmp(&(b, &b_look.stage)));
+        concerned.into_iter().filter_map(|stage| look(inventory, roster, stage, now, policy)).collect();
+    looks.sort_by_cached_key(|(counts, look)| {
+        (inventory.urgency(&look.stage, now, policy), *counts, look.stage.clone())
+    });
     let active = looks.iter().filter(|(_, look)| matches!(look.target, Target::Session(_)));
     let oldest = active.map(|(_, look)| known_at(inventory.knowledge(&look.stage), now)).min();
     let mut looks: Vec<Look> = looks.into_iter().map(|(_, look)| look).collect();
@@ -78,17 +82,21 @@ pub fn agenda(
 }
 
 /// What has to be kept of a roster, so that the next sweep knows it without listing: stages that are looked at for the first
-/// time, and those that are not as they were. If a rule depends on the tags of sources, every stage, so that nobody has to
-/// ask when somebody publishes there.
+/// time, those that somebody asks for, and those that are not as they were. If a rule depends on the tags of sources, every stage, so
+/// that nobody has to ask when somebody publishes there.
 pub fn to_remember(
     inventory: &Inventory,
     roster: &Roster,
     agenda: &Agenda,
     now: Timestamp,
+    policy: &SweepPolicy,
 ) -> Vec<StageKnowledge> {
     let looked_at: BTreeSet<_> = agenda.looks.iter().map(|look| &look.stage).collect();
     let tags_matter = inventory.rules.iter().any(Rule::asks_for_source_tags);
-    let new = roster.stages.values().filter(|listed| tags_matter || looked_at.contains(&listed.stage));
+    let is_of_interest = |stage: &StageArn| {
+        tags_matter || looked_at.contains(stage) || inventory.asked_of(stage, now, policy).is_some()
+    };
+    let new = roster.stages.values().filter(|listed| is_of_interest(&listed.stage));
     let new = new.filter(|listed| inventory.knowledge(&listed.stage).is_none());
     let mut kept: Vec<_> = new.map(|listed| StageKnowledge::new(listed.clone(), now)).collect();
     for known in inventory.stages.values().filter_map(|items| items.knowledge.as_ref()) {
@@ -104,7 +112,7 @@ pub fn to_remember(
     kept
 }
 
-/// Whether the stages have to be listed again. If the looks do not fit into one sweep anyway, it is enough to list them
+/// Whether the stages have to be listed again: if somebody has asked for a look since. Else, if the looks do not fit into one sweep anyway, it is enough to list them
 /// once in so many looks.
 pub fn roster_is_due(
     inventory: &Inventory,
@@ -115,6 +123,9 @@ pub fn roster_is_due(
     policy: &SweepPolicy,
 ) -> bool {
     let Some(listed_at) = inventory.listed_at else { return true };
+    if inventory.is_asked_since_listing(now, policy) {
+        return true;
+    }
     let looks = agenda(inventory, &Roster::remembered(inventory), capacity, now, policy).looks.len();
     if looks <= capacity {
         return true;
@@ -130,6 +141,7 @@ fn look(
     inventory: &Inventory,
     roster: &Roster,
     stage: &StageArn,
+    now: Timestamp,
     policy: &SweepPolicy,
 ) -> Option<(Option<Timestamp>, Look)> {
     let knowledge = inventory.knowledge(stage);
@@ -147,7 +159,9 @@ fn look(
     let looked_at = knowledge.and_then(|knowledge| knowledge.looked_at);
     let counts = looked_at
         .map(|at| if in_doubt { at.checked_sub(policy.doubt).unwrap_or(Timestamp::MIN) } else { at });
-    Some((counts, Look { stage: stage.clone(), target, confirm: false, in_doubt }))
+    // Whoever asks for one stage wants to know whether its publishers still publish.
+    let confirm = inventory.asked_of(stage, now, policy).is_some();
+    Some((counts, Look { stage: stage.clone(), target, confirm, in_doubt }))
 }
 
 fn somebody_should_be_there(inventory: &Inventory, stage: &StageArn) -> bool {

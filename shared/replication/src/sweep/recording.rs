@@ -74,12 +74,19 @@ pub fn recordings_due(
             let known = inventory.knowledge(&wanted.stage.stage).and_then(|known| known.recording);
             let looked_at =
                 known.filter(|known| known.record_replicas == wanted.record_replicas).map(|known| known.at);
-            let is_due = looked_at.is_none_or(|at| now.duration_since(at) >= policy.recording_after);
+            let is_due = looked_at.is_none_or(|at| now.duration_since(at) >= policy.recording_after)
+                || inventory.asked_of(&wanted.stage.stage, now, policy).is_some();
             is_due.then_some((looked_at, wanted))
         })
         .collect();
     due.sort_by_key(|(looked_at, _)| *looked_at);
     due.into_iter().map(|(_, due)| due).take(policy.recordings_per_sweep).collect()
+}
+
+/// What the rules want of the recording on one stage, if they have a say in it.
+pub fn wanted_recording(inventory: &Inventory, stage: &ListedStage, now: Timestamp) -> Option<RecordingDue> {
+    let stages = BTreeMap::from([(stage.stage.clone(), stage.clone())]);
+    wanted(inventory, &Roster { stages, complete: false }, now).remove(&stage.stage)
 }
 
 /// What each stage's recording has to be: what the rule with the highest priority says, among equals the first by id.
@@ -189,6 +196,15 @@ mod tests {
             rule("high", 70, &["B"], Some(false)),
         ];
         assert_eq!(due(&inventory(rules)), ["B false by high", "C false by a"]);
+    }
+
+    #[test]
+    fn what_is_wanted_of_one_stage_is_told_whatever_is_due() {
+        let mut world = inventory(vec![rule("quiet", 50, &["B"], Some(false))]);
+        looked_at(&mut world, "B", false, true, 1);
+        let wanted = wanted_recording(&world, &listed("B"), now()).unwrap();
+        assert_eq!((wanted.record_replicas, wanted.rule.as_str()), (false, "quiet"));
+        assert_eq!(wanted_recording(&world, &listed("C"), now()), None);
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Filters {
         if let Some((option, _)) =
             given.into_iter().find(|(option, given)| *given && !allowed.contains(option))
         {
-            let allowed = if allowed.is_empty() { "nothing".to_owned() } else { allowed.join(", ") };
+            let allowed = if allowed.is_empty() { "no filter".to_owned() } else { allowed.join(", ") };
             return Err(Error::NoSuchFilter { option, kind: kind_name(kind), allowed });
         }
         let phases = match kind {

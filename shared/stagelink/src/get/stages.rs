@@ -1,7 +1,7 @@
 //! `stagelink get stages`: the stages that are known; and of one stage, everybody on it and since when.
 
 use jiff::Timestamp;
-use replication::occupancy::PLACES;
+use replication::occupancy::{Holder, PLACES};
 use replication::{Phase, Publishing, Replica, StageArn, plain};
 
 use super::{Get, document, json, publishers};
@@ -14,6 +14,8 @@ use crate::{Error, Screen};
 /// A stage as it stands in the list.
 struct Row {
     stage: StageArn,
+    /// What it is called where its ARN does not stand.
+    short: String,
     name: String,
     session: Option<String>,
     publishers: usize,
@@ -54,7 +56,7 @@ fn all(sight: &Sight, get: &Get, screen: &mut Screen<'_>) -> Result<(), Error> {
         column(
             "STAGE",
             false,
-            if wide { |row| Cell::new(row.stage.as_str()) } else { |row: &Row| Cell::new(&row.name) },
+            if wide { |row| Cell::new(row.stage.as_str()) } else { |row: &Row| Cell::new(&row.short) },
         ),
         column("NAME", true, |row| Cell::new(&row.name)),
         column("ACTIVE", false, |row| match row.session {
@@ -89,7 +91,8 @@ fn row(sight: &Sight, stage: &StageArn) -> Row {
     let holds = |replica: &&Replica| replica.holds_slot();
     let tags = known.map(|known| known.listed.tags.iter().map(|(key, value)| format!("{key}={value}")));
     Row {
-        name: sight.names.short(stage).to_owned(),
+        short: sight.names.short(stage).to_owned(),
+        name: known.map(|known| known.listed.name.clone()).unwrap_or_default(),
         session: known.and_then(|known| known.listed.active_session.as_ref()).map(ToString::to_string),
         publishers: inventory
             .publishers_on(stage)
@@ -132,6 +135,30 @@ impl Row {
     }
 }
 
+/// Those who have a place on a stage, and of whom nothing else is known there.
+fn unaccounted(sight: &Sight, stage: &StageArn) -> Vec<Guest> {
+    let occupants = sight.inventory.occupants(stage).into_iter().flatten();
+    let holders = occupants.filter_map(|occupant| occupant.on(stage));
+    let unknown = holders.filter(|holder| match holder {
+        Holder::Replica(key) => sight.inventory.replica(key).is_none(),
+        Holder::Publisher(key) => sight.inventory.publisher(key).is_none(),
+    });
+    let guest = |holder: Holder| Guest {
+        participant: holder.publisher().participant.to_string(),
+        user_id: String::new(),
+        from: match &holder {
+            Holder::Replica(key) => sight.names.short(&key.source).to_owned(),
+            Holder::Publisher(_) => "here".to_owned(),
+        },
+        phase: Cell::passing("unknown"),
+        since: None,
+        rule: "-".to_owned(),
+        note: "has a place, and nothing else is known of it: a sweep puts that right".to_owned(),
+        now: sight.now,
+    };
+    unknown.map(guest).collect()
+}
+
 /// Everybody on one stage: its own publishers, and those who are replicated to it or shall be.
 fn one(sight: &Sight, stage: &StageArn, get: &Get, screen: &mut Screen<'_>) -> Result<(), Error> {
     let summary = row(sight, stage);
@@ -168,7 +195,7 @@ fn one(sight: &Sight, stage: &StageArn, get: &Get, screen: &mut Screen<'_>) -> R
         note: row.reason(),
         now: sight.now,
     });
-    let guests: Vec<_> = own.chain(arrived).collect();
+    let guests: Vec<_> = own.chain(arrived).chain(unaccounted(sight, stage)).collect();
     let column = |name, cell: fn(&Guest) -> Cell| Column { name, only_wide: false, cell };
     let columns = [
         column("PARTICIPANT", |guest| Cell::new(&guest.participant)),
@@ -189,7 +216,7 @@ fn one(sight: &Sight, stage: &StageArn, get: &Get, screen: &mut Screen<'_>) -> R
         });
         let active =
             if summary.session.is_some() { "active" } else { "nobody connected, as far as is known" };
-        screen.line(format_args!("{}, {stage}: {active}; {places}; {looked}", plain(&summary.name)))?;
+        screen.line(format_args!("{}, {stage}: {active}; {places}; {looked}", plain(&summary.short)))?;
     }
     get.output.list(screen, &columns, &guests, || {
         let mut value = summary.json(sight);
