@@ -70,14 +70,14 @@ impl Console {
         let [dynamodb, ivs] = world.urls().map(str::to_owned);
         let options = ConnectionOptions {
             region: Some("us-east-1".to_owned()),
+            profile: None,
             dynamodb_endpoint: Some(dynamodb),
             ivs_endpoint: Some(ivs),
             aws_endpoint: Some(aws.to_owned()),
             any_credentials: true,
-            ..ConnectionOptions::default()
         };
         let place = world.console().deployment.place;
-        Self { deployment: Deployment::new(Connection::new(options).await, place), redraws: false }
+        Self { redraws: false, deployment: Deployment::new(Connection::new(options).await, place) }
     }
 
     /// Runs a command line, without the command's name, where nobody can be asked.

@@ -145,8 +145,10 @@ async fn without_a_sweep_the_schedule_is_doubted() {
     assert_golden("operator_reconcile/no_sweep.txt", &said.text);
     let asked = world.store.inventory().await.unwrap().stages[&stage("A")].asked.clone();
     assert!(asked.is_some(), "it stays asked for");
-    let said = world.console().run(&["reconcile", "--timeout", "1s"]).await;
-    assert!(said.code == 1 && said.text.contains("stagelink doctor"), "{}", said.text);
+    let mut patient = world.console();
+    patient.deployment.pace.sweep = Duration::from_secs(90);
+    let said = patient.run(&["reconcile", "--timeout", "1s"]).await;
+    assert!(said.code == 1 && said.text.contains("Wait for longer: --timeout 2m"), "{}", said.text);
 }
 
 /// Sweeps come, and do not get to a stage.

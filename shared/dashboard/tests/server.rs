@@ -448,6 +448,7 @@ async fn what_happens_is_told_as_it_happens_and_afterwards() {
         operation: "StartParticipantReplication",
         rule: Some("main".parse().unwrap()),
         outcome: "ok".to_owned(),
+        reason: None,
         request_id: Some("request-1".to_owned()),
         caller: "lambda-1".to_owned(),
     };

@@ -4,9 +4,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_adapters::DynamoStore;
-use controller::Order;
-use controller::StoreError;
 use controller::rules::{self, Error, Revision, RuleBook, Rules, WriteError, numbered};
+use controller::{Order, StoreError};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use replication::{Rule, RuleChange, RuleId, Status};
@@ -22,7 +21,7 @@ use crate::request::{Call, REASON, checked_reason};
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "RuleOrder"))]
 #[serde(deny_unknown_fields)]
-pub(crate) struct OrderBody {
+pub(crate) struct Reasoned {
     /// Why: kept in the rule's history.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = 256)))]
@@ -117,7 +116,7 @@ pub(crate) async fn delete(call: &Call, store: &DynamoStore) -> Result<Kept, Pro
 
 pub(crate) async fn set_status(call: &Call, store: &DynamoStore, status: Status) -> Result<Kept, Problem> {
     let id: RuleId = call.id()?;
-    let order: OrderBody = call.body_as(allowed)?;
+    let order: Reasoned = call.body_as(allowed)?;
     let ordered = ordered(call, checked(order.reason)?);
     let keeping = Keeping::new(call, store, |change: &RuleChange| changed(200, change));
     let change = rules::set_status(&keeping, &id, status, call.expected, &ordered).await;

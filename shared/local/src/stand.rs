@@ -79,6 +79,8 @@ pub struct Ports {
     pub control: u16,
     /// Lambda, EventBridge, SQS and STS.
     pub aws: u16,
+    /// The dashboard.
+    pub dashboard: u16,
 }
 
 /// A running stand. It ends when dropped; [`Stand::shutdown`] also waits for the end.
@@ -91,6 +93,7 @@ pub struct Stand {
     ivs_url: String,
     control_url: String,
     aws_url: String,
+    dashboard_url: String,
     stopping: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -173,6 +176,7 @@ impl Stand {
         let (dynamodb, dynamodb_url) = listen("DynamoDB", options.ports.dynamodb).await?;
         let (control, control_url) = listen("the control plane", options.ports.control).await?;
         let (aws, aws_url) = listen("Lambda, EventBridge, SQS and STS", options.ports.aws).await?;
+        let (dashboard, dashboard_url) = listen("the dashboard", options.ports.dashboard).await?;
         let binaries = match &options.binaries {
             Binaries::Build { release } => binaries::build(&workspace(), &names, *release).await?,
             Binaries::Given(binaries) => binaries.clone(),
@@ -219,7 +223,8 @@ impl Stand {
             table: template.table.name.clone(),
             region: options.ivs.region,
         };
-        let shown = Aws {
+        let settings = shown(&address, &template.functions);
+        let deployed = Aws {
             template,
             deployment,
             stream: stream_arn,
@@ -227,7 +232,10 @@ impl Stand {
             deliveries,
             url: aws_url.clone(),
         };
-        tasks.spawn(ended("Lambda, EventBridge, SQS and STS", aws::serve(aws, shown)));
+        tasks.spawn(ended("Lambda, EventBridge, SQS and STS", aws::serve(aws, deployed)));
+        let source = Arc::new(dashboard::TableSource::new(Arc::new(address.store().await)));
+        let serve_dashboard = dashboard::serve(dashboard, source, settings, stopped(&stopping));
+        tasks.spawn(ended("the dashboard", serve_dashboard));
         Ok(Self {
             simulator,
             functions,
@@ -237,6 +245,7 @@ impl Stand {
             ivs_url,
             control_url,
             aws_url,
+            dashboard_url: format!("{dashboard_url}/"),
             stopping,
             tasks,
         })
@@ -300,6 +309,11 @@ impl Stand {
         &self.aws_url
     }
 
+    /// Address of the dashboard, for a browser.
+    pub fn dashboard_url(&self) -> &str {
+        &self.dashboard_url
+    }
+
     /// Ends everything and waits for it. Invocations under way are cut off.
     pub async fn shutdown(mut self) {
         self.bus.deliveries().stop();
@@ -345,6 +359,18 @@ fn environment(options: &StandOptions, ivs: &str, dynamodb: &str) -> BTreeMap<St
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
     own.into_iter().chain(options.environment.clone()).collect()
+}
+
+/// What the dashboard is told: the table does not hold how much of the quota the functions may use.
+fn shown(address: &TableAddress, functions: &[template::Function]) -> dashboard::Settings {
+    let mut shares = functions.iter().filter_map(|function| function.environment.get("QUOTA_SHARE_PERCENT"));
+    dashboard::Settings {
+        table: address.table.clone(),
+        region: address.region.clone(),
+        place: "local stand".to_owned(),
+        interval: dashboard::Settings::OF_THE_STAND,
+        quota_share: shares.next().and_then(|share| share.parse().ok()).unwrap_or(80),
+    }
 }
 
 async fn listen(purpose: &'static str, port: u16) -> Result<(TcpListener, String), StandError> {

@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::screen::{Screen, Terminal};
 use crate::{
-    Deployment, Error, LocalStand, Place, activity, adopt, dead_letters, doctor, drain, explain, get, manual,
-    orders, plan, reconcile, rule, stages, versus, wait,
+    Deployment, Error, LocalStand, Place, activity, adopt, dashboard, dead_letters, doctor, drain, explain,
+    get, manual, orders, plan, reconcile, rule, stages, versus, wait,
 };
 
 /// Says what Stagelink replicates, and why; changes its rules; and sees to its end.
@@ -63,6 +63,8 @@ enum Command {
     /// Starts, extends, ends and lists versus sessions: stages that replicate their publishers into each other
     #[command(subcommand)]
     Versus(versus::Command),
+    /// Serves the live dashboard to a browser on this machine, until Ctrl-C; it reads only
+    Dashboard(dashboard::Dashboard),
     /// Hands off: nothing is started or stopped any more, until `resume`
     Pause(orders::PauseArguments),
     /// Ends the pause
@@ -131,6 +133,7 @@ impl Cli {
             Command::Activity(command) => command.run(deployment, screen).await?,
             Command::Wait(command) => command.run(deployment, screen).await?,
             Command::Versus(command) => command.run(deployment, screen).await?,
+            Command::Dashboard(command) => command.run(deployment, screen).await?,
             Command::Pause(command) => command.run(store, screen).await?,
             Command::Resume(command) => command.run(store, screen).await?,
             Command::ReleaseBrake(command) => command.run(store, screen).await?,

@@ -144,6 +144,20 @@ pub enum Error {
     /// Nobody there to ask.
     #[error("--yes is missing: allowed is --yes where there is no terminal to ask at")]
     NotConfirmed,
+    /// The port of the dashboard cannot be had.
+    #[error(
+        "--port {port} is not valid: allowed is a port that nobody else listens on, or 0, which takes a free one"
+    )]
+    Port {
+        /// The port.
+        port: u16,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The dashboard cannot be served.
+    #[error(transparent)]
+    Dashboard(#[from] dashboard::ServeError),
     /// The output cannot be written, or the input not read.
     #[error("the terminal cannot be used")]
     Terminal(#[from] io::Error),
@@ -306,6 +320,7 @@ impl Error {
                  is given by its ARN"
                     .to_owned()
             }
+            (Self::Adopt(error), None) => adopt::next(error)?,
             (Self::Look(LookError::Denied { action, .. }), _) => {
                 format!("allow {action} to these credentials, or name others (--profile, AWS_PROFILE)")
             }
@@ -321,7 +336,6 @@ impl Error {
             (Self::UnknownDeadLetter { .. } | Self::ManyDeadLetters { .. }, _) => {
                 "`stagelink dead-letters list` lists them".to_owned()
             }
-            (Self::Adopt(error), None) => adopt::next(error)?,
             (Self::NotThatPlan { now, .. }, _) => {
                 format!("read the plan above, and add --plan {now} if that is meant")
             }

@@ -11,6 +11,7 @@ mod adopt;
 mod ages;
 mod cli;
 mod clock;
+mod dashboard;
 mod dead_letters;
 mod deployment;
 pub mod doctor;

@@ -76,11 +76,14 @@ impl Reconcile {
             of(|answer| matches!(answer, Answer::LookedAt(_))).cloned().collect();
         let waiting: Vec<_> = of(|answer| *answer == Answer::Waiting).collect();
         if heard == Heard::NoSweep {
-            let seconds = deployment.pace.sweep.as_secs();
-            screen.line(format_args!(
-                "No sweep has begun within {seconds} s. Is the schedule of function reconcile off, does it fail, or is this \
-                 machine's clock wrong? Run `stagelink doctor`."
-            ))?;
+            let seconds = took.as_secs();
+            screen.line(match took >= deployment.pace.sweep {
+                true => format!(
+                    "No sweep has begun within {seconds} s. Is the schedule of function reconcile off, does it fail, or is this \
+                     machine's clock wrong? Run `stagelink doctor`."
+                ),
+                false => format!("No sweep has begun within {seconds} s. Wait for longer: --timeout 2m, or more."),
+            })?;
             screen.line("What was asked for stays so for half an hour, for a sweep that comes.")?;
             return Ok(false);
         }

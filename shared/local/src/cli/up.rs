@@ -29,6 +29,9 @@ pub(super) struct Options {
     /// Port of Lambda, EventBridge, SQS and STS; 0 takes a free one
     #[arg(long, default_value_t = 0)]
     aws_port: u16,
+    /// Port of the dashboard; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    dashboard_port: u16,
     /// Folder that keeps the table; without it, the table is gone with the stand
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -66,8 +69,13 @@ impl Options {
     }
 
     async fn start(&self) -> Result<Stand, Box<dyn std::error::Error + Send + Sync>> {
-        let (ivs, dynamodb) = (self.ivs_port, self.dynamodb_port);
-        let ports = Ports { ivs, dynamodb, control: self.control_port, aws: self.aws_port };
+        let ports = Ports {
+            ivs: self.ivs_port,
+            dynamodb: self.dynamodb_port,
+            control: self.control_port,
+            aws: self.aws_port,
+            dashboard: self.dashboard_port,
+        };
         let mut options = StandOptions { ports, data: self.data.clone(), ..self.stand.options() };
         if self.no_functions {
             options.binaries = Binaries::None;
@@ -106,6 +114,7 @@ fn ready(stand: &Stand) -> serde_json::Value {
         "dynamodb": stand.dynamodb_url(),
         "control": stand.control_url(),
         "aws": stand.aws_url(),
+        "dashboard": stand.dashboard_url(),
         "table": stand.table().table,
         "region": stand.table().region,
         "functions": stand.function_names(),
@@ -116,10 +125,11 @@ fn welcome(stand: &Stand) -> String {
     let (ivs, dynamodb, control) = (stand.ivs_url(), stand.dynamodb_url(), stand.control_url());
     let aws = stand.aws_url();
     let (table, region) = (&stand.table().table, &stand.table().region);
-    let functions = stand.function_names().join(", ");
+    let (functions, dashboard) = (stand.function_names().join(", "), stand.dashboard_url());
     format!(
         "The stand is up; Ctrl-C ends it.
 
+  dashboard      {dashboard}
   IVS Real-Time  {ivs}
   DynamoDB       {dynamodb}  table {table}
   control plane  {control}  /functions /deliveries /dead-letters /events

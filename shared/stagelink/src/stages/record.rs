@@ -113,7 +113,7 @@ fn tell(changed: &ChangedStage, asked: bool, screen: &mut Screen<'_>) -> Result<
             Some(other) => {
                 screen.line(format_args!("  {}: {}; before: {}", line.name, line.text, other.text))?;
             }
-            None => screen.line(format_args!("  {}: {}; before: not said", line.name, line.text))?,
+            None => screen.line(format_args!("  {}: {}", line.name, line.text))?,
         }
     }
     for line in was.iter().filter(|line| is.iter().all(|other| other.name != line.name)) {
