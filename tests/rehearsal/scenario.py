@@ -6,6 +6,7 @@ import time
 import urllib.parse
 
 import costs
+import operator_command
 import shape
 from emulator import ACCOUNT, REGION, STACK
 from world import SOURCE, rule
@@ -47,6 +48,8 @@ def play(rehearsal):
     scene.find_lost()
     scene.ask()
     costs.tell(rehearsal)
+    rehearsal.report.section("the operator")
+    operator_command.play(scene)
     rehearsal.report.section("update")
     scene.update()
 
@@ -55,6 +58,7 @@ class Scene:
     """Two stages and a rule, with what happens to them."""
 
     def __init__(self, rehearsal):
+        self.rehearsal = rehearsal
         self.report, self.stack, self.front = rehearsal.report, rehearsal.stack, rehearsal.front
         self.ivs, self.relay, self.table = rehearsal.ivs, rehearsal.relay, rehearsal.table
         self.emulator = rehearsal.emulator

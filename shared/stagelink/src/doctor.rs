@@ -31,6 +31,7 @@ use functions::FunctionLook;
 use replication::plain;
 
 pub use expected::{EXPECTED, Expected};
+pub(crate) use functions::error_of;
 
 /// How long each look may take.
 const PATIENCE: Duration = Duration::from_secs(15);

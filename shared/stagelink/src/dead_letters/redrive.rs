@@ -7,6 +7,7 @@ use aws_adapters::stack::{Invoked, Message};
 use jiff::Timestamp;
 
 use super::{HOLD_SECONDS, Letter, Queue};
+use crate::doctor::error_of;
 use crate::remedy::Remedies;
 use crate::{Deployment, Error, Screen};
 use replication::plain;
@@ -19,7 +20,7 @@ pub(super) struct Redrive {
     /// All that are there
     #[arg(long)]
     all: bool,
-    /// Delete what cannot be redriven, instead of keeping it
+    /// Delete what cannot be redriven, and what its function cannot read, instead of keeping it
     #[arg(long)]
     discard: bool,
 }
@@ -30,8 +31,14 @@ struct Tally {
     redriven: usize,
     discarded: usize,
     kept: usize,
-    /// Of those that were kept: such as nothing but deleting helps.
+    /// Of those that were kept: such as nothing helps but deleting them.
     superseded: usize,
+}
+
+/// Whether a function says that no repetition helps, because the event cannot be read.
+fn is_unreadable(error: &[u8]) -> bool {
+    let error: serde_json::Value = serde_json::from_slice(error).unwrap_or_default();
+    error["errorType"] == "Malformed"
 }
 
 /// A redrive that is under way.
@@ -149,8 +156,13 @@ impl Redriving<'_> {
                 stack.delete(url, &message.receipt).await?;
                 Ok(Fate::Redriven)
             }
+            Ok(Invoked { payload, .. }) if self.redrive.discard && is_unreadable(&payload) => {
+                stack.delete(url, &message.receipt).await?;
+                Ok(Fate::Discarded)
+            }
             Ok(Invoked { payload, .. }) => {
-                Ok(Fate::Kept(format!("it failed again: {}", String::from_utf8_lossy(&payload))))
+                self.tally.superseded += usize::from(is_unreadable(&payload));
+                Ok(Fate::Kept(format!("it failed again: {}", error_of(&payload))))
             }
             Err(denied @ LookError::Denied { .. }) => Ok(Fate::KeptAsAll(denied)),
             Err(error) => Ok(Fate::Kept(format!("nothing is known of the invocation: {error}"))),

@@ -157,7 +157,7 @@ fn works(look: &FunctionLook, state: &FunctionState, remedies: &Remedies) -> Fin
 }
 
 /// Lambda's error object in words.
-fn error_of(payload: &[u8]) -> String {
+pub(crate) fn error_of(payload: &[u8]) -> String {
     let error: serde_json::Value = serde_json::from_slice(payload).unwrap_or_default();
     let text = |field: &str| error[field].as_str().map(str::to_owned);
     match (text("errorType"), text("errorMessage")) {
