@@ -66,7 +66,7 @@ pub(crate) async fn show(world: &World) {
     let mut main = rows::rule("main-to-overflow", &arn("Host1"), &arn("Over1"));
     main.destinations.extend(["Over2", "Over3"].map(|id| Destination::Stage(rows::stage(id))));
     let wall = rows::rule("everything-to-wall", &arn("Host1"), &arn("Wall"));
-    world.table.store.replace_rules(&[main, wall]).await.unwrap();
+    world.table.store.replace_rules(&[main, wall], &rows::ordered()).await.unwrap();
     for (i, replica) in replicas.iter().take(6).enumerate() {
         world.note(called(replica, Operation::Start, "ok", 20 + 35 * i64::try_from(i).unwrap())).await;
     }

@@ -243,6 +243,7 @@ pub(crate) fn called(replica: &Replica, operation: Operation, outcome: &str, ago
         operation: operation.name(),
         rule: replica.rule.as_ref().map(|rule| rule.id.clone()),
         outcome: outcome.to_owned(),
+        reason: None,
         request_id: Some("b1946ac9-2492-4d23-8f0d-1f2a6f2b9a11".to_owned()),
         caller: "7d1c9a52-participant-published".to_owned(),
     }

@@ -5,20 +5,21 @@ use controller::sweep::port::SweepStore;
 use jiff::Timestamp;
 use replication::stage::Storage;
 use replication::sweep::wanted_recording;
-use replication::{RecordingSettings, StageArn, StageChange};
+use replication::{RecordingSettings, StageChange};
 use serde_json::json;
 
 use super::settings::RecordingOptions;
 use super::{stages, words};
 use crate::output::Output;
+use crate::stage_names::{self, StageArgument};
 use crate::{Deployment, Error, Screen, ordered};
 use replication::plain;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Record {
-    /// ARN of the stage
+    /// The stage: its ARN, or its name or id if the table knows it
     #[arg(value_name = "STAGE")]
-    stage: StageArn,
+    stage: StageArgument,
     /// Record nobody any more; IVS forgets all other settings with it
     #[arg(long, conflicts_with_all = ["storage", "replicas", "media_types", "reconnect_window", "segment", "thumbnails",
         "thumbnail_interval", "thumbnail_storage"])]
@@ -37,10 +38,11 @@ impl Record {
             true => RecordingSettings { storage: Some(Storage::Off), ..RecordingSettings::default() },
             false => self.recording.settings(),
         };
+        let stage = stage_names::resolve(&deployment.store, &self.stage).await?;
         let asked = !recording.said().is_empty();
         let change = StageChange { name: None, recording };
         let spinner = screen.spinner("asking IVS");
-        let changed = stages(deployment, self.ordered.now()).change(&self.stage, &change).await;
+        let changed = stages(deployment, self.ordered.now()).change(&stage, &change).await;
         spinner.finish_and_clear();
         let changed = changed?;
         let now = changed.after.as_ref().unwrap_or(&changed.before);

@@ -12,26 +12,28 @@ use serde_json::{Value, json};
 
 use super::{reading, words};
 use crate::output::Output;
+use crate::stage_names::{self, StageArgument};
 use crate::{Deployment, Error, Screen};
 use replication::plain;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Show {
-    /// ARN of the stage
+    /// The stage: its ARN, or its name or id if the table knows it
     #[arg(value_name = "STAGE")]
-    stage: StageArn,
+    stage: StageArgument,
     #[command(flatten)]
     output: Output,
 }
 
 impl Show {
     pub(crate) async fn run(&self, deployment: &Deployment, screen: &mut Screen<'_>) -> Result<bool, Error> {
+        let stage = stage_names::resolve(&deployment.store, &self.stage).await?;
         let spinner = screen.spinner("asking IVS");
-        let described = reading(deployment).describe(&self.stage).await;
+        let described = reading(deployment).describe(&stage).await;
         let inventory = deployment.store.inventory().await;
         spinner.finish_and_clear();
         let (described, inventory) = (described?, inventory?);
-        let known = Known { stage: &described, inventory: &inventory, now: Timestamp::now() };
+        let known = Known { stage: &described, inventory: &inventory, now: (deployment.now)() };
         if self.output.is_document() {
             self.output.document(screen, &known.document())?;
         } else {
@@ -155,7 +157,7 @@ impl<'a> Known<'a> {
             ))?;
         }
         if self.inventory.rules_incomplete {
-            screen.line("  a rule cannot be read: `stagelink rules list` says which")?;
+            screen.line("  a rule cannot be read: `stagelink get rules` says which")?;
         }
         Ok(())
     }
