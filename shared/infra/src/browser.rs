@@ -139,14 +139,18 @@ fn named(variable: &str) -> Option<PathBuf> {
     std::env::var_os(variable).filter(|name| !name.is_empty()).map(PathBuf::from)
 }
 
-/// The first of these programs that runs; the first of all, if none does.
+/// The first of these programs in PATH that runs, by its whole path: chromedriver takes no other.
 fn first_that_runs(programs: &[&str]) -> PathBuf {
-    let runs = |program: &&&str| {
+    let runs = |program: &PathBuf| {
         let mut command = Command::new(program);
         command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command.status().is_ok_and(|status| status.success())
     };
-    programs.iter().find(runs).unwrap_or(&programs[0]).into()
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let in_folders = |program: &&str| {
+        std::env::split_paths(&folders).map(|folder| folder.join(program)).collect::<Vec<_>>()
+    };
+    programs.iter().flat_map(in_folders).find(runs).unwrap_or_else(|| programs[0].into())
 }
 
 /// The version in what a program says with `--version`: `Chromium 156.0.8078.79 built on …`.

@@ -92,7 +92,7 @@ async fn many_changes_leave_no_more_elements_than_a_few() {
     let mut changing = replica("Host1", "aB3dE5fG7hJ9", "Spare1", "main-to-overflow", Phase::Pending);
     let change = async |changing: &mut Replica, i: u64| {
         changing.version = i;
-        changing.phase = if i % 2 == 0 { Phase::Pending } else { Phase::Starting };
+        changing.phase = if i.is_multiple_of(2) { Phase::Pending } else { Phase::Starting };
         world.put(vec![], vec![changing.clone()]).await;
         pause_for(60).await;
     };
