@@ -54,7 +54,7 @@ pub(crate) struct Doctor {
 #[derive(Debug, clap::Args)]
 pub(crate) struct StackArgument {
     /// Name of the deployment's stack, with which the names of its functions begin
-    #[arg(long, value_name = "NAME", env = "STAGELINK_STACK", default_value = "stagelink", value_parser = stack_name)]
+    #[arg(long, global = true, value_name = "NAME", env = "STAGELINK_STACK", default_value = "stagelink", value_parser = stack_name)]
     stack: String,
 }
 

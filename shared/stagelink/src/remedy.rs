@@ -105,11 +105,36 @@ pub(crate) fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
     #[test]
     fn a_word_of_a_shell_stays_one() {
         assert_eq!(quoted("a b"), "'a b'");
         assert_eq!(quoted("'; reboot #"), r"''\''; reboot #'");
+    }
+
+    /// Those that are said anywhere, on a deployment with names of its own.
+    #[test]
+    fn our_own_commands_can_be_typed_as_they_are_said() {
+        let place = Place {
+            table: "mine".to_owned(),
+            region: Some("eu-west-1".to_owned()),
+            profile: Some("prod".to_owned()),
+            local: false,
+        };
+        let remedies =
+            Remedies { place, stack: "my-stack".to_owned(), endpoint: None, dynamodb_endpoint: None };
+        let mut said: Vec<_> = ["resume", "release-brake --for 10m", "get blocked"]
+            .map(|command| remedies.stagelink(command))
+            .to_vec();
+        let letters = ["list", "redrive ID", "redrive ID --discard", "redrive --all --discard"];
+        said.extend(letters.map(|it| remedies.stagelink_on_stack(&format!("dead-letters {it}"))));
+        for command in said {
+            assert!(command.contains("--table mine --profile prod"), "{command}");
+            let parsed = crate::Cli::try_parse_from(command.split(' '));
+            assert!(parsed.is_ok(), "{command}: {}", parsed.unwrap_err());
+        }
     }
 }

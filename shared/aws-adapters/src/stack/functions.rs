@@ -74,7 +74,9 @@ impl Stack {
     /// [`LookError`]
     pub async fn on_failure(&self, function: &str) -> Result<Option<String>, LookError> {
         let name = self.function_name(function);
-        let answer = self.lambda.get_function_event_invoke_config().function_name(&name).send().await;
+        // As CloudFormation names what it configures.
+        let request = self.lambda.get_function_event_invoke_config().qualifier("$LATEST");
+        let answer = request.function_name(&name).send().await;
         let found = answer.map_err(|error| look_error("lambda:GetFunctionEventInvokeConfig", &error))?;
         let destination = found.destination_config().and_then(|config| config.on_failure());
         Ok(destination.and_then(|on_failure| on_failure.destination()).map(str::to_owned))

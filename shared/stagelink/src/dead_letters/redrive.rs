@@ -35,12 +35,6 @@ struct Tally {
     superseded: usize,
 }
 
-/// Whether a function says that no repetition helps, because the event cannot be read.
-fn is_unreadable(error: &[u8]) -> bool {
-    let error: serde_json::Value = serde_json::from_slice(error).unwrap_or_default();
-    error["errorType"] == "Malformed"
-}
-
 /// A redrive that is under way.
 struct Redriving<'a> {
     redrive: &'a Redrive,
@@ -232,4 +226,10 @@ impl Redriving<'_> {
         screen.line(format_args!("{word}  {}", plain(&format!("{about}{why}"))))?;
         Ok(())
     }
+}
+
+/// Whether a function says that no repetition helps, because the event cannot be read.
+fn is_unreadable(error: &[u8]) -> bool {
+    let error: serde_json::Value = serde_json::from_slice(error).unwrap_or_default();
+    error["errorType"] == "Malformed"
 }
