@@ -139,13 +139,27 @@ impl Settling<'_> {
         // Each turn serves somebody for whom something changed. Far more turns than replications are a circle, of which there
         // is none known; it would end here.
         let mut turns = 1_000 + 100 * everybody.len();
-        while let Some((.., key)) = self.line.pop_first() {
+        while let Some((.., key)) = self.next_turn() {
             self.serve(&key);
             turns -= 1;
             if turns == 0 {
                 break;
             }
         }
+    }
+
+    /// Whose turn it is. When nothing else is due, those try again who wait for a place that is free, or who gave way for it:
+    /// whoever was to have it may have had no slot left.
+    fn next_turn(&mut self) -> Option<Turn> {
+        if self.line.is_empty() {
+            let with_places = self.settled.occupants.iter().filter(|(_, there)| there.len() < PLACES);
+            let stages: Vec<_> = with_places.map(|(stage, _)| stage.clone()).collect();
+            for stage in stages {
+                self.forget_who_gave_way(&stage);
+                self.hand_on(&stage);
+            }
+        }
+        self.line.pop_first()
     }
 
     fn context(&self, can: Capabilities) -> Context<'_> {
@@ -241,14 +255,25 @@ impl Settling<'_> {
             self.tell(&eviction.key, |replica| Replica { gives_way, next_attempt: Some(now), ..replica });
         }
         for place in places.iter().filter(|place| place.kind == PlaceKind::Leave) {
-            let next = in_line(self.replicas_to(&place.stage), now).first().map(|next| next.key.clone());
-            if let Some(next) = next {
-                self.tell(&next, |replica| Replica {
-                    phase: Phase::Pending,
-                    next_attempt: Some(now),
-                    ..replica
-                });
-            }
+            self.hand_on(&place.stage);
+        }
+    }
+
+    /// Makes due whoever comes next at a destination.
+    fn hand_on(&mut self, destination: &StageArn) {
+        let now = self.now;
+        let next = in_line(self.replicas_to(destination), now).first().map(|next| next.key.clone());
+        if let Some(next) = next {
+            let due = |replica| Replica { phase: Phase::Pending, next_attempt: Some(now), ..replica };
+            self.tell(&next, due);
+        }
+    }
+
+    fn forget_who_gave_way(&mut self, destination: &StageArn) {
+        let gave_way = self.replicas_to(destination).filter(|replica| replica.gives_way.is_some());
+        let gave_way: Vec<_> = gave_way.map(|replica| replica.key.clone()).collect();
+        for key in gave_way {
+            self.tell(&key, |replica| Replica { gives_way: None, ..replica });
         }
     }
 
