@@ -14,6 +14,8 @@ use crate::World;
 pub struct Console {
     /// What it works on.
     pub deployment: Deployment,
+    /// Whether its output can be overwritten.
+    pub redraws: bool,
 }
 
 /// How a command ended, and what it said.
@@ -39,7 +41,8 @@ impl World {
             settle: Duration::from_millis(500),
             sweep: Duration::from_secs(1),
         };
-        Console { deployment: Deployment { pace, ..Deployment::new(self.connection(), place) } }
+        let deployment = Deployment { pace, ..Deployment::new(self.connection(), place) };
+        Console { deployment, redraws: false }
     }
 }
 
@@ -57,7 +60,8 @@ impl Console {
         let place = Place { table, region: Some(region), profile: None, local: true };
         let pace =
             Pace { look: Duration::from_millis(200), settle: Duration::from_secs(5), ..Pace::default() };
-        Self { deployment: Deployment { pace, ..Deployment::new(Connection::new(options).await, place) } }
+        let deployment = Deployment { pace, ..Deployment::new(Connection::new(options).await, place) };
+        Self { deployment, redraws: false }
     }
 
     /// Runs a command line, without the command's name, where nobody can be asked.
@@ -68,6 +72,21 @@ impl Console {
     /// The same at a terminal, where a person answers this.
     pub async fn answering(&self, answer: &str, arguments: &[&str]) -> Said {
         self.run_with(Some(answer), arguments).await
+    }
+
+    /// Runs a command that does not end, for so long; gives what it wrote to its output.
+    ///
+    /// # Panics
+    /// When that is no command line.
+    #[allow(clippy::expect_used, reason = "a test that cannot go on shall panic")]
+    pub async fn run_for(&self, time: Duration, arguments: &[&str]) -> String {
+        let cli = Cli::try_parse_from(["stagelink"].iter().chain(arguments)).expect("a command line");
+        let (mut output, mut input) = (Vec::new(), std::io::empty());
+        let terminal = Terminal { redraws: self.redraws, ..Terminal::default() };
+        let mut screen = Screen { output: &mut output, input: &mut input, terminal };
+        // That it ended by itself is seen by what it wrote.
+        drop(tokio::time::timeout(time, cli.run(&self.deployment, &mut screen)).await);
+        String::from_utf8_lossy(&output).into_owned()
     }
 
     async fn run_with(&self, answer: Option<&str>, arguments: &[&str]) -> Said {

@@ -7,6 +7,7 @@ pub mod console;
 pub mod distant_store;
 pub mod emf;
 pub mod golden;
+pub mod http;
 pub mod in_process;
 pub mod rows;
 pub mod table_world;

@@ -1,7 +1,7 @@
 //! A proxy on loopback that passes every request on and remembers it.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -26,14 +26,39 @@ pub struct Request {
 
 /// The requests of all recorders that share it, in the order of their arrival.
 #[derive(Debug, Clone, Default)]
-pub struct Recording(Arc<Mutex<Vec<Request>>>);
+pub struct Recording {
+    requests: Arc<Mutex<Vec<Request>>>,
+    /// The operation whose answers do not come back.
+    lost: Arc<Mutex<Option<&'static str>>>,
+}
 
 impl Recording {
     /// Everything so far, in order of arrival; and starts anew.
     pub fn take(&self) -> Vec<Request> {
-        let mut requests = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut requests = std::mem::take(&mut *self.requests());
         requests.sort_by_key(|request| request.began);
         requests
+    }
+
+    /// From now on requests of this operation are carried out, and whoever made one waits for its answer in vain; of none, if
+    /// none is given.
+    pub fn lose_answers(&self, operation: Option<&'static str>) {
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = operation;
+    }
+
+    /// Waits until a request of this operation has been carried out.
+    pub async fn seen(&self, operation: &str) {
+        while !self.requests().iter().any(|request| request.operation == operation) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    fn requests(&self) -> MutexGuard<'_, Vec<Request>> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn loses(&self, operation: &str) -> bool {
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) == Some(operation)
     }
 }
 
@@ -88,8 +113,12 @@ async fn forward(
         Ok(answer) => pass_back(answer).await,
         Err(error) => refuse(&error.to_string()),
     };
+    let is_lost = proxy.recording.loses(&operation);
     let request = Request { operation, body, began, ended: Instant::now() };
-    proxy.recording.0.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+    proxy.recording.requests().push(request);
+    if is_lost {
+        return std::future::pending().await;
+    }
     response
 }
 

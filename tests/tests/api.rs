@@ -4,82 +4,17 @@
 
 use std::collections::BTreeSet;
 
-use aws_adapters::{Connection, ConnectionOptions};
 use controller::{Operator, Store, Write};
 use http_api::Api;
-use lambda_http::lambda_runtime::{Context, LambdaEvent};
-use lambda_http::request::LambdaRequest;
 use replication::{
     Blocked, BlockedReason, Braked, Destination, Evidence, GiveWay, LastError, Lease, Owner,
     ParticipantFilter, Pause, Phase, Publisher, PublisherKey, ReconnectWindow, Replica, Rule, RuleRef,
     Source, Status, Tags,
 };
 use serde_json::{Value, json};
+use stagelink_tests::http::{Asked, api, connected};
 use stagelink_tests::rows::{self, stage};
 use stagelink_tests::{World, assert_golden};
-
-/// What a Function URL with IAM authentication sends: payload format 2.0.
-fn event(method: &str, path: &str, query: &str) -> Value {
-    let domain = "abcdefghijklmnopqrstuvwxyz012345.lambda-url.us-east-1.on.aws";
-    json!({
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": path,
-        "rawQueryString": query,
-        "headers": { "host": domain, "x-forwarded-proto": "https", "accept": "*/*" },
-        "requestContext": {
-            "accountId": "123456789012",
-            "apiId": "abcdefghijklmnopqrstuvwxyz012345",
-            "authentication": null,
-            "authorizer": { "iam": {
-                "accessKey": "AKIAIOSFODNN7EXAMPLE",
-                "accountId": "123456789012",
-                "callerId": "AIDACKCEVSQ6C2EXAMPLE",
-                "cognitoIdentity": null,
-                "principalOrgId": "o-example",
-                "userArn": "arn:aws:iam::123456789012:user/backend",
-                "userId": "AIDACKCEVSQ6C2EXAMPLE"
-            } },
-            "domainName": domain,
-            "domainPrefix": "abcdefghijklmnopqrstuvwxyz012345",
-            "http": { "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "test" },
-            "requestId": "e1506fd5-9e7b-434f-bd42-4f8fa224b599",
-            "routeKey": "$default",
-            "stage": "$default",
-            "time": "29/Jun/2026:16:40:32 +0000",
-            "timeEpoch": 1_782_751_232_000_i64
-        },
-        "isBase64Encoded": false
-    })
-}
-
-/// The answer as Lambda gives it back to the Function URL.
-async fn ask(api: &Api, event: Value) -> Value {
-    let request: LambdaRequest = serde_json::from_value(event).unwrap();
-    let mut context = Context::default();
-    context.request_id = "request-1".to_owned();
-    let answer = api.handle(LambdaEvent::new(request, context)).await.unwrap();
-    serde_json::to_value(answer).unwrap()
-}
-
-/// The body of the answer to a GET, which has to have this status.
-async fn get(api: &Api, status: u16, path: &str, query: &str) -> Value {
-    let answer = ask(api, event("GET", path, query)).await;
-    assert_eq!(answer["statusCode"], status, "{path}?{query}: {answer}");
-    serde_json::from_str(answer["body"].as_str().unwrap()).unwrap()
-}
-
-/// Status, headers and body, as a person reads them.
-fn shown(answer: &Value) -> String {
-    let body = answer["body"].as_str().unwrap();
-    let body = match serde_json::from_str::<Value>(body) {
-        Ok(body) => serde_json::to_string_pretty(&body).unwrap(),
-        Err(_) => format!("({} bytes)", body.len()),
-    };
-    let headers = answer["headers"].as_object().unwrap().iter();
-    let headers = headers.map(|(name, value)| format!("{name}: {}\n", value.as_str().unwrap()));
-    format!("{}\n{}\n{body}\n", answer["statusCode"], headers.collect::<String>())
-}
 
 fn rule(id: &str, source: Source) -> Rule {
     Rule {
@@ -197,19 +132,9 @@ async fn filled() -> (World, Api) {
     (world, api)
 }
 
-/// The API on the recorded way to the table.
-async fn api(world: &World) -> Api {
-    connected(world.urls()[0], world.table()).await
-}
-
-async fn connected(dynamodb: &str, table: &str) -> Api {
-    let options = ConnectionOptions {
-        region: Some("us-east-1".to_owned()),
-        dynamodb_endpoint: Some(dynamodb.to_owned()),
-        any_credentials: true,
-        ..ConnectionOptions::default()
-    };
-    Api::new(Connection::new(options).await.store(table)).await
+/// The body of the answer to a GET, which has to have this status.
+async fn get(api: &Api, status: u16, path: &str, query: &str) -> Value {
+    Asked::get(path, query).of(api).await.with(status)
 }
 
 /// Every kind of answer, and that no more than Query is asked of the table.
@@ -225,10 +150,10 @@ async fn every_list_is_answered_and_only_queried() {
         ("replicas_of_a_source", "/replicas", format!("source={a}")),
         ("replicas_of_a_destination", "/replicas", format!("destination={b}")),
     ] {
-        let answer = ask(&api, event("GET", path, &query)).await;
-        let text = shown(&answer).replace(env!("CARGO_PKG_VERSION"), "(version)");
+        let answer = Asked::get(path, &query).of(&api).await;
+        let text = answer.shown().replace(env!("CARGO_PKG_VERSION"), "(version)");
         assert_golden(&format!("api/{name}.txt"), &text);
-        assert_eq!(answer["statusCode"], 200, "{name}");
+        assert_eq!(answer.status, 200, "{name}");
         assert!(!text.contains("a secret"), "{name} tells values of attributes");
     }
     let operations: BTreeSet<_> =
@@ -321,8 +246,8 @@ async fn what_is_wrong_with_a_request_is_named() {
     let mut text = String::new();
     for (method, path, query) in [
         ("GET", "/", String::new()),
-        ("GET", "/rules/full", String::new()),
-        ("POST", "/rules", String::new()),
+        ("GET", "/rules/full/", String::new()),
+        ("PATCH", "/rules", String::new()),
         ("DELETE", "/health", "colour=red".to_owned()),
         ("GET", "/health", "limit=5".to_owned()),
         ("GET", "/rules", "stage=x".to_owned()),
@@ -339,10 +264,10 @@ async fn what_is_wrong_with_a_request_is_named() {
         ("GET", "/replicas", format!("source={a}&destination={b}")),
         ("GET", "/replicas", format!("source={a}&phase=active")),
     ] {
-        let answer = ask(&api, event(method, path, &query)).await;
-        assert!(answer["statusCode"].as_u64().unwrap() >= 400, "{answer}");
+        let answer = Asked::new(method, path).query(&query).of(&api).await;
+        assert!(answer.status >= 400, "{answer:?}");
         let query = query.replace(token, "(token of replicas from A)");
-        text.push_str(&format!("{method} {path}?{query}\n{}\n", shown(&answer)));
+        text.push_str(&format!("{method} {path}?{query}\n{}\n", answer.shown()));
     }
     assert_golden("api/wrong_requests.txt", &text);
 }
@@ -354,8 +279,8 @@ async fn characters_that_no_url_has_are_answered() {
     for (path, query) in
         [("/ru<les", ""), ("/rules", "source=<x>"), ("/rules", "source=a b"), ("/ü", "ü=^|`\"{}")]
     {
-        let answer = ask(&api, event("GET", path, query)).await;
-        assert!([400, 404].contains(&answer["statusCode"].as_u64().unwrap()), "{answer}");
+        let answer = Asked::get(path, query).of(&api).await;
+        assert!([400, 404].contains(&answer.status), "{answer:?}");
     }
 }
 
@@ -363,8 +288,8 @@ async fn characters_that_no_url_has_are_answered() {
 async fn head_is_get_without_the_body() {
     let (_world, api) = filled().await;
     for (path, status) in [("/rules", 200), ("/nowhere", 404)] {
-        let answer = ask(&api, event("HEAD", path, "")).await;
-        assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(status), &json!("")), "{answer}");
+        let answer = Asked::new("HEAD", path).of(&api).await;
+        assert_eq!((answer.status, answer.raw()), (status, ""), "{answer:?}");
     }
 }
 
@@ -387,8 +312,8 @@ async fn what_is_wrong_with_the_table_is_told_without_details() {
     let (world, api) = filled().await;
     let mut text = String::new();
     let mut tell = async |name: &str, api: &Api| {
-        let answer = ask(api, event("GET", "/health", "")).await;
-        text.push_str(&format!("{name}\n{}\n", shown(&answer)));
+        let answer = Asked::get("/health", "").of(api).await;
+        text.push_str(&format!("{name}\n{}\n", answer.shown()));
     };
     world
         .store

@@ -10,8 +10,7 @@ use std::time::Duration;
 use controller::{Operator, Store, VersusStore, Write, versus};
 use jiff::Timestamp;
 use replication::{
-    Blocked, BlockedReason, Braked, Evidence, LastError, Owner, Pause, Phase, Publisher, PublisherKey,
-    Replica, RuleRef, VersusTerms,
+    Blocked, BlockedReason, Braked, LastError, Owner, Pause, Phase, Replica, RuleRef, VersusTerms,
 };
 use serde_json::json;
 use stagelink_tests::rows::{self, stage};
@@ -82,45 +81,6 @@ async fn filled() -> World {
     let terms = VersusTerms::new("duel".parse().unwrap(), vec![stage("V1"), stage("V2")], 300);
     versus::start(&world.store, terms, Timestamp::now()).await.unwrap();
     world
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn replicas_are_listed_with_their_reasons() {
-    let world = filled().await;
-    let (done, output) = run(&world, &["replicas"]).await;
-    assert!(done);
-    assert_golden("operator/replicas.txt", &output);
-    let (done, all) = run(&world, &["replicas", "--all"]).await;
-    assert!(done && all.lines().count() == output.lines().count() + 1 && all.contains("Stopped"), "{all}");
-    world.put(&json!({"pk": {"S": "STAGE#x"}, "sk": {"S": "REP#broken"}})).await.unwrap();
-    let (done, output) = run(&world, &["replicas"]).await;
-    assert!(!done && output.contains("left out: item STAGE#x REP#broken"), "{output}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_participant_is_explained_with_every_rule_and_destination() {
-    let world = filled().await;
-    let key = PublisherKey { stage: stage("A"), participant: "p-1".parse().unwrap() };
-    let publisher = Publisher {
-        user_id: "host-1".to_owned(),
-        evidence: Evidence { on: Some("2026-06-29T16:40:32.123456Z".parse().unwrap()), off: None },
-        ..Publisher::new(key)
-    };
-    world.store.write(&Write { publisher: Some(publisher), ..Write::default() }).await.unwrap();
-    let (done, by_user) = run(&world, &["explain", "host-1"]).await;
-    assert!(done);
-    assert_golden("operator/explain.txt", &by_user);
-    assert_eq!(run(&world, &["explain", "p-1"]).await, (true, by_user));
-
-    let (_, of_one) = run(&world, &["explain", "p-1", "--destination", stage("C").as_str()]).await;
-    assert!(of_one.contains("stage/C: Stopping") && !of_one.contains("stage/B: "), "{of_one}");
-    let (_, of_none) = run(&world, &["explain", "p-1", "--destination", stage("Z").as_str()]).await;
-    assert!(of_none.ends_with("stage/Z, and nothing is replicated there\n"), "{of_none}");
-    let (done, nobody) = run(&world, &["explain", "nobody"]).await;
-    assert!(
-        !done && nobody.starts_with("error: PARTICIPANT \"nobody\" is not known: allowed is "),
-        "{nobody}"
-    );
 }
 
 #[tokio::test]

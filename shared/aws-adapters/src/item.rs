@@ -15,6 +15,7 @@
 //! | budget | `BUDGET` | the IVS operation |
 //! | activity | `STAGE#<stage>`, or `STAGE#*` for an order for all stages | `ACT#<time>#<participant>#<destination>`, with `*` for none |
 //! | versus session | `VERSUS#<id>` | `VERSUS` |
+//! | answer to a request that may come again | `KEY#<key>` | `ANSWER` |
 //! | a revision of a rule | `HISTORY#<rule>` | `REV#<ten digits>` |
 //! | edition of all rules | `HISTORY` | `EDITION` |
 //!
@@ -27,6 +28,7 @@ mod budget;
 mod control;
 mod destination;
 mod history;
+mod kept;
 mod occupancy;
 mod publisher;
 mod replica;
@@ -47,6 +49,7 @@ pub(crate) use budget::{BUDGETS, BudgetItem};
 pub(crate) use control::{ControlItem, CountItem};
 pub(crate) use destination::DestinationItem;
 pub(crate) use history::{EditionItem, HistoryItem, history_pk};
+pub(crate) use kept::{KeptItem, kept_pk};
 pub(crate) use occupancy::OccupancyItem;
 pub(crate) use publisher::PublisherItem;
 pub(crate) use replica::ReplicaItem;

@@ -13,5 +13,5 @@ pub mod tally;
 
 pub use connection::{Connection, ConnectionError, ConnectionOptions, IVS_CALL_SECONDS};
 pub use ivs::IvsRealTime;
-pub use store::{Cursor, DynamoStore, Page, PageError, Replaced, Window};
+pub use store::{Cursor, DynamoStore, KeptAnswer, Page, PageError, Replaced, Window};
 pub use tally::{CallCount, CallTally};

@@ -16,11 +16,13 @@ mod explain;
 mod failure;
 mod history;
 mod inventory;
+mod kept;
 mod operator;
 mod pages;
 mod places;
 mod publishers;
 mod queue;
+mod rule;
 mod rules;
 mod selectors;
 mod versus;
@@ -47,6 +49,7 @@ use crate::item::{
     stage_pk,
 };
 use failure::{read_error, write_error};
+pub use kept::KeptAnswer;
 pub use pages::{Cursor, Page, PageError, Window};
 pub use rules::Replaced;
 use selectors::{SelectorCache, Selectors};
@@ -63,6 +66,8 @@ pub struct DynamoStore {
     client: Client,
     table: String,
     selectors: Arc<SelectorCache>,
+    /// What each transaction writes too.
+    companion: Option<Arc<TransactWriteItem>>,
 }
 
 impl DynamoStore {
@@ -73,7 +78,7 @@ impl DynamoStore {
     pub const NOT_VALID_CREDENTIALS: [&str; 4] = failure::NOT_VALID_CREDENTIALS;
 
     pub(crate) fn new(client: Client, table: &str) -> Self {
-        Self { client, table: table.to_owned(), selectors: Arc::default() }
+        Self { client, table: table.to_owned(), selectors: Arc::default(), companion: None }
     }
 
     /// Keeps rules that select their stages, and the directory, this long before they are read again; 0 reads them with
@@ -173,7 +178,17 @@ impl DynamoStore {
         self.transact(updates.chain(puts).collect()).await
     }
 
-    async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<(), StoreError> {
+    async fn transact(&self, mut items: Vec<TransactWriteItem>) -> Result<(), StoreError> {
+        if let Some(companion) = &self.companion {
+            if items.len() >= TRANSACTION_ITEMS {
+                return Err(StoreError::Refused {
+                    table: self.table.clone(),
+                    code: "NotWritable".into(),
+                    message: format!("{} items and another are more than one transaction takes", items.len()),
+                });
+            }
+            items.push(TransactWriteItem::clone(companion));
+        }
         for chunk in items.chunks(TRANSACTION_ITEMS) {
             let request = self.client.transact_write_items().set_transact_items(Some(chunk.to_vec()));
             request.send().await.map_err(|error| write_error(&self.table, chunk, &error))?;

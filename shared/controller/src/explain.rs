@@ -36,7 +36,8 @@ pub async fn explain(
 ) -> Result<Explanation, StoreError> {
     let view = store.load(publisher).await?;
     let alone = replication::explain(&view, &Surroundings::default(), policy, now);
-    let reads = alone.stages().take(STAGES).map(|stage| facts(store, stage));
+    // All at hand before the first is awaited: a closure that is held meanwhile would keep this from moving between threads.
+    let reads: Vec<_> = alone.stages().take(STAGES).map(|stage| facts(store, stage)).collect();
     let stages: BTreeMap<_, _> = stream::iter(reads).buffer_unordered(AT_ONCE).try_collect().await?;
     Ok(replication::explain(&view, &Surroundings { stages }, policy, now))
 }

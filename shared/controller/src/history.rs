@@ -171,6 +171,11 @@ impl HistoryKey {
         self.stage.as_ref()
     }
 
+    /// Whether it stands there or later in time.
+    pub fn is_since(&self, since: Timestamp) -> bool {
+        self.time >= format!("{since:.9}")
+    }
+
     /// The first place of a stage's list, in the order of text, that does not stand before this one.
     pub fn bound_in(&self, stage: Option<&StageArn>) -> String {
         match stage.cmp(&self.stage.as_ref()) {
@@ -222,7 +227,8 @@ pub async fn newest(
     part: Part<'_>,
 ) -> Result<HistoryPage, StoreError> {
     let stages: Vec<_> = stages.into_iter().collect();
-    let reads = stages.iter().map(|stage| store.history(stage.as_ref(), wanted, part));
+    // All at hand before the first is awaited: a closure that is held meanwhile would keep this from moving between threads.
+    let reads: Vec<_> = stages.iter().map(|stage| store.history(stage.as_ref(), wanted, part)).collect();
     let pages: Vec<HistoryPage> = stream::iter(reads).buffer_unordered(AT_ONCE).try_collect().await?;
     // What is older than the end of a page that has a next one may be missing.
     let mut certain = pages.iter().filter_map(|page| page.next.clone()).max();

@@ -6,18 +6,16 @@ use std::str::FromStr;
 use aws_adapters::{Cursor, Window};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use replication::StageArn;
+use jiff::Timestamp;
+use replication::{IdError, StageArn};
 
 use crate::problem::Problem;
 
-/// The parameters of every list.
-pub(crate) const PAGING: [&str; 2] = ["limit", "next"];
-
 /// Items of a page if nothing else is said.
-const DEFAULT_LIMIT: usize = 50;
+pub(crate) const DEFAULT_LIMIT: usize = 50;
 
 /// Items of a page at most.
-const MAX_LIMIT: usize = 100;
+pub(crate) const MAX_LIMIT: usize = 100;
 
 /// The parameters of a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,16 +40,12 @@ impl Query {
         let mut parameters = BTreeMap::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = decoded(name).unwrap_or_else(|| name.to_owned());
+            let name = decoded(name, true).unwrap_or_else(|| name.to_owned());
             if !allowed.contains(&name.as_str()) {
-                return Err(Problem::UnknownParameter { name, allowed });
+                return Err(Problem::unknown_parameter(&name, &allowed));
             }
-            let invalid = |allowed: &str| Problem::InvalidParameter {
-                name: name.clone(),
-                value: value.to_owned(),
-                allowed: allowed.to_owned(),
-            };
-            let text = decoded(value).ok_or_else(|| invalid("percent-encoded UTF-8"))?;
+            let invalid = |allowed: &str| Problem::invalid_parameter(&name, value, allowed);
+            let text = decoded(value, true).ok_or_else(|| invalid("percent-encoded UTF-8"))?;
             if parameters.insert(name.clone(), text).is_some() {
                 return Err(invalid("each parameter once"));
             }
@@ -61,58 +55,85 @@ impl Query {
 
     /// The stage that a parameter names, if it is given.
     pub(crate) fn stage(&self, name: &str) -> Result<Option<StageArn>, Problem> {
+        self.id(name)
+    }
+
+    /// The stage that a parameter has to name.
+    pub(crate) fn needed_stage(&self, name: &str, allowed: &str) -> Result<StageArn, Problem> {
+        self.stage(name)?.ok_or_else(|| Problem::missing_parameter(&[name], allowed))
+    }
+
+    /// What a parameter names, if it is given.
+    pub(crate) fn id<T: FromStr<Err = IdError>>(&self, name: &str) -> Result<Option<T>, Problem> {
         let Some(text) = self.0.get(name) else { return Ok(None) };
-        let stage = text.parse::<StageArn>().map_err(|error| invalid(name, text, error.allowed));
-        stage.map(Some)
+        let id = text.parse().map_err(|error: IdError| Problem::invalid_parameter(name, text, error.allowed));
+        id.map(Some)
+    }
+
+    /// The time that a parameter gives, if it is given.
+    pub(crate) fn time(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
+        let Some(text) = self.0.get(name) else { return Ok(None) };
+        // A plus sign that nobody encoded has become a space, and times have no other.
+        let time = text.replace(' ', "+").parse();
+        let allowed = "an RFC 3339 time with zone, such as 2026-12-01T20:00:00Z";
+        time.map(Some).map_err(|_| Problem::invalid_parameter(name, text, allowed))
+    }
+
+    /// The text that a parameter gives, if it is given.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
     }
 
     /// The word that a parameter gives, if it is given.
     pub(crate) fn one_of(&self, name: &str, words: &[&'static str]) -> Result<Option<&'static str>, Problem> {
         let Some(text) = self.0.get(name) else { return Ok(None) };
         let word = words.iter().find(|word| *word == text);
-        word.copied().map(Some).ok_or_else(|| invalid(name, text, &words.join(", ")))
+        word.copied().map(Some).ok_or_else(|| Problem::invalid_parameter(name, text, &words.join(", ")))
     }
 
     /// Which part of the list is asked for.
     pub(crate) fn paging(&self) -> Result<Paging, Problem> {
-        let limit = match self.0.get("limit") {
-            None => DEFAULT_LIMIT,
-            Some(text) => {
-                let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
-                limit.ok_or_else(|| invalid("limit", text, &format!("a whole number, 1-{MAX_LIMIT}")))?
-            }
-        };
+        let limit = self.limit()?;
         let after = match self.0.get("next") {
             None => None,
             Some(text) => Some(cursor(text).ok_or_else(Problem::next)?),
         };
         Ok(Paging { limit, after })
     }
+
+    /// How many items a page may have.
+    pub(crate) fn limit(&self) -> Result<usize, Problem> {
+        match self.0.get("limit") {
+            None => Ok(DEFAULT_LIMIT),
+            Some(text) => {
+                let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+                let allowed = format!("a whole number, 1-{MAX_LIMIT}");
+                limit.ok_or_else(|| Problem::invalid_parameter("limit", text, &allowed))
+            }
+        }
+    }
 }
 
-/// The token for the page after this cursor.
-pub(crate) fn token(cursor: &Cursor) -> String {
-    URL_SAFE_NO_PAD.encode(cursor.to_string())
+/// The token for the page after this place in a list.
+pub(crate) fn token(place: &impl ToString) -> String {
+    URL_SAFE_NO_PAD.encode(place.to_string())
 }
 
-fn cursor(token: &str) -> Option<Cursor> {
+/// The place in a list that a token stands for.
+pub(crate) fn cursor<T: FromStr>(token: &str) -> Option<T> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
-    Cursor::from_str(&text).ok()
+    T::from_str(&text).ok()
 }
 
-fn invalid(name: &str, value: &str, allowed: &str) -> Problem {
-    Problem::InvalidParameter { name: name.to_owned(), value: value.to_owned(), allowed: allowed.to_owned() }
-}
-
-/// Text with its percent-encoding undone; nothing if that is not UTF-8, or if a percent sign encodes nothing. A plus sign is a
-/// space, as in forms; no parameter may hold one.
-fn decoded(text: &str) -> Option<String> {
+/// Text with its percent-encoding undone; nothing if that is not UTF-8, or if a percent sign encodes nothing. In a query a plus
+/// sign is a space, as in forms.
+pub(crate) fn decoded(text: &str, in_query: bool) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
         rest = after;
         bytes.push(match first {
-            b'+' => b' ',
+            b'+' if in_query => b' ',
             b'%' => {
                 let digits = std::str::from_utf8(after.get(..2)?).ok()?;
                 let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
@@ -142,9 +163,10 @@ mod tests {
         ] {
             assert_eq!(read(&query).unwrap().stage("source").unwrap().unwrap().as_str(), arn);
         }
-        assert_eq!(decoded("a+b%20%C3%BC").as_deref(), Some("a b ü"));
+        assert_eq!(decoded("a+b%20%C3%BC", true).as_deref(), Some("a b ü"));
+        assert_eq!(decoded("a+b", false).as_deref(), Some("a+b"), "in a path");
         for wrong in ["%", "%2", "%+1", "%zz", "%ff"] {
-            assert_eq!(decoded(wrong), None, "{wrong}");
+            assert_eq!(decoded(wrong, true), None, "{wrong}");
         }
     }
 
@@ -164,7 +186,7 @@ mod tests {
         let end: Cursor = "STAGE#a REP#p#b Active".parse().unwrap();
         assert_eq!(cursor(&token(&end)), Some(end));
         for wrong in ["", "x", "YQ", "=", "YSBi"] {
-            assert_eq!(cursor(wrong), None, "{wrong}");
+            assert_eq!(cursor::<Cursor>(wrong), None, "{wrong}");
         }
     }
 }

@@ -103,6 +103,11 @@ impl TableAddress {
 
     /// The table itself.
     pub async fn store(&self) -> DynamoStore {
+        self.connection().await.store(&self.table)
+    }
+
+    /// The way to it.
+    pub async fn connection(&self) -> Connection {
         let options = ConnectionOptions {
             region: Some(self.region.clone()),
             dynamodb_endpoint: Some(self.dynamodb.clone()),
@@ -110,7 +115,7 @@ impl TableAddress {
             any_credentials: true,
             ..Default::default()
         };
-        Connection::new(options).await.store(&self.table)
+        Connection::new(options).await
     }
 
     fn error(&self, source: rules::Error) -> TableError {

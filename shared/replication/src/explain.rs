@@ -218,7 +218,9 @@ pub fn explain_in(
     policy: &Policy,
     now: Timestamp,
 ) -> Explanation {
-    let view = inventory.view(publisher);
+    // Also the rules that select their stages and do not mean this one: as a function reads them.
+    let rules = inventory.rules.iter().filter(|rule| rule.covers(&publisher.stage, None) != Match::No);
+    let view = View { rules: rules.cloned().collect(), ..inventory.view(publisher) };
     let alone = explain(&view, &Surroundings::default(), policy, now);
     explain(&view, &Surroundings::of(inventory, alone.stages()), policy, now)
 }
@@ -314,7 +316,7 @@ fn replications(
     let mut lines: Vec<_> = plan.report.lines.iter().collect();
     // What no rule wants has the slots that are left.
     lines.sort_by_key(|line| (rank(&line.destination).unwrap_or(usize::MAX), &line.destination));
-    let mut number = 0;
+    let slots = slots(view, policy, now);
     let explained = lines.into_iter().map(|line| {
         let destination = &line.destination;
         let replica = view.replica(destination).cloned();
@@ -324,10 +326,6 @@ fn replications(
         let too = view.rules.iter().filter(|rule| {
             want.is_some_and(|want| want.rule.id != rule.id)
                 && rule.wants(view, destination, now) == Match::Yes
-        });
-        let slot = replica.as_ref().filter(|replica| replica.holds_slot()).map(|_| {
-            number += 1;
-            Slot { number, of: policy.slots_per_participant }
         });
         let places = around.stages.get(destination).and_then(|facts| {
             let key = ReplicationKey {
@@ -344,7 +342,7 @@ fn replications(
             wanted_too: too.map(|rule| rule.id.clone()).collect(),
             decision: line.decision,
             why: line.why.clone().into_owned(),
-            slot,
+            slot: slots.get(destination).copied(),
             places,
             waits_for: waits::of(line, replica.as_ref(), planned, &view.control, now),
             next: next(line.decision, replica.as_ref(), planned, now),
@@ -352,6 +350,19 @@ fn replications(
         }
     });
     explained.collect()
+}
+
+/// The slots that the participant's replications hold, numbered in the order in which slots are given: by the rules that want
+/// them, then those that no rule wants.
+pub fn slots(view: &View, policy: &Policy, now: Timestamp) -> BTreeMap<StageArn, Slot> {
+    let (order, _) = wants(view, now);
+    let rank = |stage: &StageArn| order.iter().position(|want| want.destination == stage);
+    let holding = view.replicas.iter().filter(|replica| replica.holds_slot());
+    let mut holding: Vec<_> = holding.map(|replica| &replica.key.destination).collect();
+    holding.sort_by_key(|stage| (rank(stage).unwrap_or(usize::MAX), *stage));
+    let of = policy.slots_per_participant;
+    let numbered = holding.into_iter().enumerate();
+    numbered.map(|(i, stage)| (stage.clone(), Slot { number: i + 1, of })).collect()
 }
 
 /// The rule that a line of the report is about. Where it is not decided on, it is still the reason for leaving things as they are.

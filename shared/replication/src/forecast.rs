@@ -13,6 +13,8 @@
 //! # Caveats
 //! * What the table does not know cannot be told: [`Forecast::not_known`] says what that is.
 //! * A replica that is in doubt counts as what it is believed to be.
+//! * Who gets the last place at a destination depends on who comes first, and on how many calls a second has: here stops come before
+//!   starts, and the highest priority before the others. Where there is no crowd, it makes no difference.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -186,7 +188,7 @@ pub enum NotKnown {
         /// What is not known.
         why: Unmatched,
     },
-    /// Who publishes on a source of this rule: no rule has spoken of it so far, so nothing is kept of it.
+    /// Who else publishes on a source of this rule: no rule has meant all of them so far, so nobody has looked for them.
     Source {
         /// The rule.
         rule: RuleId,
@@ -410,10 +412,10 @@ impl fmt::Display for NotKnown {
                 write!(f, "whether it means {} on {}: {why}", publisher.participant, publisher.stage)
             }
             Self::Source { stage: Some(stage), .. } => {
-                write!(f, "who publishes on {stage}: the next sweep looks")
+                write!(f, "who publishes on {stage}, beside those known: the next sweep looks")
             }
             Self::Source { stage: None, .. } => {
-                f.write_str("who publishes on stages that no rule has spoken of so far: the next sweep looks")
+                f.write_str("who publishes on stages that no rule has looked at so far: the next sweep looks")
             }
             Self::Destinations { .. } => {
                 f.write_str("which stages have the tags of its destinations: the next sweep lists them")

@@ -100,6 +100,8 @@ pub struct Inventory {
     pub control: Control,
     /// That somebody asks for a look at every stage.
     pub asked_of_all: Option<Asked>,
+    /// Items that are left out because they cannot be read, each in words.
+    pub left_out: Vec<String>,
 }
 
 /// What the table knows of one stage.

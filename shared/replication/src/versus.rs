@@ -212,6 +212,9 @@ impl Versus {
 }
 
 impl VersusState {
+    /// The name of every state.
+    pub const NAMES: [&'static str; 4] = ["Starting", "Running", "Ended", "Failed"];
+
     /// The state as one word, as stored, printed and counted.
     pub fn name(&self) -> &'static str {
         match self {

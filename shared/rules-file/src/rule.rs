@@ -9,7 +9,7 @@ use replication::{
 };
 
 use crate::document::{DestinationEntry, Entry, ParticipantsEntry, SourceEntry};
-use crate::error::number;
+use crate::wrong::number;
 
 impl Entry {
     /// The rule. `place` is where it stands among the rules, from 1.

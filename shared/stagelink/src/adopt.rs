@@ -16,7 +16,8 @@ use replication::{
 use crate::clock::SystemClock;
 use crate::drain::count;
 use crate::orders::ByWhom;
-use crate::{Deployment, Error, Screen, replicas};
+use crate::stage_names::{self, StageArgument, StageNames};
+use crate::{Deployment, Error, Screen, get};
 
 /// How long one adoption may take.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(15);
@@ -24,27 +25,27 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(15);
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "stagelink adopt [OPTIONS] --reason <TEXT> SOURCE PARTICIPANT DESTINATION\n       \
-    stagelink adopt [OPTIONS] --reason <TEXT> --all [--source ARN] [--destination ARN]"
+    stagelink adopt [OPTIONS] --reason <TEXT> --all [--source STAGE] [--destination STAGE]"
 )]
 pub(crate) struct Adopt {
-    /// ARN of the source stage
+    /// The source stage: its ARN, its name, or the last part of its ARN
     #[arg(value_name = "SOURCE", required_unless_present = "all", conflicts_with = "all")]
-    source: Option<StageArn>,
+    source: Option<StageArgument>,
     /// Who is replicated, by the participant id
     #[arg(value_name = "PARTICIPANT", required_unless_present = "all", conflicts_with = "all")]
     participant: Option<ParticipantId>,
-    /// ARN of the destination stage
+    /// The destination stage
     #[arg(value_name = "DESTINATION", required_unless_present = "all", conflicts_with = "all")]
-    destination: Option<StageArn>,
+    destination: Option<StageArgument>,
     /// Every one that runs, as far as is known; asks first, and says how many
     #[arg(long)]
     all: bool,
     /// With --all: only of this source stage
-    #[arg(long = "source", id = "only_source", value_name = "ARN", requires = "all")]
-    only_source: Option<StageArn>,
+    #[arg(long = "source", id = "only_source", value_name = "STAGE", requires = "all")]
+    only_source: Option<StageArgument>,
     /// With --all: only on this destination stage
-    #[arg(long = "destination", id = "only_destination", value_name = "ARN", requires = "all")]
-    only_destination: Option<StageArn>,
+    #[arg(long = "destination", id = "only_destination", value_name = "STAGE", requires = "all")]
+    only_destination: Option<StageArgument>,
     #[command(flatten)]
     order: ByWhom,
     /// Do not ask
@@ -56,8 +57,10 @@ impl Adopt {
     pub(crate) async fn run(&self, deployment: &Deployment, screen: &mut Screen<'_>) -> Result<bool, Error> {
         let done = match (&self.source, &self.participant, &self.destination) {
             (Some(source), Some(participant), Some(destination)) => {
-                let (source, participant) = (source.clone(), participant.clone());
-                let key = ReplicationKey { source, participant, destination: destination.clone() };
+                let store = &deployment.store;
+                let source = stage_names::resolve(store, source).await?;
+                let destination = stage_names::resolve(store, destination).await?;
+                let key = ReplicationKey { source, participant: participant.clone(), destination };
                 self.one(&key, deployment, screen).await?
             }
             _ => self.every(deployment, screen).await?,
@@ -90,7 +93,15 @@ impl Adopt {
         for replica in deployment.store.all_replicas().await? {
             replica.map_or_else(|error| unreadable.push(error), |replica| foreign.push(replica));
         }
-        foreign.retain(|replica| self.is_meant(replica));
+        let (source, destination) = (&self.only_source, &self.only_destination);
+        let names = match (source, destination) {
+            (None | Some(StageArgument::Arn(_)), None | Some(StageArgument::Arn(_))) => StageNames::default(),
+            _ => stage_names::read(&deployment.store).await?,
+        };
+        let only =
+            |stage: &Option<StageArgument>| stage.as_ref().map(|stage| names.resolve(stage)).transpose();
+        let (source, destination) = (only(source)?, only(destination)?);
+        foreign.retain(|replica| is_meant(replica, source.as_ref(), destination.as_ref()));
         for error in &unreadable {
             screen.line(format_args!("left out: {error}"))?;
         }
@@ -98,7 +109,7 @@ impl Adopt {
             screen.line("There is nothing to adopt: no replica of somebody else's is known to run.")?;
             return Ok(unreadable.is_empty());
         }
-        write!(screen.output, "{}", replicas::list(foreign.iter()))?;
+        get::replicas(&foreign, (deployment.now)(), screen)?;
         if !self.yes {
             if !screen.terminal.asks {
                 return Err(Error::NotConfirmed);
@@ -131,15 +142,6 @@ impl Adopt {
         Ok(failed.is_empty() && unreadable.is_empty())
     }
 
-    /// Whether it runs, is somebody else's, and is of the stages that are asked for.
-    fn is_meant(&self, replica: &Replica) -> bool {
-        let is = |only: &Option<StageArn>, stage: &StageArn| only.as_ref().is_none_or(|only| only == stage);
-        replica.owner_if_running() == Owner::Foreign
-            && replica.evidence.standing() == Standing::On
-            && is(&self.only_source, &replica.key.source)
-            && is(&self.only_destination, &replica.key.destination)
-    }
-
     async fn adopt(&self, controller: &Controller, key: &ReplicationKey) -> Result<(), AdoptError> {
         let order = self.order.now();
         let deadline = order.at.checked_add(PATIENCE).unwrap_or(Timestamp::MAX);
@@ -150,6 +152,14 @@ impl Adopt {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether it runs, is somebody else's, and is of the stages that are asked for.
+fn is_meant(replica: &Replica, source: Option<&StageArn>, destination: Option<&StageArn>) -> bool {
+    replica.owner_if_running() == Owner::Foreign
+        && replica.evidence.standing() == Standing::On
+        && source.is_none_or(|source| replica.key.source == *source)
+        && destination.is_none_or(|destination| replica.key.destination == *destination)
 }
 
 /// One that makes no call, and waits for nothing.

@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::screen::{Screen, Terminal};
 use crate::{
-    Deployment, Error, LocalStand, Place, adopt, drain, explain, manual, orders, plan, reconcile, replicas,
-    rule, stages,
+    Deployment, Error, LocalStand, Place, activity, adopt, drain, explain, get, manual, orders, plan,
+    reconcile, rule, stages, versus, wait,
 };
 
 /// Says what Stagelink replicates, and why; changes its rules; and sees to its end.
@@ -52,14 +52,21 @@ enum Command {
     /// Pauses, resumes, deletes or rolls back one rule, or tells its history
     #[command(subcommand)]
     Rule(rule::Command),
-    /// Lists the replications: who is replicated where, by which rule, and why not
-    Replicas(replicas::Replicas),
+    /// Lists rules, stages, publishers, replicas, versus sessions, the call budget, or what is blocked
+    Get(get::Get),
     /// Tells why a participant is, or is not, on the stages that rules mean, and what happens next
     Explain(explain::Explain),
+    /// Tells what was called and ordered: who, what, why, how it went, and IVS's request id
+    Activity(activity::Activity),
+    /// Waits until something is so, for scripts
+    Wait(wait::Wait),
+    /// Starts, extends, ends and lists versus sessions: stages that replicate their publishers into each other
+    #[command(subcommand)]
+    Versus(versus::Command),
     /// Hands off: nothing is started or stopped any more, until `resume`
     Pause(orders::PauseArguments),
     /// Ends the pause
-    Resume,
+    Resume(orders::Resume),
     /// Takes the brake on mass stops off for a while
     ReleaseBrake(orders::ReleaseBrake),
     /// Creates, lists, shows and changes stages
@@ -115,10 +122,13 @@ impl Cli {
             Command::Plan(command) => return command.run(store, screen).await,
             Command::Apply(command) => command.run(store, screen).await?,
             Command::Rule(command) => command.run(store, screen).await?,
-            Command::Replicas(command) => command.run(store, screen).await?,
-            Command::Explain(command) => command.run(store, screen).await?,
+            Command::Get(command) => command.run(deployment, screen).await?,
+            Command::Explain(command) => command.run(deployment, screen).await?,
+            Command::Activity(command) => command.run(deployment, screen).await?,
+            Command::Wait(command) => command.run(deployment, screen).await?,
+            Command::Versus(command) => command.run(deployment, screen).await?,
             Command::Pause(command) => command.run(store, screen).await?,
-            Command::Resume => orders::resume(store, screen).await?,
+            Command::Resume(command) => command.run(store, screen).await?,
             Command::ReleaseBrake(command) => command.run(store, screen).await?,
             Command::Stages(command) => command.run(deployment, screen).await?,
             Command::Adopt(command) => command.run(deployment, screen).await?,
@@ -230,15 +240,21 @@ mod tests {
     #[test]
     fn what_is_not_valid_is_named_with_what_is_allowed() {
         for (arguments, field, allowed) in [
-            (&["replicas", "--table", "a"][..], "--table", "3-255 letters"),
-            (&["replicas", "--region", "Mars"], "--region", "lower-case letters"),
+            (&["get", "replicas", "--table", "a"][..], "--table", "3-255 letters"),
+            (&["get", "replicas", "--region", "Mars"], "--region", "lower-case letters"),
+            (&["get", "nothing"], "<KIND>", "replicas"),
+            (&["get", "replicas", "--interval", "2s"], "--watch", "required"),
+            (&["get", "replicas", "--source", "arn:aws:ivs:x"], "--source", "arn:aws:ivs:<region>"),
+            (&["activity", "--since", "8d"], "--since", "1s to 7d"),
+            (&["activity", "--limit", "0"], "--limit", "1..=10000"),
+            (&["wait", "--for", "luck"], "--for", "versus=ID:STATE"),
             (&["drain", "--timeout", "soon"], "--timeout", "such as 10m"),
             (&["drain", "--timeout", "0s"], "--timeout", "1s to 24h"),
             (&["apply"], "--file", "required"),
             (&["pause", "--by", "me"], "--reason", "required"),
             (&["pause", "--by", "me", "--reason", " "], "--reason", "1-500 bytes"),
             (&["release-brake", "--for", "2d"], "--for", "1s to 24h"),
-            (&["replicas", "--local", "--region", "us-east-1"], "--region", "cannot be used with"),
+            (&["get", "replicas", "--local", "--region", "us-east-1"], "--region", "cannot be used with"),
         ] {
             let error = Cli::try_parse_from(["stagelink"].iter().chain(arguments)).unwrap_err();
             let text = error.to_string();
@@ -248,7 +264,7 @@ mod tests {
 
     #[test]
     fn options_of_the_connection_stand_anywhere() {
-        for arguments in [["--table", "mine", "rules", "list"], ["rules", "list", "--table", "mine"]] {
+        for arguments in [["--table", "mine", "get", "rules"], ["get", "rules", "--table", "mine"]] {
             let cli = Cli::try_parse_from(["stagelink"].iter().chain(&arguments)).unwrap();
             assert_eq!(cli.connection.table.as_deref(), Some("mine"));
         }

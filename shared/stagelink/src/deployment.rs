@@ -1,6 +1,7 @@
 //! What a command works on: one deployment, and how to reach it.
 
 use aws_adapters::{Connection, DynamoStore};
+use jiff::Timestamp;
 
 use crate::{Pace, Place};
 
@@ -15,12 +16,14 @@ pub struct Deployment {
     pub place: Place,
     /// How fast commands look at it that wait for something.
     pub pace: Pace,
+    /// The present time.
+    pub now: fn() -> Timestamp,
 }
 
 impl Deployment {
     /// The deployment whose table has the name in `place`.
     pub fn new(connection: Connection, place: Place) -> Self {
         let store = connection.store(&place.table);
-        Self { connection, store, place, pace: Pace::default() }
+        Self { connection, store, place, pace: Pace::default(), now: Timestamp::now }
     }
 }

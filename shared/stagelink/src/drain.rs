@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use replication::{Replica, Versus};
 use tokio::time::Instant;
 
-use crate::{Deployment, Error, Screen, orders, replicas};
+use crate::{Deployment, Error, Screen, get, orders};
 use survey::{Survey, is_left};
 
 #[derive(Debug, clap::Args)]
@@ -156,7 +156,7 @@ impl Wait<'_> {
             screen.line(format_args!("versus session {}: {}", session.terms.id, session.state))?;
         }
         if !left.is_empty() {
-            write!(screen.output, "{}", replicas::list(left.iter()))?;
+            get::replicas(left, Timestamp::now(), screen)?;
         }
         screen.line(
             "The rules stay deleted, and the functions go on: run `stagelink drain` again to wait for them. What is held by the \

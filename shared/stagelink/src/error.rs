@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use aws_adapters::{ConnectionError, DynamoStore};
 use controller::{AdoptError, StoreError, rules, stages as stage_calls, versus, with_causes};
 use jiff::Timestamp;
+use replication::StageArn;
+use replication::explain::Unknown;
 use replication::forecast::Fingerprint;
 
 use crate::{adopt, stages};
@@ -89,9 +91,37 @@ pub enum Error {
     },
     /// Nobody of that name is in the table.
     #[error(
-        "PARTICIPANT {0:?} is not known: allowed is a participant id or a user id of whom there is news, or a replica"
+        "PARTICIPANT {:?} is not valid: allowed is a participant id or a user id of whom there is news, or a replica", .0.name
     )]
-    UnknownParticipant(String),
+    UnknownParticipant(Box<Unknown>),
+    /// No stage is called so, or more than one is.
+    #[error("{}", unknown_stage(.value, .found))]
+    UnknownStage {
+        /// What was given.
+        value: String,
+        /// The stages that are called so.
+        found: Vec<StageArn>,
+    },
+    /// A list does not have this filter.
+    #[error("{option} is not valid with `get {kind}`: allowed is {allowed}")]
+    NoSuchFilter {
+        /// The filter.
+        option: &'static str,
+        /// The list.
+        kind: String,
+        /// The filters that it has.
+        allowed: String,
+    },
+    /// An argument is not as it must be, which the command line alone does not tell.
+    #[error("{field} {value:?} is not valid: {allowed}")]
+    Argument {
+        /// The argument.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// `allowed is …`
+        allowed: String,
+    },
     /// Nobody there to ask.
     #[error("--yes is missing: allowed is --yes where there is no terminal to ask at")]
     NotConfirmed,
@@ -130,6 +160,11 @@ impl Error {
             Some(next) => format!("error: {wrong}\nnext: {next}"),
             None => format!("error: {wrong}"),
         }
+    }
+
+    /// Whether it may be gone in a moment, so that whoever looks again and again goes on.
+    pub(crate) fn passes(&self) -> bool {
+        matches!(self.store(), Some(StoreError::Unavailable { .. } | StoreError::Conflict))
     }
 
     fn store(&self) -> Option<&StoreError> {
@@ -193,6 +228,11 @@ impl Error {
             (_, Some(("Connection" | "Timeout", words))) => {
                 format!("DynamoDB does not answer in Region {region}: {words}")
             }
+            (Self::UnknownParticipant(unknown), _) => {
+                let known = unknown.sentences();
+                let known = known.iter().skip(1).map(|sentence| format!("\n{sentence}"));
+                format!("{self}{}", known.collect::<String>())
+            }
             _ => return None,
         })
     }
@@ -233,8 +273,13 @@ impl Error {
             }
             (Self::Paused { .. }, _) => "add --resume, which ends the pause first".to_owned(),
             (Self::UnknownParticipant(_), _) => {
-                "`stagelink plan` and the rules file show whether a rule speaks of its stage: of others nothing is kept; whose event was lost \
-                 is found by a sweep, within a minute or two"
+                "`stagelink get rules` shows whether a rule speaks of its stage, `stagelink get publishers --all` who is known; if an \
+                 event was lost, a sweep finds the participant within a minute or two"
+                    .to_owned()
+            }
+            (Self::UnknownStage { .. }, _) => {
+                "`stagelink get stages -o wide` lists the stages with their ARNs and names; one that the table does not know yet \
+                 is given by its ARN"
                     .to_owned()
             }
             (Self::Adopt(error), None) => adopt::next(error)?,
@@ -275,6 +320,20 @@ fn next_of_rule(error: &rules::Error) -> Option<String> {
         rules::Error::Partly { .. } => "run it again: it makes what is left".to_owned(),
         rules::Error::Invalid(_) | rules::Error::Store(_) => return None,
     })
+}
+
+fn unknown_stage(value: &str, found: &[StageArn]) -> String {
+    let allowed = "allowed is a stage's ARN, or the name or id of one stage of the table";
+    match found {
+        [] => format!("STAGE {value:?} is not valid: {allowed}"),
+        many => {
+            let many: Vec<_> = many.iter().map(StageArn::as_str).collect();
+            format!(
+                "STAGE {value:?} is not valid, for several are called so ({}): {allowed}",
+                many.join(", ")
+            )
+        }
+    }
 }
 
 /// Codes of credentials that nobody knows, and of signatures that do not match.

@@ -1,148 +1,130 @@
-//! `stagelink explain`: why a participant is, or is not, on the stages that rules mean.
+//! `stagelink explain`: why a participant is, or is not, where rules want it; and what happened to it last.
 //!
-//! The words are the planner's own: it is asked what a function would do that looks at the participant now.
+//! The words are the core's (`replication::explain`), and the judgement is the planner's own.
 
-use std::collections::BTreeSet;
+use controller::history::{HistoryLine, Part, Wanted};
+use controller::{History, StoreError};
+use jiff::{SignedDuration, Timestamp};
+use replication::explain::{Unknown, explain_in};
+use replication::{Explanation, Policy, StageArn, plain};
+use serde_json::json;
 
-use aws_adapters::DynamoStore;
-use controller::Store;
-use controller::sweep::port::SweepStore;
-use jiff::Timestamp;
-use replication::sweep::Inventory;
-use replication::{
-    Allowance, Capabilities, Context, Line, Policy, PublisherKey, Publishing, Replica, RuleId, StageArn,
-    View, plan,
-};
+use crate::activity::Told;
+use crate::output::Output;
+use crate::sight::Sight;
+use crate::stage_names::StageArgument;
+use crate::{Deployment, Error, Screen};
 
-use crate::{Error, Screen};
+/// How many lines of history belong to an explanation.
+const LINES: usize = 10;
+
+/// How far back they are looked for.
+const SINCE: SignedDuration = SignedDuration::from_hours(24);
+
+/// How many pages of history are read for them.
+const PAGES: usize = 3;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Explain {
     /// The participant's id, or the user id of its token
     participant: String,
-    /// One destination stage only
-    #[arg(long, value_name = "ARN")]
-    destination: Option<StageArn>,
+    /// One destination stage only: its ARN, name or id
+    #[arg(value_name = "DESTINATION")]
+    destination: Option<StageArgument>,
+    #[command(flatten)]
+    output: Output,
 }
 
-/// Every call: what one function may not do, another does.
-const ALL: Capabilities =
-    Capabilities { start: true, stop: true, verify: true, get_stage: true, get_participant: true };
-
 impl Explain {
-    pub(crate) async fn run(&self, store: &DynamoStore, screen: &mut Screen<'_>) -> Result<bool, Error> {
-        let publishers = known_as(&self.participant, &store.inventory().await?);
+    pub(crate) async fn run(&self, deployment: &Deployment, screen: &mut Screen<'_>) -> Result<bool, Error> {
+        let sight = Sight::of_everything(deployment).await?;
+        let publishers = sight.known_as(&self.participant);
         if publishers.is_empty() {
-            return Err(Error::UnknownParticipant(self.participant.clone()));
+            let unknown = Unknown::of(&self.participant, &sight.inventory, sight.now);
+            return Err(Error::UnknownParticipant(Box::new(unknown)));
         }
+        let destination = sight.stage(self.destination.as_ref())?;
+        let mut documents = Vec::new();
         for publisher in publishers {
-            let view = store.load(&publisher).await?;
-            write!(screen.output, "{}", story(&view, self.destination.as_ref(), Timestamp::now()))?;
+            let told = explain_in(&sight.inventory, &publisher, &Policy::default(), sight.now);
+            let told = match &destination {
+                Some(stage) => told.only(stage),
+                None => told,
+            };
+            let history = history(deployment, &told, destination.as_ref(), sight.now).await?;
+            match self.output.is_document() {
+                true => documents.push(document(&told, &history)),
+                false => self.print(&told, &history, destination.as_ref(), &sight, screen)?,
+            }
+        }
+        if self.output.is_document() {
+            self.output.document(screen, &json!({ "explanations": documents }))?;
         }
         Ok(true)
     }
-}
 
-/// The publishers with this participant id, or this user id.
-fn known_as(name: &str, inventory: &Inventory) -> BTreeSet<PublisherKey> {
-    let stages = inventory.stages.values();
-    let publishers = stages.clone().flat_map(|items| items.publishers.values());
-    let publishers = publishers
-        .filter(|publisher| publisher.key.participant.as_str() == name || publisher.user_id == name)
-        .map(|publisher| publisher.key.clone());
-    let replicas = stages.flat_map(|items| items.replicas.values());
-    let replicas = replicas
-        .filter(|replica| replica.key.participant.as_str() == name)
-        .map(|replica| replica.key.publisher());
-    publishers.chain(replicas).collect()
-}
-
-/// What is known of a publisher, what follows from that, and what does not.
-fn story(view: &View, only: Option<&StageArn>, now: Timestamp) -> String {
-    let policy = Policy::default();
-    let context = Context {
-        now,
-        policy: &policy,
-        can: ALL,
-        allowance: Allowance::UNLIMITED,
-        holder: "explain",
-        witness: None,
-    };
-    let report = plan(view, context).report;
-    let mut text = publisher(view);
-    if let Some(pause) = &view.control.pause {
-        line(
-            &mut text,
-            1,
-            format_args!("everything is paused by {} since {}: {}", pause.by, pause.at, pause.reason),
-        );
-    }
-    for told in report.lines.iter().filter(|told| only.is_none_or(|stage| told.destination == *stage)) {
-        destination(&mut text, told, view.replica(&told.destination));
-    }
-    for (rule, why) in &report.unmatched {
-        let verdict = if why.is_open() { "is not decided" } else { "does not apply" };
-        line(&mut text, 1, format_args!("rule {rule} {verdict}: {why}"));
-    }
-    if let Some(stage) = only.filter(|stage| !report.lines.iter().any(|told| told.destination == **stage)) {
-        line(&mut text, 1, format_args!("no rule leads to {stage}, and nothing is replicated there"));
-    }
-    text
-}
-
-fn publisher(view: &View) -> String {
-    let PublisherKey { stage, participant } = &view.key;
-    let mut text = String::new();
-    let Some(publisher) = &view.publisher else {
-        line(&mut text, 0, format_args!("{participant} on {stage}"));
-        line(&mut text, 1, format_args!("there is no news of it publishing"));
-        return text;
-    };
-    let user = if publisher.user_id.is_empty() { "no user id" } else { publisher.user_id.as_str() };
-    line(&mut text, 0, format_args!("{participant} ({user}) on {stage}"));
-    let (on, off) = (publisher.evidence.on, publisher.evidence.off);
-    let told = |moment: Option<replication::Moment>| {
-        moment.map_or("never".to_owned(), |moment| moment.earliest().to_string())
-    };
-    match publisher.publishing() {
-        Publishing::Yes => line(&mut text, 1, format_args!("publishes, by news of {}", told(on))),
-        Publishing::No => line(&mut text, 1, format_args!("does not publish, by news of {}", told(off))),
-        Publishing::Uncertain => line(
-            &mut text,
-            1,
-            format_args!(
-                "publishes or not: news of {} says so, and news of {} the contrary",
-                told(on),
-                told(off)
-            ),
-        ),
-        Publishing::Unknown => line(&mut text, 1, format_args!("there is no news of it publishing")),
-    }
-    text
-}
-
-fn destination(text: &mut String, told: &Line, replica: Option<&Replica>) {
-    let rule = told.rule.as_ref().map_or("no rule", RuleId::as_str);
-    let phase = replica.map_or("nothing yet".to_owned(), |replica| replica.phase.to_string());
-    line(text, 1, format_args!("{}: {phase}, by {rule}", told.destination));
-    line(text, 2, format_args!("{}: {}", told.decision, told.why));
-    let Some(replica) = replica else { return };
-    if let Some(until) = replica.wanted_until {
-        line(text, 2, format_args!("wanted until {until}"));
-    }
-    if let Some(error) = &replica.last_error {
-        let request = error.request_id.as_ref().map_or(String::new(), |id| format!(", request {id}"));
-        line(text, 2, format_args!("last error at {}: {}: {}{request}", error.at, error.code, error.message));
-    }
-    if let Some(lease) = &replica.lease {
-        line(text, 2, format_args!("a call is under way since {}, by request {}", lease.since, lease.holder));
-    }
-    if let Some(next) = replica.next_attempt {
-        line(text, 2, format_args!("attempts: {}, the next at {next}", replica.attempts));
+    fn print(
+        &self,
+        told: &Explanation,
+        history: &[Result<HistoryLine, StoreError>],
+        only: Option<&StageArn>,
+        sight: &Sight,
+        screen: &mut Screen<'_>,
+    ) -> Result<(), Error> {
+        for sentence in told.sentences() {
+            screen.line(&sentence)?;
+        }
+        if let Some(stage) = only.filter(|_| told.replications.is_empty()) {
+            let name = sight.names.short(stage);
+            screen.line(format_args!(
+                "  no rule leads to {} ({stage}), and nothing is replicated there",
+                plain(name)
+            ))?;
+        }
+        match history {
+            [] => screen.line("  nothing was called for it within the last day"),
+            _ => screen.line("  what was done last (`stagelink activity --participant` shows more):"),
+        }?;
+        for line in history {
+            match line {
+                Ok(line) => {
+                    screen.line(format_args!("    {}", Told { line, names: &sight.names, wide: false }))?
+                }
+                Err(error) => screen.line(format_args!("    left out: {}", plain(&error.to_string())))?,
+            }
+        }
+        Ok(())
     }
 }
 
-/// A line, so deep under what it belongs to.
-fn line(text: &mut String, depth: usize, words: std::fmt::Arguments<'_>) {
-    text.push_str(&format!("{}{words}\n", "  ".repeat(depth)));
+/// The last lines of history of a participant, the oldest of them first.
+async fn history(
+    deployment: &Deployment,
+    told: &Explanation,
+    destination: Option<&StageArn>,
+    now: Timestamp,
+) -> Result<Vec<Result<HistoryLine, StoreError>>, Error> {
+    let since = now.checked_sub(SINCE).unwrap_or(Timestamp::MIN);
+    let (stage, participant) = (&told.publisher.stage, told.publisher.participant.clone());
+    let wanted =
+        Wanted { participant: Some(participant), destination: destination.cloned(), ..Wanted::since(since) };
+    let (mut lines, mut before) = (Vec::new(), None);
+    for _ in 0..PAGES {
+        let part = Part { limit: LINES - lines.len(), before: before.as_ref() };
+        let page = deployment.store.history(Some(stage), &wanted, part).await?;
+        lines.extend(page.found.into_iter().map(|entry| entry.line));
+        before = page.next;
+        if before.is_none() || lines.len() >= LINES {
+            break;
+        }
+    }
+    lines.reverse();
+    Ok(lines)
+}
+
+fn document(told: &Explanation, history: &[Result<HistoryLine, StoreError>]) -> serde_json::Value {
+    let mut value = serde_json::to_value(views::Explanation::from(told)).unwrap_or_default();
+    let lines = history.iter().filter_map(|line| line.as_ref().ok());
+    value["activity"] = lines.map(|line| json!(views::Activity::from(line))).collect();
+    value
 }

@@ -6,14 +6,16 @@
 //!
 //! Exit codes: 0 done · 1 not done, and stderr says why · 2 of `plan`: there are changes.
 
+mod activity;
 mod adopt;
+mod ages;
 mod cli;
 mod clock;
-mod columns;
 mod deployment;
 pub mod drain;
 pub mod error;
 mod explain;
+mod get;
 mod local_stand;
 mod manual;
 mod ordered;
@@ -21,11 +23,13 @@ mod orders;
 mod output;
 mod plan;
 mod reconcile;
-mod replicas;
 mod rule;
-#[allow(dead_code)]
 mod screen;
+mod sight;
+mod stage_names;
 mod stages;
+pub mod versus;
+mod wait;
 
 pub use cli::{Cli, Outcome, main};
 pub use deployment::Deployment;

@@ -1,4 +1,4 @@
-//! Who changes something, and why.
+//! Who orders something, and why.
 
 use controller::Order;
 use jiff::Timestamp;

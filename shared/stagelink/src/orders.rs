@@ -5,9 +5,9 @@ use std::time::Duration;
 use aws_adapters::DynamoStore;
 use controller::{Operator, Order};
 use jiff::Timestamp;
-use replication::Pause;
+use replication::{Pause, plain};
 
-use crate::{Error, Screen, drain};
+use crate::{Error, Screen, drain, ordered};
 
 /// Who orders something, and why.
 #[derive(Debug, clap::Args)]
@@ -31,6 +31,14 @@ pub(crate) struct ReleaseBrake {
     /// For how long, such as 10m; replicas that the brake holds are then stopped at the quota's pace
     #[arg(long = "for", value_name = "DURATION", value_parser = drain::duration)]
     span: Duration,
+    #[command(flatten)]
+    order: ordered::Optional,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Resume {
+    #[command(flatten)]
+    order: ordered::Optional,
 }
 
 impl PauseArguments {
@@ -39,7 +47,11 @@ impl PauseArguments {
         let before = store.control().await?.pause;
         store.pause(&Pause { reason: reason.clone(), by: by.clone(), at: Timestamp::now() }).await?;
         if let Some(Pause { reason, by, at }) = before {
-            screen.line(format_args!("This replaces the pause by {by} since {at} ({reason})."))?;
+            screen.line(format_args!(
+                "This replaces the pause by {} since {at} ({}).",
+                plain(&by),
+                plain(&reason)
+            ))?;
         }
         screen.line(format_args!(
             "Paused. Within {} s nothing is started or stopped any more; what runs keeps running. `stagelink resume` ends it.",
@@ -49,22 +61,24 @@ impl PauseArguments {
     }
 }
 
-/// Ends the pause, if there is one.
-pub(crate) async fn resume(store: &DynamoStore, screen: &mut Screen<'_>) -> Result<bool, Error> {
-    let Some(Pause { reason, by, at }) = store.control().await?.pause else {
-        screen.line("There is no pause.")?;
-        return Ok(true);
-    };
-    store.resume(&order(None)).await?;
-    screen.line(format_args!("The pause by {by} since {at} ({reason}) is over."))?;
-    Ok(true)
+impl Resume {
+    /// Ends the pause, if there is one.
+    pub(crate) async fn run(&self, store: &DynamoStore, screen: &mut Screen<'_>) -> Result<bool, Error> {
+        let Some(Pause { reason, by, at }) = store.control().await?.pause else {
+            screen.line("There is no pause.")?;
+            return Ok(true);
+        };
+        store.resume(&self.order.now()).await?;
+        screen.line(format_args!("The pause by {} since {at} ({}) is over.", plain(&by), plain(&reason)))?;
+        Ok(true)
+    }
 }
 
 impl ReleaseBrake {
     pub(crate) async fn run(&self, store: &DynamoStore, screen: &mut Screen<'_>) -> Result<bool, Error> {
         let now = Timestamp::now();
         let until = now.checked_add(self.span).unwrap_or(Timestamp::MAX);
-        store.release_brake(until, &order(None)).await?;
+        store.release_brake(until, &self.order.now()).await?;
         screen.line(format_args!("The brake on mass stops is off until {until}."))?;
         Ok(true)
     }

@@ -107,7 +107,9 @@ impl Apply {
             }
         }
         let basis = revisions(&inventory.rules);
+        let spinner = screen.spinner("writing the rules");
         let changed = rules::replace(store, &rules, Some(&basis), &self.ordered.now()).await?;
+        spinner.finish_and_clear();
         screen.line("")?;
         for change in &changed {
             screen.line(text::done(change))?;

@@ -15,6 +15,7 @@ use replication::sweep::{Answer, Asked};
 use replication::{Pause, StageArn};
 
 use crate::drain::{count, duration};
+use crate::stage_names::{StageArgument, StageNames};
 use crate::{Deployment, Error, Screen, ordered};
 use changes::changes;
 use wait::{Heard, Wait};
@@ -24,9 +25,10 @@ const NAMED: usize = 10;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Reconcile {
-    /// ARNs of the stages to look at [default: every stage on which somebody is, and that rules or replicas concern]
+    /// The stages to look at, by ARN, name, or the last part of the ARN [default: every stage on which somebody is, and that rules
+    /// or replicas concern]
     #[arg(value_name = "STAGE")]
-    stages: Vec<StageArn>,
+    stages: Vec<StageArgument>,
     /// How long to wait, such as 5m [default: 3m, and 20m for every stage]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
@@ -42,8 +44,10 @@ impl Reconcile {
                 "Paused by {by} since {at} ({reason}): what is found is told, and nothing is started or stopped."
             ))?;
         }
-        let stages: BTreeSet<StageArn> = self.stages.iter().cloned().collect();
         let before = store.inventory().await?;
+        let names = StageNames::of(&before);
+        let stages = self.stages.iter().map(|stage| names.resolve(stage));
+        let stages: BTreeSet<StageArn> = stages.collect::<Result<_, _>>()?;
         let order = self.ordered.now();
         let asked = Asked { at: order.at, by: order.by.clone() };
         let line = order.line("Reconcile", "asked for a look".to_owned());

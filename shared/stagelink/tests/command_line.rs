@@ -98,16 +98,16 @@ fn every_refusal_says_what_to_do_next() {
         ("ExpiredTokenException", "The security token included in the request is expired"),
         ("UnrecognizedClientException", "The security token included in the request is invalid."),
     ] {
-        let said = Refusing::with(code, message).told(&["replicas", "--table", "mine"]);
+        let said = Refusing::with(code, message).told(&["get", "replicas", "--table", "mine"]);
         text.push_str(&format!("# {code}\n{said}\n"));
     }
-    text.push_str(&format!("# no Region\n{}\n", told(&KEYS, &["replicas"])));
+    text.push_str(&format!("# no Region\n{}\n", told(&KEYS, &["get", "replicas"])));
     assert_golden("refusals", &text);
 }
 
 #[test]
 fn without_credentials_it_says_where_they_could_come_from() {
-    let said = told(&[("AWS_REGION", "eu-west-1")], &["replicas"]);
+    let said = told(&[("AWS_REGION", "eu-west-1")], &["get", "rules"]);
     assert!(said.starts_with("error: there are no AWS credentials: "), "{said}");
     assert!(said.contains("next: sign in (`aws sso login`) or name other credentials"), "{said}");
 }
@@ -115,7 +115,7 @@ fn without_credentials_it_says_where_they_could_come_from() {
 #[test]
 fn a_region_that_is_not_there_cannot_be_reached() {
     let nowhere = [KEYS[0], KEYS[1], ("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:1")];
-    let said = told(&nowhere, &["replicas", "--region", "mars-1"]);
+    let said = told(&nowhere, &["get", "replicas", "--region", "mars-1"]);
     assert!(said.starts_with("error: DynamoDB does not answer in Region mars-1: "), "{said}");
     assert!(said.contains("next: look at the Region's name"), "{said}");
 }
@@ -123,7 +123,7 @@ fn a_region_that_is_not_there_cannot_be_reached() {
 #[test]
 fn a_local_stand_that_is_not_there_is_named() {
     let nowhere = [("STAGELINK_LOCAL_STAND", "/nowhere/stand.json")];
-    let said = told(&nowhere, &["replicas", "--local"]);
+    let said = told(&nowhere, &["get", "replicas", "--local"]);
     assert!(said.contains("/nowhere/stand.json cannot be read") && said.contains("cargo local up"), "{said}");
     let gone = std::env::temp_dir().join(format!("stagelink-{}-gone.json", std::process::id()));
     let nobody = "http://127.0.0.1:1".to_owned();
@@ -136,7 +136,7 @@ fn a_local_stand_that_is_not_there_is_named() {
         control: nobody,
     };
     stand.write(&gone).unwrap();
-    let said = told(&[("STAGELINK_LOCAL_STAND", gone.to_str().unwrap())], &["replicas", "--local"]);
+    let said = told(&[("STAGELINK_LOCAL_STAND", gone.to_str().unwrap())], &["get", "replicas", "--local"]);
     assert!(said.starts_with("error: --local: the local stand does not answer: "), "{said}");
     assert!(said.contains("next: start one with `cargo local up`"), "{said}");
 }
@@ -176,9 +176,9 @@ fn a_profile_that_is_named_goes_before_the_environment() {
         ("AWS_SHARED_CREDENTIALS_FILE", credentials.to_str().unwrap()),
         ("AWS_ENDPOINT_URL_DYNAMODB", &dynamodb.url),
     ];
-    let said = told(&environment, &["replicas", "--profile", "prod"]);
+    let said = told(&environment, &["get", "replicas", "--profile", "prod"]);
     assert!(said.contains("Region eu-west-1"), "the profile's Region: {said}");
-    let said = told(&environment, &["replicas", "--region", "us-east-1"]);
+    let said = told(&environment, &["get", "replicas", "--region", "us-east-1"]);
     assert!(said.contains("Region us-east-1"), "{said}");
     let requests = dynamodb.requests.lock().unwrap();
     let signed_with = |request: &String| {
@@ -186,7 +186,7 @@ fn a_profile_that_is_named_goes_before_the_environment() {
         request[start..].split('/').next().unwrap().to_owned()
     };
     assert_eq!(requests.iter().map(signed_with).collect::<Vec<_>>(), ["FROMPROFILE", "FROMENVIRONMENT"]);
-    let said = told(&environment, &["replicas", "--region", "us-east-1", "--profile", "other"]);
+    let said = told(&environment, &["get", "replicas", "--region", "us-east-1", "--profile", "other"]);
     assert!(said.starts_with("error: --profile \"other\" gives no AWS credentials"), "{said}");
 }
 
@@ -207,6 +207,6 @@ fn the_table_may_be_named_in_the_environment() {
         ("STAGELINK_TABLE", "from-environment"),
         ("AWS_ENDPOINT_URL_DYNAMODB", &dynamodb.url),
     ];
-    let said = told(&environment, &["replicas"]);
+    let said = told(&environment, &["get", "replicas"]);
     assert!(said.contains("--table \"from-environment\" is not valid"), "{said}");
 }

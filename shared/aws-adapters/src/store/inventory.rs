@@ -39,7 +39,9 @@ impl DynamoStore {
             }
             if let Err(error) = take(&mut inventory, item, &pk, &sk) {
                 inventory.rules_incomplete |= sk.starts_with("RULE#");
-                warn!(error = %error.of(&pk, &sk), "item left out");
+                let error = error.of(&pk, &sk);
+                warn!(%error, "item left out");
+                inventory.left_out.push(error.to_string());
             }
         }
         Ok(inventory)

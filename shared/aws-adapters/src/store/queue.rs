@@ -5,9 +5,10 @@ use controller::{Due, DueClass, Queue, StoreError};
 use futures::FutureExt;
 use futures::future::{BoxFuture, try_join_all};
 use jiff::Timestamp;
+use replication::Versus;
 use tracing::warn;
 
-use super::{DynamoStore, Item, decode, read_error, text};
+use super::{DynamoStore, Item, decode, read_error, readable, text};
 use crate::item::{ReplicaItem, Unreadable, VersusItem};
 
 /// The sparse index of items with something due.
@@ -24,6 +25,22 @@ impl Queue for DynamoStore {
 }
 
 impl DynamoStore {
+    /// The versus sessions that are not over, the next to be judged first; [`StoreError::Corrupt`] in the place of what is not as
+    /// it must be. One Query of the index, which may lag by moments.
+    ///
+    /// # Errors
+    /// [`StoreError`], if the index cannot be read.
+    pub async fn versus_not_over(&self) -> Result<Vec<Result<Versus, StoreError>>, StoreError> {
+        let query = self
+            .client
+            .query()
+            .index_name(DUE_WORK)
+            .key_condition_expression("due_class = :class")
+            .expression_attribute_values(":class", AttributeValue::S(DueClass::Versus.name().to_owned()));
+        let items = self.paged(query).await?;
+        Ok(items.into_iter().map(|item| readable(item, |item: VersusItem| item.read())).collect())
+    }
+
     async fn due_of(&self, class: DueClass, until: Timestamp, limit: usize) -> Result<Vec<Due>, StoreError> {
         let page = self
             .client

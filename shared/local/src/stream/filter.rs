@@ -112,7 +112,7 @@ mod tests {
     }
 
     /// One change of each kind of item.
-    fn others() -> [Value; 5] {
+    fn others() -> [Value; 8] {
         let item = |sk: &str| json!({ "pk": { "S": STAGE }, "sk": { "S": sk }, "version": { "N": "1" } });
         let inserted = |pk: &str, sk: &str| change(pk, sk, None, Some(item(sk)));
         [
@@ -120,6 +120,9 @@ mod tests {
             inserted(STAGE, "ACT#2026-01-01T00:00:00Z#p1#b"),
             inserted(STAGE, "STAGE"),
             inserted("BUDGET#StartParticipantReplication", "BUDGET"),
+            inserted("HISTORY#r", "REV#0000000001"),
+            inserted("HISTORY", "EDITION"),
+            inserted("KEY#0123456789abcdef", "ANSWER"),
             replica_becomes(None),
         ]
     }

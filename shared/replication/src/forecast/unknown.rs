@@ -8,7 +8,7 @@ use super::NotKnown;
 use super::settle::Settled;
 use crate::sweep::recording::wanted;
 use crate::sweep::{Inventory, RecordingDue, Roster};
-use crate::{Destination, Rule, RuleChange, Source, Tags};
+use crate::{Destination, Match, ParticipantFilter, Rule, RuleChange, Source, Tags};
 
 /// Stages whose recording the new rules want otherwise than the present ones, and that are not known to be so already.
 pub(super) fn recordings(inventory: &Inventory, rules: &[Rule], now: Timestamp) -> Vec<RecordingDue> {
@@ -46,22 +46,19 @@ pub(super) fn not_known(
         why: *why,
     });
     let present: Vec<&Rule> = inventory.rules.iter().filter(|rule| rule.is_active(now)).collect();
-    let roster = Roster::default();
-    let seen = inventory.concerned(&roster, now);
     let active = || changed.values().filter(|rule| rule.is_active(now));
     let sources = active().filter_map(|rule| {
-        let (rule, stage) = match &rule.source {
+        // Only who is meant by a rule is looked for.
+        let mut looked_for = present.iter().filter(|known| means_all_of(known, rule));
+        let stage = match &rule.source {
             Source::Stage(stage) => {
-                let nobody =
-                    inventory.knowledge(stage).is_some_and(|known| known.listed.active_session.is_none());
-                (!seen.contains(stage) && !nobody).then_some((rule, Some(stage.clone())))?
+                let known = inventory.knowledge(stage);
+                let nobody = known.is_some_and(|known| known.listed.active_session.is_none());
+                let covered = looked_for.any(|rule| rule.covers(stage, inventory.tags(stage)) == Match::Yes);
+                (!covered && !nobody).then_some(Some(stage.clone()))?
             }
-            Source::Any => {
-                (!present.iter().any(|rule| rule.source == Source::Any)).then_some((rule, None))?
-            }
-            Source::Tags(tags) => {
-                (!present.iter().any(|rule| covers_all(rule, tags))).then_some((rule, None))?
-            }
+            Source::Any => (!looked_for.any(|rule| rule.source == Source::Any)).then_some(None)?,
+            Source::Tags(tags) => (!looked_for.any(|rule| covers_all(rule, tags))).then_some(None)?,
         };
         Some(NotKnown::Source { rule: rule.id.clone(), stage })
     });
@@ -77,6 +74,11 @@ pub(super) fn not_known(
     });
     let destinations = destinations.map(|rule| NotKnown::Destinations { rule: rule.id.clone() });
     publishers.chain(sources).chain(destinations).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Whether a rule means every participant of its stages that the other one would mean there.
+fn means_all_of(rule: &Rule, other: &Rule) -> bool {
+    rule.participants == ParticipantFilter::default() || rule.participants == other.participants
 }
 
 /// Whether a rule speaks of every stage with these tags.

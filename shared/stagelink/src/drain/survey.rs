@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use aws_adapters::DynamoStore;
 use controller::VersusStore;
+use jiff::Timestamp;
 use replication::{Owner, Phase, Policy, Replica, StageArn, Versus};
 
 use super::count;
-use crate::{Error, Screen, replicas};
+use crate::{Error, Screen, get};
 
 /// What a Scan of the table found.
 pub(super) struct Survey {
@@ -76,7 +77,7 @@ impl Survey {
         if !foreign.is_empty() {
             let they = count(foreign.len(), "replica");
             screen.line(format_args!("{they} that Stagelink did not start, and does not stop:"))?;
-            write!(screen.output, "{}", replicas::list(foreign.into_iter()))?;
+            get::replicas(foreign, Timestamp::now(), screen)?;
         }
         Ok(())
     }

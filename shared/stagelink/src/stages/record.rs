@@ -5,20 +5,21 @@ use controller::sweep::port::SweepStore;
 use jiff::Timestamp;
 use replication::stage::Storage;
 use replication::sweep::wanted_recording;
-use replication::{RecordingSettings, StageArn, StageChange};
+use replication::{RecordingSettings, StageChange};
 use serde_json::json;
 
 use super::settings::RecordingOptions;
-use super::{stages, words};
+use super::{resolve, stages, words};
 use crate::output::Output;
+use crate::stage_names::StageArgument;
 use crate::{Deployment, Error, Screen, ordered};
 use replication::plain;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Record {
-    /// ARN of the stage
+    /// The stage: its ARN, its name, or the last part of its ARN
     #[arg(value_name = "STAGE")]
-    stage: StageArn,
+    stage: StageArgument,
     /// Record nobody any more; IVS forgets all other settings with it
     #[arg(long, conflicts_with_all = ["storage", "replicas", "media_types", "reconnect_window", "segment", "thumbnails",
         "thumbnail_interval", "thumbnail_storage"])]
@@ -40,7 +41,11 @@ impl Record {
         let asked = !recording.said().is_empty();
         let change = StageChange { name: None, recording };
         let spinner = screen.spinner("asking IVS");
-        let changed = stages(deployment, self.ordered.now()).change(&self.stage, &change).await;
+        let changed = async {
+            let stages = stages(deployment, self.ordered.now());
+            Ok::<_, Error>(stages.change(&resolve(&stages, &self.stage).await?, &change).await?)
+        };
+        let changed = changed.await;
         spinner.finish_and_clear();
         let changed = changed?;
         let now = changed.after.as_ref().unwrap_or(&changed.before);

@@ -10,16 +10,17 @@ use replication::{
 };
 use serde_json::{Value, json};
 
-use super::{reading, words};
+use super::{reading, resolve, words};
 use crate::output::Output;
+use crate::stage_names::StageArgument;
 use crate::{Deployment, Error, Screen};
 use replication::plain;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Show {
-    /// ARN of the stage
+    /// The stage: its ARN, its name, or the last part of its ARN
     #[arg(value_name = "STAGE")]
-    stage: StageArn,
+    stage: StageArgument,
     #[command(flatten)]
     output: Output,
 }
@@ -27,7 +28,11 @@ pub(crate) struct Show {
 impl Show {
     pub(crate) async fn run(&self, deployment: &Deployment, screen: &mut Screen<'_>) -> Result<bool, Error> {
         let spinner = screen.spinner("asking IVS");
-        let described = reading(deployment).describe(&self.stage).await;
+        let described = async {
+            let stages = reading(deployment);
+            Ok::<_, Error>(stages.describe(&resolve(&stages, &self.stage).await?).await?)
+        };
+        let described = described.await;
         let inventory = deployment.store.inventory().await;
         spinner.finish_and_clear();
         let (described, inventory) = (described?, inventory?);
