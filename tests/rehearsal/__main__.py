@@ -1,6 +1,7 @@
 """Deploys the template to an emulator of AWS with the real binaries, and proves that the stack replicates.
 
-    PYTHON tests/rehearsal --sam SAM --ministack MINISTACK --ivs-sim IVS_SIM --template infra/template.yaml --code target/lambda
+    PYTHON tests/rehearsal --sam SAM --ministack MINISTACK --ivs-sim IVS_SIM --stagelink STAGELINK \
+        --template infra/template.yaml --code target/lambda
 
 PYTHON needs boto3 and is that of the emulator's environment. Exit code 0 if everything held. See README.md beside this file.
 """
@@ -56,7 +57,8 @@ def play(rehearsal, only):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, what in [("sam", "executable of the SAM CLI"), ("ministack", "executable of the emulator"),
-                       ("ivs-sim", "executable of the simulator"), ("template", "the SAM template"),
+                       ("ivs-sim", "executable of the simulator"), ("stagelink", "executable of the operator's command"),
+                       ("template", "the SAM template"),
                        ("code", "directory with NAME/bootstrap of each function, built for this machine")]:
         parser.add_argument(f"--{name}", required=True, type=lambda path: str(pathlib.Path(path).absolute()), help=what)
     parser.add_argument("--only", choices=["scenario", "permissions"], help="play one part only, between deploy and delete")

@@ -116,10 +116,15 @@ class Bench:
         """Invokes a function and gives its answer; a failure is an answer too."""
         return self.stack.invoke(function, event or {})
 
-    def request(self, path, **query):
+    def request(self, path, method="GET", body=None, headers=None, **query):
         """A request to the Function URL, as it reaches the function."""
         event = json.loads((EVENTS / "api-request.json").read_text())
         event["rawPath"] = event["requestContext"]["http"]["path"] = path
+        event["requestContext"]["http"]["method"] = method
+        event["headers"] |= headers or {}
+        if body is not None:
+            event["headers"]["content-type"] = "application/json"
+            event["body"] = json.dumps(body)
         return event | {"rawQueryString": urllib.parse.urlencode(query), "queryStringParameters": query}
 
     def replicated(self, count=1, window=0):

@@ -163,13 +163,21 @@ class Stack:
 
     def get(self, url, signed):
         """Asks a Function URL of the emulator; gives the status and the answer's text."""
+        return self.ask("GET", url, signed=signed)
+
+    def ask(self, method, url, body=None, headers=None, signed=True):
+        """The same with another method, a body of JSON, and headers."""
         host = urllib.parse.urlsplit(url).netloc
-        request = AWSRequest("GET", url, headers={"host": host})
+        headers = {"host": host} | (headers or {})
+        data = None
+        if body is not None:
+            data, headers["content-type"] = json.dumps(body), "application/json"
+        request = AWSRequest(method, url, data=data, headers=headers)
         if signed:
             SigV4Auth(boto3.Session(**credentials()).get_credentials(), "lambda", REGION).add_auth(request)
         connection = http.client.HTTPConnection("127.0.0.1", self.emulator.port, timeout=30)
         try:
-            connection.request("GET", url.partition(host)[2] or "/", headers=dict(request.headers))
+            connection.request(method, url.partition(host)[2] or "/", body=data, headers=dict(request.headers))
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
         finally:

@@ -6,6 +6,7 @@ import time
 import urllib.parse
 
 import costs
+import operator_command
 import shape
 from emulator import ACCOUNT, REGION, STACK
 from world import SOURCE, rule
@@ -47,6 +48,8 @@ def play(rehearsal):
     scene.find_lost()
     scene.ask()
     costs.tell(rehearsal)
+    rehearsal.report.section("the operator")
+    operator_command.play(scene)
     rehearsal.report.section("update")
     scene.update()
 
@@ -55,6 +58,7 @@ class Scene:
     """Two stages and a rule, with what happens to them."""
 
     def __init__(self, rehearsal):
+        self.rehearsal = rehearsal
         self.report, self.stack, self.front = rehearsal.report, rehearsal.stack, rehearsal.front
         self.ivs, self.relay, self.table = rehearsal.ivs, rehearsal.relay, rehearsal.table
         self.emulator = rehearsal.emulator
@@ -174,7 +178,43 @@ class Scene:
         self.report.equal("unsigned, it refuses", self.stack.get(url, signed=False)[0], 403)
         status, text = self.stack.get(url, signed=True)
         self.report.equal("signed, it answers", status, 200)
-        return self.report.check("and tells the stage's rule", '"to-first"' in text, text)
+        self.report.check("and tells the stage's rule", '"to-first"' in text, text)
+        self.change(config["FunctionUrl"])
+
+    def change(self, url):
+        """A back end changes a rule through the Function URL, with a key, on a condition, and with a plan before."""
+        report, ask = self.report, lambda method, path, *more: self.answer(method, url + path, *more)
+        aside = self.ivs.stage("aside")
+        body = {"id": "by-api", "source": {"stage": aside}, "destinations": [{"stage": self.first}], "reason": "a rehearsal"}
+        key = {"idempotency-key": '"rehearsal-1"'}
+        status, created = ask("POST", "rules", body, key)
+        report.equal("a rule is created by POST", (status, created.get("revision")), (201, 1))
+        report.equal("the same request again has the same answer", ask("POST", "rules", body, key), (status, created))
+        report.equal("another request with its key is refused", ask("POST", "rules", body | {"id": "other"}, key)[0], 422)
+        report.equal("and so is another window than 0-300 s",
+                     ask("POST", "rules", body | {"id": "other", "reconnect_window_seconds": 301})[1].get("field"),
+                     "reconnect_window_seconds")
+        changed = body | {"priority": 60}
+        report.equal("without a revision it is not replaced", ask("PUT", "rules/by-api", changed)[0], 428)
+        status, replaced = ask("PUT", "rules/by-api", changed, {"if-match": '"1"'})
+        report.equal("with it, it is", (status, replaced.get("revision")), (200, 2))
+        status, refused = ask("PUT", "rules/by-api", changed, {"if-match": '"1"'})
+        report.equal("who comes second is told the present one", (status, refused.get("current_revision")), (409, 2))
+        status, plan = ask("POST", "plan", {"rules": []})
+        planned = {rule["id"]: rule["change"] for rule in plan.get("rules", [])}
+        report.equal("a plan tells what would go", (status, planned.get("by-api"), planned.get("to-first")), (200, "deleted", "deleted"))
+        query = urllib.parse.urlencode({"stage": self.source, "participant": "ann"})
+        status, told = ask("GET", f"explain?{query}")
+        report.check("a participant is explained", status == 200 and told.get("replications"), told)
+        status, _ = ask("DELETE", "rules/by-api?reason=over", None, {"if-match": '"2"'})
+        report.equal("the rule is deleted", (status, ask("GET", "rules/by-api")[0]), (200, 404))
+        history = ask("GET", "rules/by-api/history")[1].get("revisions", [])
+        report.equal("and its history stays", [(entry["revision"], entry.get("reason")) for entry in history],
+                     [(3, "over"), (2, "a rehearsal"), (1, "a rehearsal")])
+
+    def answer(self, method, url, body=None, headers=None):
+        status, text = self.stack.ask(method, url, body, headers)
+        return status, json.loads(text or "{}")
 
     def update(self):
         """Other parameters on the running stack, with the stages named that it may touch."""

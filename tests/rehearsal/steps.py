@@ -218,8 +218,32 @@ def is_asked_for_replicas(bench):
     return [bench.invoke("api", bench.request("/replicas", destination=destination))]
 
 
+def is_asked_for_sessions(bench):
+    """The versus sessions that are not over."""
+    return [bench.invoke("api", bench.request("/versus"))]
+
+
+def creates_a_rule(bench):
+    """A rule is created, and asked for again under the same key."""
+    (source, destination), key = bench.stages(2), {"idempotency-key": bench.somebody()}
+    body = {"id": "by-api", "source": {"stage": source}, "destinations": [{"stage": destination}], "status": "paused"}
+    return [bench.invoke("api", bench.request("/rules", "POST", body, key)) for _ in range(2)]
+
+
+def deletes_a_rule(bench):
+    """A rule that there is goes."""
+    source, destination = bench.stages(2)
+    bench.rule(source, [destination])
+    return [bench.invoke("api", bench.request("/rules/r", "DELETE", headers={"if-match": '"1"'}))]
+
+
+def plans(bench):
+    """What no rules at all would do."""
+    return [bench.invoke("api", bench.request("/plan", "POST", {"rules": []}))]
+
+
 STEPS = {
-    "api": [is_asked_for_rules, is_asked_for_replicas],
+    "api": [is_asked_for_rules, is_asked_for_replicas, is_asked_for_sessions, creates_a_rule, deletes_a_rule, plans],
     "participant-published": [starts, starts_what_runs, starts_in_vain, asks_whom_rules_mean],
     "participant-unpublished": [releases, releases_what_stays],
     "replication-changed": [records_an_end],

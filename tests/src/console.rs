@@ -54,14 +54,30 @@ impl Console {
             region: Some(region.clone()),
             dynamodb_endpoint: Some(dynamodb),
             ivs_endpoint: Some(stand.ivs_url().to_owned()),
+            aws_endpoint: Some(stand.aws_url().to_owned()),
             any_credentials: true,
             ..ConnectionOptions::default()
         };
         let place = Place { table, region: Some(region), profile: None, local: true };
-        let pace =
-            Pace { look: Duration::from_millis(200), settle: Duration::from_secs(5), ..Pace::default() };
+        let (look, settle) = (Duration::from_millis(200), Duration::from_secs(5));
+        let pace = Pace { look, settle, ..Pace::default() };
         let deployment = Deployment { pace, ..Deployment::new(Connection::new(options).await, place) };
         Self { deployment, redraws: false }
+    }
+
+    /// The operator's command on a world, where what is beside the table and IVS is at this address.
+    pub async fn with_aws(world: &World, aws: &str) -> Self {
+        let [dynamodb, ivs] = world.urls().map(str::to_owned);
+        let options = ConnectionOptions {
+            region: Some("us-east-1".to_owned()),
+            profile: None,
+            dynamodb_endpoint: Some(dynamodb),
+            ivs_endpoint: Some(ivs),
+            aws_endpoint: Some(aws.to_owned()),
+            any_credentials: true,
+        };
+        let place = world.console().deployment.place;
+        Self { redraws: false, deployment: Deployment::new(Connection::new(options).await, place) }
     }
 
     /// Runs a command line, without the command's name, where nobody can be asked.

@@ -2,6 +2,7 @@
 //!
 //! [`World`] is the whole system in one process, with every request on the wire recorded; [`wire`] is the recorder.
 
+pub mod aws_stub;
 pub mod canned;
 pub mod console;
 pub mod distant_store;

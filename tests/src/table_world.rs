@@ -325,6 +325,7 @@ pub fn kind(item: &Value) -> &'static str {
         ("VERSUS", "VERSUS") => "versus",
         ("HISTORY", "REV") => "revision",
         ("HISTORY", "EDITION") => "edition",
+        ("KEY", "ANSWER") => "kept answer",
         _ => "unknown",
     }
 }

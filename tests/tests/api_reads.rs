@@ -8,7 +8,7 @@ use controller::history::HistoryLine;
 use controller::{History, Store, Write};
 use http_api::Api;
 use jiff::{SignedDuration, Timestamp};
-use replication::{Evidence, Moment, Phase, Publisher, PublisherKey, RuleRef};
+use replication::{Evidence, Moment, Phase, Publisher, PublisherKey, Replica, RuleRef};
 use serde_json::{Value, json};
 use stagelink_tests::World;
 use stagelink_tests::http::{Asked, api};
@@ -22,7 +22,7 @@ async fn world() -> (World, Api) {
     let evidence = Evidence { on, off: None };
     let publisher = Publisher { user_id: "host-1".to_owned(), evidence, ..Publisher::new(key) };
     let rule = RuleRef { id: "main".parse().unwrap(), revision: 1, priority: 50 };
-    let replica = rows::replica(rule, "p-1", "B", Phase::Active);
+    let replica = Replica { evidence, ..rows::replica(rule, "p-1", "B", Phase::Active) };
     let write = Write { publisher: Some(publisher), replicas: vec![replica], ..Write::default() };
     world.store.write(&write).await.unwrap();
     let api = api(&world).await;

@@ -12,7 +12,6 @@ use jiff::Timestamp;
 use replication::{
     Blocked, BlockedReason, Braked, LastError, Owner, Pause, Phase, Replica, RuleRef, VersusTerms,
 };
-use serde_json::json;
 use stagelink_tests::rows::{self, stage};
 use stagelink_tests::{Said, World, assert_golden};
 

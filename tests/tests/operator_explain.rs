@@ -15,7 +15,8 @@ use replication::explain::explain_in;
 use replication::{Policy, PublisherKey};
 use serde_json::{Value, json};
 use stagelink_tests::console::Console;
-use stagelink_tests::rows::stage;
+use stagelink_tests::rows::{rule, stage};
+use stagelink_tests::world::invoke;
 use stagelink_tests::{Said, World, assert_golden};
 
 async fn transcript(console: &Console, commands: &[&str]) -> String {
@@ -124,7 +125,7 @@ async fn what_was_done_is_told_with_who_why_and_how_it_went() {
     assert!(told.contains("Pause  all stages  ok  because: a drill") && !told.contains('\u{1b}'), "{told}");
     let said = console.run(&["activity", "--since", "1h", "-o", "json"]).await;
     let document: Value = serde_json::from_str(&said.text).unwrap();
-    assert_eq!((document["activity"].as_array().map(Vec::len), &document["more"]), (Some(7), &json!(false)));
+    assert_eq!((document["activity"].as_array().map(Vec::len), &document["more"]), (Some(8), &json!(false)));
     let (by_arn, by_name) = (
         console.run(&["activity", "--since", "1h", "--source", stage("A").as_str()]).await,
         console.run(&["activity", "--since", "1h", "--source", "A"]).await,
@@ -152,6 +153,7 @@ async fn a_follower_repeats_nothing_and_loses_nothing() {
         operation: "StartParticipantReplication",
         rule: None,
         outcome: "ok".to_owned(),
+        reason: None,
         request_id: None,
         caller: "f".to_owned(),
     };
@@ -192,4 +194,49 @@ async fn a_follower_repeats_nothing_and_loses_nothing() {
         lines.len() >= 14 && lines.is_sorted_by_key(|line| line["at"].as_str().map(str::to_owned)),
         "{document}"
     );
+}
+
+/// The functions' own code on a simulated IVS that denies access: what an operator finds out by one command each.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_fails_is_found_with_ivs_s_own_request_id() {
+    let mut world = World::start().await.unwrap();
+    let (source, destination) = (world.stage("main"), world.stage("wall"));
+    world.rules(&[rule("show", &source, &destination)]).await.unwrap();
+    world.sweep().await.unwrap();
+    world
+        .simulator
+        .merge_settings(&json!({ "calls": { "error_rate": 1.0, "error_code": "AccessDeniedException" } }))
+        .unwrap();
+    let participant = world.publish(&source).unwrap();
+    let published = world.event("Participant Published").await.unwrap();
+    let function = world.function("participant-published").await;
+    drop(invoke(&function, published).await);
+
+    let console = world.console();
+    let explained = console.run(&["explain", &participant, "wall"]).await;
+    let request = console.run(&["explain", &participant, "-o", "json"]).await;
+    let request: Value = serde_json::from_str(&request.text).unwrap();
+    let replica = &request["explanations"][0]["replications"][0]["replica"];
+    let request = replica["last_error"]["request_id"].as_str().unwrap();
+    for fact in [
+        "to wall, arn:aws:ivs:us-east-1:",
+        "Blocked(AccessDenied)",
+        "wanted by rule show (priority 50, revision 1)",
+        "it waits for somebody to allow the call: IVS denied access; it is tried again at",
+        &format!("request id {request})"),
+        &format!("request {request}"),
+        "next: at ",
+    ] {
+        assert!(explained.text.contains(fact), "{fact}\n{}", explained.text);
+    }
+    let blocked = console.run(&["get", "blocked"]).await;
+    assert!(blocked.text.contains("AccessDenied  main"), "{}", blocked.text);
+    let activity = console.run(&["activity", "--participant", &participant]).await;
+    assert!(
+        activity.text.contains("StartParticipantReplication") && activity.text.contains(request),
+        "{}",
+        activity.text
+    );
+    let waited = console.run(&["wait", "--for", "replicated", &participant, "wall", "--timeout", "1s"]).await;
+    assert!(waited.code == 1 && waited.text.contains("Blocked(AccessDenied)"), "{}", waited.text);
 }

@@ -527,6 +527,7 @@ async fn at(world: &World, ivs: &str) -> Console {
             pace: world.console().deployment.pace,
             ..Deployment::new(connection.await, place)
         },
+        redraws: false,
     }
 }
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use http_api::problem::Kind;
 use lambda_kit::{EnvelopeError, Failure};
 use local::template::document;
 use replication::BlockedReason;
@@ -61,6 +62,18 @@ fn every_error_type_is_explained() {
     assert!(Failure::ERROR_TYPES.contains(&failure.error_type()));
 }
 
+/// What is wrong with a request is its client's to know; the rest is ours.
+#[test]
+fn every_problem_that_is_ours_is_explained() {
+    let rows = section("## Problems of the API");
+    let ours = Kind::ALL.into_iter().filter(|kind| kind.status() >= 500);
+    for kind in ours.clone() {
+        let row = format!("| `{}` | {} | ", kind.name(), kind.status());
+        assert!(rows.contains(&row), "{row}");
+    }
+    assert_eq!(rows.matches("\n| `").count(), ours.count());
+}
+
 /// A query for a line that nobody writes finds nothing, and nobody notices.
 #[test]
 fn every_line_that_a_query_looks_for_is_logged() {
@@ -80,7 +93,8 @@ fn every_line_that_a_query_looks_for_is_logged() {
 /// The functions' code, without blanks at the line ends.
 fn code() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let crates = ["controller", "lambda-kit", "aws-adapters"].map(|name| root.join(name).join("src"));
+    let crates =
+        ["controller", "lambda-kit", "aws-adapters", "http-api"].map(|name| root.join(name).join("src"));
     crates
         .iter()
         .flat_map(|folder| files(folder))

@@ -14,6 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use aws_adapters::KeptAnswer;
 use controller::sweep::port::{AskForLooks, SweepStore};
 use controller::{Activity, BudgetWrite, Operator, Order, Store, VersusStore, Write};
 use jiff::Timestamp;
@@ -31,8 +32,15 @@ use stagelink_tests::rows::{order, ordered};
 use stagelink_tests::table_world::{TableWorld, kind};
 
 /// Maps whose keys are somebody else's words.
-const FREE: [&str; 6] =
-    ["attributes", "participant_attributes", "recent_stops", "source_tags", "tags", "token_attributes"];
+const FREE: [&str; 7] = [
+    "attributes",
+    "headers",
+    "participant_attributes",
+    "recent_stops",
+    "source_tags",
+    "tags",
+    "token_attributes",
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_form_changes_unnoticed() {
@@ -40,7 +48,7 @@ async fn no_form_changes_unnoticed() {
     write_everything(&world).await;
     let items = world.items().unwrap();
     let kinds: BTreeSet<_> = items.iter().map(kind).collect();
-    assert_eq!(kinds.len(), 15, "{kinds:?}");
+    assert_eq!(kinds.len(), 16, "{kinds:?}");
     let text: String =
         kinds.into_iter().map(|of| render(of, items.iter().filter(|item| kind(item) == of))).collect();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/table-format.txt");
@@ -149,6 +157,18 @@ async fn write_everything(world: &TableWorld) {
     let pause = Pause { reason: "drill".to_owned(), by: "kim".to_owned(), at: at(1) };
     world.store.pause(&pause).await.unwrap();
     world.store.release_brake(at(2), &order(at(3))).await.unwrap();
+    world.store.keep_answer(&kept()).await.unwrap();
+}
+
+fn kept() -> KeptAnswer {
+    KeptAnswer {
+        key: "a key".to_owned(),
+        request: "a request".to_owned(),
+        status: 201,
+        headers: BTreeMap::from([("etag".to_owned(), "\"1\"".to_owned())]),
+        body: "{}".to_owned(),
+        at: at(1),
+    }
 }
 
 fn filter(full: bool) -> ParticipantFilter {

@@ -30,8 +30,18 @@ pub struct ConnectionOptions {
     pub dynamodb_endpoint: Option<String>,
     /// IVS's address; AWS's own, or `AWS_ENDPOINT_URL_IVS_REALTIME`, if none is given.
     pub ivs_endpoint: Option<String>,
+    /// The address of Lambda, EventBridge, SQS and STS; AWS's own, or those of `AWS_ENDPOINT_URL` and its like, if none is given.
+    pub aws_endpoint: Option<String>,
     /// Sign with made-up credentials: for local endpoints, which take any.
     pub any_credentials: bool,
+}
+
+/// Addresses that were asked for, for whoever tells a person how to reach them.
+#[cfg(feature = "operator")]
+#[derive(Debug, Clone)]
+struct Endpoints {
+    aws: Option<String>,
+    dynamodb: Option<String>,
 }
 
 /// What keeps a connection from making any call.
@@ -52,6 +62,8 @@ pub struct Connection {
     dynamodb: aws_sdk_dynamodb::Client,
     ivs: aws_sdk_ivsrealtime::Client,
     tally: Arc<CallTally>,
+    #[cfg(feature = "operator")]
+    endpoints: Endpoints,
 }
 
 impl Connection {
@@ -69,10 +81,14 @@ impl Connection {
             loader = loader.credentials_provider(Credentials::new("local", "local", None, None, "local"));
         }
         let shared = loader.load().await;
+        #[cfg(feature = "operator")]
+        let endpoints = Endpoints { aws: options.aws_endpoint, dynamodb: options.dynamodb_endpoint.clone() };
         Self {
             dynamodb: dynamodb(&shared, options.dynamodb_endpoint),
             ivs: ivs(&shared, options.ivs_endpoint),
             tally: Arc::default(),
+            #[cfg(feature = "operator")]
+            endpoints,
             shared,
         }
     }
@@ -97,6 +113,38 @@ impl Connection {
         };
         let credentials = provider.provide_credentials().await;
         credentials.map(drop).map_err(|error| ConnectionError::NoCredentials(chain(&error)))
+    }
+
+    /// Until when the credentials are valid; nothing if they do not expire.
+    ///
+    /// # Errors
+    /// [`ConnectionError::NoCredentials`]
+    #[cfg(feature = "operator")]
+    pub async fn credentials_expire(&self) -> Result<Option<jiff::Timestamp>, ConnectionError> {
+        let none = || ConnectionError::NoCredentials("no provider of credentials is configured".to_owned());
+        let provider = self.shared.credentials_provider().ok_or_else(none)?;
+        let credentials = provider.provide_credentials().await;
+        let credentials = credentials.map_err(|error| ConnectionError::NoCredentials(chain(&error)))?;
+        Ok(credentials.expiry().and_then(|expiry| jiff::Timestamp::try_from(expiry).ok()))
+    }
+
+    /// Where Lambda, EventBridge, SQS and STS are, if the options say so.
+    #[cfg(feature = "operator")]
+    pub fn aws_endpoint(&self) -> Option<&str> {
+        self.endpoints.aws.as_deref()
+    }
+
+    /// Where DynamoDB is, if the options say so.
+    #[cfg(feature = "operator")]
+    pub fn dynamodb_endpoint(&self) -> Option<&str> {
+        self.endpoints.dynamodb.as_deref()
+    }
+
+    /// The stack of this name, whose table has that name.
+    #[cfg(feature = "operator")]
+    pub fn stack(&self, name: &str, table: &str) -> crate::Stack {
+        let (dynamodb, ivs) = (self.dynamodb.clone(), self.ivs.clone());
+        crate::Stack::new(&self.shared, self.aws_endpoint(), dynamodb, ivs, (name, table))
     }
 
     /// The table with this name.

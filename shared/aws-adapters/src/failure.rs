@@ -32,7 +32,7 @@ const THROTTLING: [&str; 8] = [
 ];
 
 /// Codes that mean "you may not": policies, credentials, signatures, account state.
-const DENIED: [&str; 12] = [
+pub(crate) const DENIED: [&str; 12] = [
     "AccessDeniedException",
     "AccessDenied",
     "PendingVerification",

@@ -62,11 +62,14 @@ impl Source for Watched {
     }
 }
 
+/// How to end a server, and its end.
+type Serving = (oneshot::Sender<()>, JoinHandle<Result<(), ServeError>>);
+
 struct Scene {
     store: Arc<MemoryStore>,
     watched: Arc<Watched>,
     address: SocketAddr,
-    server: Option<(oneshot::Sender<()>, JoinHandle<Result<(), ServeError>>)>,
+    server: Option<Serving>,
     versions: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -448,6 +451,7 @@ async fn what_happens_is_told_as_it_happens_and_afterwards() {
         operation: "StartParticipantReplication",
         rule: Some("main".parse().unwrap()),
         outcome: "ok".to_owned(),
+        reason: None,
         request_id: Some("request-1".to_owned()),
         caller: "lambda-1".to_owned(),
     };

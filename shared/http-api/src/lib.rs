@@ -26,8 +26,11 @@
 //! `GET /rules?source=ARN` together with those of `GET /rules`. `stagelink get rules` prints all.
 //!
 //! **Changes.** A rule's `ETag` is its revision. PUT and DELETE need `If-Match` with it, other changes of a rule take it; if the
-//! rule is another by then, the answer is 409 with the present one. A POST may carry an `Idempotency-Key`: [`keys`](self) says what that gives. Who
-//! asked, as IAM knows him, and the `reason` that was given stand in the rule's history.
+//! rule is another by then, the answer is 409 with the present one. Who asked, as IAM knows him, and the `reason` that was given stand
+//! in the rule's history.
+//!
+//! **Requests that come again.** A POST may carry an `Idempotency-Key`. Whoever had no answer sends it again, and has the first answer,
+//! for 24 h; it is carried out once. The answer is kept in the transaction that makes the change.
 //!
 //! Errors are problem details (RFC 9457), see [`problem`]. Needs, on the table: `dynamodb:Query`, on its indexes `by_destination`
 //! and `due_work` too; `PutItem` and `DeleteItem` for what is changed; `Scan` because a new rule is held against all others, and a

@@ -262,7 +262,7 @@ fn taken(operation: Operation, schemas: &mut Schemas) -> Option<Value> {
             }
             rule
         }
-        Operation::PauseRule | Operation::ResumeRule => json!(schemas.into::<rules::Order>()),
+        Operation::PauseRule | Operation::ResumeRule => json!(schemas.into::<rules::Reasoned>()),
         Operation::RollBackRule => json!(schemas.into::<rules::Rollback>()),
         Operation::StartVersus => json!(schemas.into::<versus::Start>()),
         Operation::ExtendVersus => json!(schemas.into::<versus::Extend>()),

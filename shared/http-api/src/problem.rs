@@ -55,13 +55,13 @@ const SHOWN: usize = 200;
 pub struct Problem {
     kind: Kind,
     detail: String,
-    about: Option<About>,
+    about: Option<Box<About>>,
     /// Members of its own.
     more: Map<String, Value>,
     /// The methods that a path knows.
     allow: Vec<&'static str>,
     /// What is wrong with the table.
-    store: Option<StoreError>,
+    store: Option<Box<StoreError>>,
 }
 
 /// The field, parameter or header that a problem is about.
@@ -91,7 +91,8 @@ impl Problem {
             "status": self.status(),
             "detail": self.detail.replace(REQUEST, request_id),
         });
-        if let Some(About { field, value, allowed }) = &self.about {
+        if let Some(about) = &self.about {
+            let About { field, value, allowed } = &**about;
             body["field"] = field.as_str().into();
             if let Some(value) = value {
                 body["value"] = value.as_str().into();
@@ -142,7 +143,7 @@ impl Problem {
     fn about(self, field: &str, value: Option<&str>, allowed: Option<&str>) -> Self {
         let about =
             About { field: field.to_owned(), value: value.map(shown), allowed: allowed.map(str::to_owned) };
-        Self { about: Some(about), ..self }
+        Self { about: Some(Box::new(about)), ..self }
     }
 
     fn with(mut self, name: &str, value: Value) -> Self {
@@ -378,7 +379,7 @@ impl From<StoreError> for Problem {
                 (Kind::TableRefused, format!("the log of request {REQUEST} says why"))
             }
         };
-        Self { store: Some(error), ..Self::new(kind, detail) }
+        Self { store: Some(Box::new(error)), ..Self::new(kind, detail) }
     }
 }
 

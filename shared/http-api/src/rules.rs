@@ -4,8 +4,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_adapters::DynamoStore;
-use controller::StoreError;
-use controller::rules::{self, Error, Ordered, Revision, RuleBook, Rules, WriteError, numbered};
+use controller::rules::{self, Error, Revision, RuleBook, Rules, WriteError, numbered};
+use controller::{Order, StoreError};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use replication::{Rule, RuleChange, RuleId, Status};
@@ -21,7 +21,7 @@ use crate::request::{Call, REASON, checked_reason};
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "RuleOrder"))]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Order {
+pub(crate) struct Reasoned {
     /// Why: kept in the rule's history.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schemars(length(min = 1, max = 256)))]
@@ -116,7 +116,7 @@ pub(crate) async fn delete(call: &Call, store: &DynamoStore) -> Result<Kept, Pro
 
 pub(crate) async fn set_status(call: &Call, store: &DynamoStore, status: Status) -> Result<Kept, Problem> {
     let id: RuleId = call.id()?;
-    let order: Order = call.body_as(allowed)?;
+    let order: Reasoned = call.body_as(allowed)?;
     let ordered = ordered(call, checked(order.reason)?);
     let keeping = Keeping::new(call, store, |change: &RuleChange| changed(200, change));
     let change = rules::set_status(&keeping, &id, status, call.expected, &ordered).await;
@@ -140,8 +140,8 @@ fn allowed(field: &str) -> &'static str {
     }
 }
 
-fn ordered(call: &Call, reason: Option<String>) -> Ordered {
-    Ordered { by: call.caller.clone(), reason, at: call.now }
+fn ordered(call: &Call, reason: Option<String>) -> Order {
+    Order { by: call.caller.clone(), reason, at: call.now }
 }
 
 fn checked(reason: Option<String>) -> Result<Option<String>, Problem> {
@@ -222,7 +222,7 @@ impl<F: Fn(&RuleChange) -> Answer + Send + Sync> RuleBook for Keeping<'_, F> {
         &'a self,
         changes: &'a [RuleChange],
         edition: u64,
-        ordered: &'a Ordered,
+        ordered: &'a Order,
     ) -> BoxFuture<'a, Result<Vec<RuleChange>, WriteError>> {
         async move {
             let made = match (&self.call.key, changes) {

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 all as asked · 1 something failed, and stderr says what · 2 the command line is not valid.
 
+mod browser;
 mod build;
 mod deploy;
 mod error;
@@ -38,6 +39,8 @@ enum Command {
     Deploy(deploy::Options),
     /// Deploys to an AWS on this machine, and checks what it does there
     Rehearse(rehearse::Options),
+    /// Tries the dashboard in a headless Chromium, which is fetched if there is none; pictures go to target/screenshots
+    Browser(browser::Options),
     /// Runs the functions under `cargo lambda watch` on the local stand, to invoke them with the files in events/
     Watch(watch::Options),
 }
@@ -59,6 +62,7 @@ fn run(command: Command) -> Result<(), Error> {
         Command::Validate => validate::validate(&workspace),
         Command::Deploy(options) => options.run(&workspace),
         Command::Rehearse(options) => options.run(&workspace),
+        Command::Browser(options) => options.run(&workspace),
         Command::Watch(options) => options.run(&workspace),
     }
 }

@@ -1,7 +1,7 @@
 //! `cargo infra rehearse`: the template and the functions as they are, deployed to an AWS on this machine.
 //!
-//! The driver is `tests/rehearsal`. Here it gets what it needs: SAM, ministack, the simulated IVS and the built functions, for
-//! the architecture of this machine's processes.
+//! The driver is `tests/rehearsal`. Here it gets what it needs: SAM, ministack, the simulated IVS, the operator's command and the built
+//! functions, for the architecture of this machine's processes.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,7 +28,8 @@ impl Options {
         let tools =
             Programs { sam: SAM.fetch(&workspace.root)?, ministack: MINISTACK.fetch(&workspace.root)? };
         build(workspace, Architecture::OF_THIS_MACHINE, self.compiler)?;
-        process::run(process::cargo(&workspace.root).args(["build", "--locked", "--bin", "ivs-sim"]))?;
+        let debug = ["build", "--locked", "--bin", "ivs-sim", "--bin", "stagelink"];
+        process::run(process::cargo(&workspace.root).args(debug))?;
         let mut python = Command::new(tools.ministack.join("python"));
         python.args(tools.arguments(workspace)).args(&self.driver);
         process::run(python.env("SAM_CLI_TELEMETRY", "0").current_dir(&workspace.root))
@@ -48,6 +49,7 @@ impl Programs {
             ("--sam", self.sam.join("sam")),
             ("--ministack", self.ministack.join("ministack")),
             ("--ivs-sim", workspace.target.join("debug/ivs-sim")),
+            ("--stagelink", workspace.target.join("debug/stagelink")),
             ("--template", workspace.template()),
             ("--code", workspace.code()),
         ];
@@ -69,7 +71,7 @@ mod tests {
         assert_eq!(
             arguments.join(" "),
             "/w/tests/rehearsal --sam /s/bin/sam --ministack /m/bin/ministack --ivs-sim /t/debug/ivs-sim \
-             --template /w/infra/template.yaml --code /w/target/lambda"
+             --stagelink /t/debug/stagelink --template /w/infra/template.yaml --code /w/target/lambda"
         );
     }
 }

@@ -38,7 +38,9 @@ impl EventBus {
     /// When the envelope lacks something that EventBridge puts into each.
     pub fn put(&self, envelope: &Value) -> Result<Vec<u64>, InvalidEnvelope> {
         validate(envelope)?;
-        Ok(self.deliveries.begin(envelope, &self.rules.matching(envelope)))
+        let mut targets = self.rules.matching(envelope);
+        targets.retain(|target| self.deliveries.is_on(&target.trigger.name));
+        Ok(self.deliveries.begin(envelope, &targets))
     }
 
     /// What is and was delivered.

@@ -190,7 +190,7 @@ mod tests {
 
     fn refused(pattern: Value) -> String {
         let mut function = our("participant-published");
-        function.rules = vec![EventRule { name: "R".to_owned(), pattern }];
+        function.rules = vec![EventRule { name: "R".to_owned(), pattern, dead_letters: None }];
         EventRules::new(&[function]).err().unwrap().to_string()
     }
 

@@ -2,7 +2,8 @@
 //!
 //! [`Stand`] is the whole system on one machine. [`template`] says what runs on it, [`lambda`] hosts the functions,
 //! [`event_bus`], `schedule`, [`stream`] and [`delivery`] bring events, ticks and changes of the table to them as EventBridge and
-//! Lambda do, [`dynamodb`] and `ivs_sim` are the services they call. [`cli`] is `cargo local`, [`demo`] and [`replay`] are what it
+//! Lambda do, [`dynamodb`] and `ivs_sim` are the services they call. `aws` shows all of that to
+//! AWS's own clients. [`cli`] is `cargo local`, [`demo`] and [`replay`] are what it
 //! plays.
 //!
 //! # Guarantees
@@ -11,12 +12,13 @@
 //! - Everything listens on 127.0.0.1 only.
 //!
 //! # Caveats
-//! Permissions, quotas of Lambda and EventBridge but for reserved concurrency, and the archive of dead letters in SQS are not
-//! simulated.
+//! Permissions, and quotas of Lambda and EventBridge but for reserved concurrency, are not simulated.
 
+mod aws;
 pub mod binaries;
 pub mod cli;
 pub mod control;
+mod dead_letters;
 pub mod delivery;
 pub mod demo;
 pub mod dynamodb;

@@ -15,7 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::{
     delivery::{Deliveries, Source, Target, Trigger},
-    template::{Deployment, Function},
+    template::{Deployment, Function, STACK},
 };
 
 /// A schedule of the stand.
@@ -54,7 +54,9 @@ impl Ticker {
             .until_stopped(async {
                 for number in 1.. {
                     interval.tick().await;
-                    deliveries.begin(&self.event(number, SystemTime::now()), &[&self.target]);
+                    if deliveries.is_on(&self.target.trigger.name) {
+                        deliveries.begin(&self.event(number, SystemTime::now()), &[&self.target]);
+                    }
                 }
             })
             .await;
@@ -74,7 +76,7 @@ impl Ticker {
             "account": account,
             "time": time.to_string(),
             "region": region,
-            "resources": [format!("arn:aws:events:{region}:{account}:rule/stagelink-{rule}")],
+            "resources": [format!("arn:aws:events:{region}:{account}:rule/{STACK}-{rule}")],
             "detail": {},
         })
     }

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
+    aws::{self, Aws},
     binaries::{self, BuildError},
     control::{self, Control},
     delivery::{Deliveries, Failure},
@@ -76,6 +77,10 @@ pub struct Ports {
     pub dynamodb: u16,
     /// The stand's control plane.
     pub control: u16,
+    /// Lambda, EventBridge, SQS and STS.
+    pub aws: u16,
+    /// The dashboard.
+    pub dashboard: u16,
 }
 
 /// A running stand. It ends when dropped; [`Stand::shutdown`] also waits for the end.
@@ -87,6 +92,8 @@ pub struct Stand {
     address: TableAddress,
     ivs_url: String,
     control_url: String,
+    aws_url: String,
+    dashboard_url: String,
     stopping: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -168,6 +175,8 @@ impl Stand {
         let (ivs, ivs_url) = listen("IVS", options.ports.ivs).await?;
         let (dynamodb, dynamodb_url) = listen("DynamoDB", options.ports.dynamodb).await?;
         let (control, control_url) = listen("the control plane", options.ports.control).await?;
+        let (aws, aws_url) = listen("Lambda, EventBridge, SQS and STS", options.ports.aws).await?;
+        let (dashboard, dashboard_url) = listen("the dashboard", options.ports.dashboard).await?;
         let binaries = match &options.binaries {
             Binaries::Build { release } => binaries::build(&workspace(), &names, *release).await?,
             Binaries::Given(binaries) => binaries.clone(),
@@ -194,6 +203,7 @@ impl Stand {
         let functions =
             Arc::new(functions.map_err(|(function, source)| StandError::Function { function, source })?);
         let deliveries = Deliveries::new(functions.clone(), options.retry_delays);
+        let stream_arn = stream.as_ref().map(|stream| stream.arn().to_owned());
         for ticker in tickers(&template.functions, options.tick, &deployment) {
             tasks.spawn(ticker.run(deliveries.clone()));
         }
@@ -202,14 +212,30 @@ impl Stand {
                 tasks.spawn(mapping.run(stream.clone(), checkpoints.clone(), deliveries.clone()));
             }
         }
-        let bus = Arc::new(EventBus::new(rules, deliveries));
+        let bus = Arc::new(EventBus::new(rules, deliveries.clone()));
         tasks.spawn(pump(events, bus.clone()));
         let serve_control =
             control::serve(control, Control { functions: functions.clone(), bus: bus.clone() });
         tasks.spawn(ended("the control plane", serve_control));
 
-        let address =
-            TableAddress { dynamodb: dynamodb_url, table: template.table.name, region: options.ivs.region };
+        let address = TableAddress {
+            dynamodb: dynamodb_url,
+            table: template.table.name.clone(),
+            region: options.ivs.region,
+        };
+        let settings = shown(&address, &template.functions);
+        let deployed = Aws {
+            template,
+            deployment,
+            stream: stream_arn,
+            functions: functions.clone(),
+            deliveries,
+            url: aws_url.clone(),
+        };
+        tasks.spawn(ended("Lambda, EventBridge, SQS and STS", aws::serve(aws, deployed)));
+        let source = Arc::new(dashboard::TableSource::new(Arc::new(address.store().await)));
+        let serve_dashboard = dashboard::serve(dashboard, source, settings, stopped(&stopping));
+        tasks.spawn(ended("the dashboard", serve_dashboard));
         Ok(Self {
             simulator,
             functions,
@@ -218,6 +244,8 @@ impl Stand {
             address,
             ivs_url,
             control_url,
+            aws_url,
+            dashboard_url: format!("{dashboard_url}/"),
             stopping,
             tasks,
         })
@@ -276,6 +304,16 @@ impl Stand {
         &self.control_url
     }
 
+    /// Endpoint of Lambda, EventBridge, SQS and STS.
+    pub fn aws_url(&self) -> &str {
+        &self.aws_url
+    }
+
+    /// Address of the dashboard, for a browser.
+    pub fn dashboard_url(&self) -> &str {
+        &self.dashboard_url
+    }
+
     /// Ends everything and waits for it. Invocations under way are cut off.
     pub async fn shutdown(mut self) {
         self.bus.deliveries().stop();
@@ -321,6 +359,18 @@ fn environment(options: &StandOptions, ivs: &str, dynamodb: &str) -> BTreeMap<St
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
     own.into_iter().chain(options.environment.clone()).collect()
+}
+
+/// What the dashboard is told: the table does not hold how much of the quota the functions may use.
+fn shown(address: &TableAddress, functions: &[template::Function]) -> dashboard::Settings {
+    let mut shares = functions.iter().filter_map(|function| function.environment.get("QUOTA_SHARE_PERCENT"));
+    dashboard::Settings {
+        table: address.table.clone(),
+        region: address.region.clone(),
+        place: "local stand".to_owned(),
+        interval: dashboard::Settings::OF_THE_STAND,
+        quota_share: shares.next().and_then(|share| share.parse().ok()).unwrap_or(80),
+    }
 }
 
 async fn listen(purpose: &'static str, port: u16) -> Result<(TcpListener, String), StandError> {

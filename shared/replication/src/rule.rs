@@ -59,6 +59,19 @@ impl Rule {
     /// Tags in one selector.
     pub const MAX_TAGS: usize = 10;
 
+    /// The stages that it names by their ARNs: its source, and destinations.
+    pub fn named_stages(&self) -> impl Iterator<Item = &StageArn> {
+        let source = match &self.source {
+            Source::Stage(stage) => Some(stage),
+            Source::Any | Source::Tags(_) => None,
+        };
+        let destinations = self.destinations.iter().filter_map(|destination| match destination {
+            Destination::Stage(stage) => Some(stage),
+            Destination::Tags { .. } => None,
+        });
+        source.into_iter().chain(destinations)
+    }
+
     /// Whether the rule acts at `now`: enabled and not expired.
     pub fn is_active(&self, now: Timestamp) -> bool {
         self.status == Status::Enabled && self.expires_at.is_none_or(|end| now < end)

@@ -98,10 +98,10 @@ pub struct Inventory {
     pub listed_at: Option<Timestamp>,
     /// What is ordered for all stages.
     pub control: Control,
-    /// That somebody asks for a look at every stage.
-    pub asked_of_all: Option<Asked>,
     /// Items that are left out because they cannot be read, each in words.
     pub left_out: Vec<String>,
+    /// That somebody asks for a look at every stage.
+    pub asked_of_all: Option<Asked>,
 }
 
 /// What the table knows of one stage.

@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::screen::{Screen, Terminal};
 use crate::{
-    Deployment, Error, LocalStand, Place, activity, adopt, drain, explain, get, manual, orders, plan,
-    reconcile, rule, stages, versus, wait,
+    Deployment, Error, LocalStand, Place, activity, adopt, dashboard, dead_letters, doctor, drain, explain,
+    get, manual, orders, plan, reconcile, rule, stages, versus, wait,
 };
 
 /// Says what Stagelink replicates, and why; changes its rules; and sees to its end.
@@ -63,6 +63,8 @@ enum Command {
     /// Starts, extends, ends and lists versus sessions: stages that replicate their publishers into each other
     #[command(subcommand)]
     Versus(versus::Command),
+    /// Serves the live dashboard to a browser on this machine, until Ctrl-C; it reads only
+    Dashboard(dashboard::Dashboard),
     /// Hands off: nothing is started or stopped any more, until `resume`
     Pause(orders::PauseArguments),
     /// Ends the pause
@@ -76,6 +78,10 @@ enum Command {
     Adopt(adopt::Adopt),
     /// Has IVS looked at now, a stage or all of them, and shows what comes of it
     Reconcile(reconcile::Reconcile),
+    /// Tells whether the installation is healthy, and if not, what to do about each thing that is not
+    Doctor(doctor::Doctor),
+    /// Lists, shows and redrives what could not be handled
+    DeadLetters(dead_letters::DeadLetters),
     /// Before an uninstall: deletes all rules, ends all versus sessions, and waits until every replica of Stagelink's is stopped
     Drain(drain::Drain),
     /// Prints a script that completes this command in a shell
@@ -127,12 +133,15 @@ impl Cli {
             Command::Activity(command) => command.run(deployment, screen).await?,
             Command::Wait(command) => command.run(deployment, screen).await?,
             Command::Versus(command) => command.run(deployment, screen).await?,
+            Command::Dashboard(command) => command.run(deployment, screen).await?,
             Command::Pause(command) => command.run(store, screen).await?,
             Command::Resume(command) => command.run(store, screen).await?,
             Command::ReleaseBrake(command) => command.run(store, screen).await?,
             Command::Stages(command) => command.run(deployment, screen).await?,
             Command::Adopt(command) => command.run(deployment, screen).await?,
             Command::Reconcile(command) => command.run(deployment, screen).await?,
+            Command::Doctor(command) => Box::pin(command.run(deployment, screen)).await?,
+            Command::DeadLetters(command) => Box::pin(command.run(deployment, screen)).await?,
             Command::Drain(command) => command.run(deployment, screen).await?,
             Command::Completions(command) => command.run(screen)?,
             Command::Man(command) => command.run(screen)?,
@@ -165,12 +174,9 @@ impl Cli {
 }
 
 impl ConnectionArguments {
-    /// The name of the table if no other is given.
-    const TABLE: &str = "stagelink";
-
     fn place(&self) -> Place {
         Place {
-            table: self.table.clone().unwrap_or_else(|| Self::TABLE.to_owned()),
+            table: self.table.clone().unwrap_or_else(|| Place::TABLE.to_owned()),
             region: None,
             profile: self.profile.clone(),
             local: self.local,

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use aws_adapters::{ConnectionError, DynamoStore};
+use aws_adapters::{ConnectionError, DynamoStore, LookError};
 use controller::{AdoptError, StoreError, rules, stages as stage_calls, versus, with_causes};
 use jiff::Timestamp;
 use replication::StageArn;
@@ -94,6 +94,25 @@ pub enum Error {
         "PARTICIPANT {:?} is not valid: allowed is a participant id or a user id of whom there is news, or a replica", .0.name
     )]
     UnknownParticipant(Box<Unknown>),
+    /// A service of AWS beside the table gave no answer that would do.
+    #[error(transparent)]
+    Look(#[from] LookError),
+    /// No message that can be received has this id.
+    #[error("ID {id:?} is not valid: allowed is the id of a dead letter, or how one begins")]
+    UnknownDeadLetter {
+        /// As it was given.
+        id: String,
+        /// How many messages somebody else is looking at.
+        in_flight: u64,
+    },
+    /// More than one message begins like this.
+    #[error("ID {id:?} is not valid: allowed is what only one id begins with; {} do", .ids.join(", "))]
+    ManyDeadLetters {
+        /// As it was given.
+        id: String,
+        /// The ids.
+        ids: Vec<String>,
+    },
     /// No stage is called so, or more than one is.
     #[error("{}", unknown_stage(.value, .found))]
     UnknownStage {
@@ -125,6 +144,20 @@ pub enum Error {
     /// Nobody there to ask.
     #[error("--yes is missing: allowed is --yes where there is no terminal to ask at")]
     NotConfirmed,
+    /// The port of the dashboard cannot be had.
+    #[error(
+        "--port {port} is not valid: allowed is a port that nobody else listens on, or 0, which takes a free one"
+    )]
+    Port {
+        /// The port.
+        port: u16,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The dashboard cannot be served.
+    #[error(transparent)]
+    Dashboard(#[from] dashboard::ServeError),
     /// The output cannot be written, or the input not read.
     #[error("the terminal cannot be used")]
     Terminal(#[from] io::Error),
@@ -141,6 +174,11 @@ pub struct Place {
     pub profile: Option<String>,
     /// Whether it is the local stand's.
     pub local: bool,
+}
+
+impl Place {
+    /// The name of the table if no other is given.
+    pub const TABLE: &str = "stagelink";
 }
 
 impl From<rules::Error> for Error {
@@ -283,6 +321,21 @@ impl Error {
                     .to_owned()
             }
             (Self::Adopt(error), None) => adopt::next(error)?,
+            (Self::Look(LookError::Denied { action, .. }), _) => {
+                format!("allow {action} to these credentials, or name others (--profile, AWS_PROFILE)")
+            }
+            (Self::Look(LookError::Absent { .. }), _) => {
+                "name the stack with --stack or STAGELINK_STACK, and its Region with --region".to_owned()
+            }
+            (Self::Look(LookError::Failed { .. }), _) => {
+                "try again in a moment; `stagelink doctor` tells what else does not answer".to_owned()
+            }
+            (Self::UnknownDeadLetter { in_flight, .. }, _) if *in_flight > 0 => format!(
+                "`stagelink dead-letters list` lists them; {in_flight} are being looked at by somebody, and come back within minutes"
+            ),
+            (Self::UnknownDeadLetter { .. } | Self::ManyDeadLetters { .. }, _) => {
+                "`stagelink dead-letters list` lists them".to_owned()
+            }
             (Self::NotThatPlan { now, .. }, _) => {
                 format!("read the plan above, and add --plan {now} if that is meant")
             }

@@ -21,6 +21,8 @@ pub struct LocalStand {
     pub ivs: String,
     /// URL of its control plane.
     pub control: String,
+    /// URL of its Lambda, EventBridge, SQS and STS.
+    pub aws: String,
 }
 
 impl LocalStand {
@@ -77,6 +79,7 @@ impl LocalStand {
             profile: None,
             dynamodb_endpoint: Some(self.dynamodb.clone()),
             ivs_endpoint: Some(self.ivs.clone()),
+            aws_endpoint: Some(self.aws.clone()),
             any_credentials: true,
         }
     }
@@ -95,6 +98,7 @@ mod tests {
             dynamodb: text("d"),
             ivs: text("i"),
             control: text("c"),
+            aws: text("a"),
         }
     }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use aws_adapters::DynamoStore;
 use controller::sweep::port::SweepStore;
 use replication::sweep::Inventory;
-use replication::{Destination, Source, StageArn};
+use replication::{Rule, StageArn};
 
 use crate::Error;
 
@@ -45,17 +45,7 @@ impl StageNames {
     pub(crate) fn of(inventory: &Inventory) -> Self {
         let mut names: BTreeMap<StageArn, String> = BTreeMap::new();
         let replicas = inventory.replicas().map(|replica| &replica.key.destination);
-        let rules = inventory.rules.iter().flat_map(|rule| {
-            let source = match &rule.source {
-                Source::Stage(stage) => Some(stage),
-                _ => None,
-            };
-            let destinations = rule.destinations.iter().filter_map(|destination| match destination {
-                Destination::Stage(stage) => Some(stage),
-                Destination::Tags { .. } => None,
-            });
-            source.into_iter().chain(destinations)
-        });
+        let rules = inventory.rules.iter().flat_map(Rule::named_stages);
         for stage in inventory.stages.keys().chain(inventory.directory.keys()).chain(replicas).chain(rules) {
             let name = inventory.knowledge(stage).map(|known| known.listed.name.clone());
             names.insert(stage.clone(), name.unwrap_or_default());

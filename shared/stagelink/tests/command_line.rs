@@ -133,7 +133,8 @@ fn a_local_stand_that_is_not_there_is_named() {
         region: "us-east-1".to_owned(),
         dynamodb: nobody.clone(),
         ivs: nobody.clone(),
-        control: nobody,
+        control: nobody.clone(),
+        aws: nobody,
     };
     stand.write(&gone).unwrap();
     let said = told(&[("STAGELINK_LOCAL_STAND", gone.to_str().unwrap())], &["get", "replicas", "--local"]);

@@ -227,6 +227,7 @@ fn activity() -> Vec<Activity> {
         operation,
         rule: destination.map(|_| "main".parse().unwrap()),
         outcome: outcome.to_owned(),
+        reason: None,
         request_id: request.map(str::to_owned),
         caller: "lambda-1".to_owned(),
     };
@@ -258,7 +259,7 @@ fn sessions() -> [Versus; 2] {
 pub(crate) async fn filled() -> Table {
     let world = World::start().await.unwrap();
     let store = &world.store;
-    store.replace_rules(&rules()).await.unwrap();
+    store.replace_rules(&rules(), &rows::order(at("16:35:00"))).await.unwrap();
     for publisher in publishers() {
         store.write(&Write { publisher: Some(publisher), ..Write::default() }).await.unwrap();
     }

@@ -430,7 +430,8 @@ fn throttle_share(table: &Value) -> Value {
 fn sids(name: &str) -> Vec<&'static str> {
     match name {
         "participant-published" | "participant-unpublished" => vec!["State", "Places", "Replication"],
-        "replication-changed" | "rule-changed" | "api" => vec!["State", "Places"],
+        "replication-changed" | "rule-changed" => vec!["State", "Places"],
+        "api" => vec!["State", "DueWorkAndPlaces"],
         "dispatch" => vec!["State", "DueWorkAndPlaces", "Replication"],
         "reconcile" => vec!["State", "Places", "Sweep", "Roster", "RecordReplicas"],
         _ => Vec::new(),

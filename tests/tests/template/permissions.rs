@@ -11,7 +11,7 @@ use serde_json::Value;
 /// Every function: its logical id, and the actions on the table that its code needs. That these are all, and that none is too
 /// many, is seen when it runs under its role: `cargo infra rehearse --only permissions`.
 pub(crate) const FUNCTIONS: [(&str, &[&str]); 7] = [
-    ("Api", &["Query"]),
+    ("Api", &["DeleteItem", "PutItem", "Query", "Scan"]),
     ("ParticipantPublished", &["PutItem", "Query", "UpdateItem"]),
     ("ParticipantUnpublished", &["PutItem", "Query", "UpdateItem"]),
     ("ReplicationChanged", &["PutItem", "Query", "UpdateItem"]),

@@ -23,28 +23,40 @@ use crate::item::{
 };
 
 impl DynamoStore {
+    /// Everything but history, by one Scan, and beside it the items that cannot be read, each as [`StoreError::Corrupt`]: for
+    /// people and checks, not for functions.
+    ///
+    /// # Errors
+    /// [`StoreError`], if the table cannot be read.
+    pub async fn survey(&self) -> Result<(Inventory, Vec<StoreError>), StoreError> {
+        let (mut inventory, mut unreadable) = (Inventory::default(), Vec::new());
+        for item in self.scan_state().await? {
+            unreadable.extend(put(&mut inventory, item).err());
+        }
+        Ok((inventory, unreadable))
+    }
+
     async fn scan_inventory(&self) -> Result<Inventory, StoreError> {
+        let mut inventory = Inventory::default();
+        for item in self.scan_state().await? {
+            let is_order = is_order(&item);
+            match put(&mut inventory, item) {
+                Err(error) if is_order => return Err(error),
+                Err(error) => warn!(%error, "item left out"),
+                Ok(()) => {}
+            }
+        }
+        Ok(inventory)
+    }
+
+    async fn scan_state(&self) -> Result<Vec<Item>, StoreError> {
         let scan = self
             .client
             .scan()
             .filter_expression("begins_with(pk, :stage) AND NOT begins_with(sk, :activity)")
             .expression_attribute_values(":stage", AttributeValue::S("STAGE#".to_owned()))
             .expression_attribute_values(":activity", AttributeValue::S("ACT#".to_owned()));
-        let mut inventory = Inventory::default();
-        for item in self.scanned(scan).await? {
-            let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
-            if pk == ANY_STAGE && (sk == ControlItem::SK || sk == CountItem::SK) {
-                take_control(&mut inventory.control, item)?;
-                continue;
-            }
-            if let Err(error) = take(&mut inventory, item, &pk, &sk) {
-                inventory.rules_incomplete |= sk.starts_with("RULE#");
-                let error = error.of(&pk, &sk);
-                warn!(%error, "item left out");
-                inventory.left_out.push(error.to_string());
-            }
-        }
-        Ok(inventory)
+        self.scanned(scan).await
     }
 
     /// One item, by a consistent Query.
@@ -63,6 +75,26 @@ impl DynamoStore {
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         put.send().await.map(drop).map_err(|error| read_error(&self.table, &error))
     }
+}
+
+/// Whether an item holds what was ordered for all stages. Without knowing that, nothing may be done.
+fn is_order(item: &Item) -> bool {
+    let sk = text(item, "sk");
+    text(item, "pk") == ANY_STAGE && (sk == ControlItem::SK || sk == CountItem::SK)
+}
+
+/// Takes an item in, or says which cannot be read.
+fn put(inventory: &mut Inventory, item: Item) -> Result<(), StoreError> {
+    if is_order(&item) {
+        return take_control(&mut inventory.control, item);
+    }
+    let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
+    take(inventory, item, &pk, &sk).map_err(|error| {
+        inventory.rules_incomplete |= sk.starts_with("RULE#");
+        let error = error.of(&pk, &sk);
+        inventory.left_out.push(error.to_string());
+        error
+    })
 }
 
 fn take(inventory: &mut Inventory, item: Item, pk: &str, sk: &str) -> Result<(), Unreadable> {

@@ -136,7 +136,7 @@ fn a_running_replica_of_somebody_else_is_adopted_on_request_only() {
 
     adopt(&world, "B").unwrap();
     let Activity { operation, outcome, caller, .. } = world.store.activity().pop().unwrap();
-    assert_eq!((operation, outcome.as_str(), caller.as_str()), ("Adopt", "ok", "operator"));
+    assert_eq!((operation, outcome.as_str(), caller.as_str()), ("Adopt", "ok", "kim"));
     assert_eq!(world.store.replicas()[0].owner, Owner::Stagelink);
     assert_eq!(world.store.replicas()[0].rule.as_ref().unwrap().id.as_str(), "main", "planned at once");
     assert!(matches!(adopt(&world, "B"), Err(AdoptError::Ours(_))));

@@ -30,7 +30,7 @@ struct Cli {
 enum Command {
     /// Plays scenes, from VS mode to a burst, and checks that everything was as it must be
     Demo(demo::Options),
-    /// Runs the stand until Ctrl-C
+    /// Runs the stand until Ctrl-C, with a live dashboard for the browser
     Up(up::Options),
     /// Replaces the rules in the table of a running stand
     Rules(rules::Options),

@@ -26,6 +26,12 @@ pub(super) struct Options {
     /// Port of the control plane; 0 takes a free one
     #[arg(long, default_value_t = 0)]
     control_port: u16,
+    /// Port of Lambda, EventBridge, SQS and STS; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    aws_port: u16,
+    /// Port of the dashboard; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    dashboard_port: u16,
     /// Folder that keeps the table; without it, the table is gone with the stand
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -63,7 +69,13 @@ impl Options {
     }
 
     async fn start(&self) -> Result<Stand, Box<dyn std::error::Error + Send + Sync>> {
-        let ports = Ports { ivs: self.ivs_port, dynamodb: self.dynamodb_port, control: self.control_port };
+        let ports = Ports {
+            ivs: self.ivs_port,
+            dynamodb: self.dynamodb_port,
+            control: self.control_port,
+            aws: self.aws_port,
+            dashboard: self.dashboard_port,
+        };
         let mut options = StandOptions { ports, data: self.data.clone(), ..self.stand.options() };
         if self.no_functions {
             options.binaries = Binaries::None;
@@ -81,7 +93,8 @@ impl Options {
 fn leave(stand: &Stand) -> Option<(LocalStand, PathBuf)> {
     let TableAddress { dynamodb, table, region } = stand.table().clone();
     let (ivs, control) = (stand.ivs_url().to_owned(), stand.control_url().to_owned());
-    let addresses = LocalStand { pid: std::process::id(), table, region, dynamodb, ivs, control };
+    let (pid, aws) = (std::process::id(), stand.aws_url().to_owned());
+    let addresses = LocalStand { pid, table, region, dynamodb, ivs, control, aws };
     let file = LocalStand::file()?;
     match addresses.write(&file) {
         Ok(()) => Some((addresses, file)),
@@ -100,6 +113,8 @@ fn ready(stand: &Stand) -> serde_json::Value {
         "ivs": stand.ivs_url(),
         "dynamodb": stand.dynamodb_url(),
         "control": stand.control_url(),
+        "aws": stand.aws_url(),
+        "dashboard": stand.dashboard_url(),
         "table": stand.table().table,
         "region": stand.table().region,
         "functions": stand.function_names(),
@@ -108,18 +123,22 @@ fn ready(stand: &Stand) -> serde_json::Value {
 
 fn welcome(stand: &Stand) -> String {
     let (ivs, dynamodb, control) = (stand.ivs_url(), stand.dynamodb_url(), stand.control_url());
+    let aws = stand.aws_url();
     let (table, region) = (&stand.table().table, &stand.table().region);
-    let functions = stand.function_names().join(", ");
+    let (functions, dashboard) = (stand.function_names().join(", "), stand.dashboard_url());
     format!(
         "The stand is up; Ctrl-C ends it.
 
+  dashboard      {dashboard}
   IVS Real-Time  {ivs}
   DynamoDB       {dynamodb}  table {table}
   control plane  {control}  /functions /deliveries /dead-letters /events
+  Lambda, EventBridge, SQS, STS
+                 {aws}
   Region         {region}
   functions      {functions}
 
-Any credentials do:
+Look at it: stagelink doctor --local. Any credentials do:
   aws --endpoint-url {ivs} --region {region} ivs-realtime list-stages
   cargo local rules FILE --dynamodb {dynamodb} --table {table}
   cargo local replay FILE --control {control}"

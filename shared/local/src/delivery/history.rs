@@ -57,7 +57,7 @@ pub struct Attempt {
     pub error: Option<Failure>,
 }
 
-/// How many deliveries that have come to an end are remembered. Dead letters are all kept.
+/// How many deliveries that have come to an end are remembered.
 const REMEMBERED: usize = 10_000;
 
 #[derive(Default)]
@@ -65,7 +65,6 @@ pub(super) struct History {
     next_number: u64,
     deliveries: BTreeMap<u64, Delivery>,
     ended: VecDeque<u64>,
-    dead_letters: Vec<Value>,
 }
 
 impl History {
@@ -91,12 +90,12 @@ impl History {
         self.deliveries.get(&number)
     }
 
-    pub(super) fn all(&self) -> Vec<Delivery> {
-        self.deliveries.values().cloned().collect()
+    pub(super) fn last_of(&self, trigger: &str) -> Option<&Delivery> {
+        self.deliveries.values().rev().find(|delivery| delivery.trigger == trigger)
     }
 
-    pub(super) fn dead_letters(&self) -> &[Value] {
-        &self.dead_letters
+    pub(super) fn all(&self) -> Vec<Delivery> {
+        self.deliveries.values().cloned().collect()
     }
 
     pub(super) fn attempted(&mut self, number: u64, attempt: Attempt) {
@@ -109,10 +108,6 @@ impl History {
         if let Some(delivery) = self.deliveries.get_mut(&number) {
             delivery.throttles += 1;
         }
-    }
-
-    pub(super) fn bury(&mut self, letter: Value) {
-        self.dead_letters.push(letter);
     }
 
     pub(super) fn end(&mut self, number: u64, status: Status) {

@@ -10,6 +10,7 @@ mod history;
 mod tests;
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -22,7 +23,7 @@ use tokio::sync::watch;
 
 use self::history::History;
 pub use self::history::{Attempt, Delivery, Status};
-use crate::template::Function;
+use crate::{dead_letters::DeadLetters, template::Function};
 
 /// Runs one invocation of a function.
 pub trait Host: Send + Sync + 'static {
@@ -76,6 +77,8 @@ pub struct Trigger {
 pub struct Target {
     /// The trigger.
     pub trigger: Trigger,
+    /// The function's ARN.
+    pub function_arn: String,
     /// How often a failed invocation is tried again, 0–2.
     pub maximum_retry_attempts: u32,
     /// How old an event may be when it is tried.
@@ -87,6 +90,9 @@ pub struct Deliveries {
     host: Arc<dyn Host>,
     retry_delays: [Duration; 2],
     history: Mutex<History>,
+    dead_letters: DeadLetters,
+    /// Event rules, schedules and event source mappings that are switched off.
+    off: Mutex<BTreeSet<String>>,
     pending: watch::Sender<usize>,
     stopped: watch::Sender<bool>,
 }
@@ -110,7 +116,8 @@ impl Target {
     pub fn new(trigger: Trigger, function: &Function) -> Self {
         let (maximum_retry_attempts, maximum_event_age) =
             (function.maximum_retry_attempts, function.maximum_event_age);
-        Self { trigger, maximum_retry_attempts, maximum_event_age }
+        let function_arn = function.arn.clone();
+        Self { trigger, function_arn, maximum_retry_attempts, maximum_event_age }
     }
 }
 
@@ -118,9 +125,9 @@ impl Deliveries {
     /// Deliveries through this host. A failed invocation is tried again after each of the delays, as far as its target
     /// allows. Lambda waits one minute and then two.
     pub fn new(host: Arc<dyn Host>, retry_delays: [Duration; 2]) -> Arc<Self> {
-        let history = Mutex::default();
+        let (history, dead_letters, off) = Default::default();
         let (pending, stopped) = (watch::Sender::new(0), watch::Sender::new(false));
-        Arc::new(Self { host, retry_delays, history, pending, stopped })
+        Arc::new(Self { host, retry_delays, history, dead_letters, off, pending, stopped })
     }
 
     /// Begins to deliver an event to each of the targets, and returns the deliveries' numbers.
@@ -156,9 +163,35 @@ impl Deliveries {
         self.history().all()
     }
 
-    /// What could not be delivered, oldest first, as the records that Lambda sends to an on-failure destination.
+    /// The last delivery by a trigger of this name, as far as it is remembered.
+    pub(crate) fn last_of(&self, trigger: &str) -> Option<Delivery> {
+        self.history().last_of(trigger).cloned()
+    }
+
+    /// What could not be delivered and was not deleted since, oldest first, as the records that Lambda sends to an on-failure
+    /// destination.
     pub fn dead_letters(&self) -> Vec<Value> {
-        self.history().dead_letters().to_vec()
+        self.dead_letters.bodies()
+    }
+
+    /// The queue of these.
+    pub(crate) fn queue(&self) -> &DeadLetters {
+        &self.dead_letters
+    }
+
+    /// Switches an event rule, a schedule or an event source mapping on or off, by its name.
+    pub(crate) fn switch(&self, trigger: &str, on: bool) {
+        let mut off = self.off.lock().unwrap_or_else(PoisonError::into_inner);
+        if on {
+            off.remove(trigger)
+        } else {
+            off.insert(trigger.to_owned())
+        };
+    }
+
+    /// Whether an event rule, a schedule or an event source mapping is switched on.
+    pub(crate) fn is_on(&self, trigger: &str) -> bool {
+        !self.off.lock().unwrap_or_else(PoisonError::into_inner).contains(trigger)
     }
 
     /// Gives up what is under way, and lets nothing begin any more. Invocations that run are cut off.
@@ -232,7 +265,7 @@ impl Deliveries {
                 break ("EventAgeExceeded", last);
             }
         };
-        under_way.bury(dead_letter(&target.trigger.function, condition, failed, event, failure));
+        under_way.bury(&dead_letter(&target.function_arn, condition, failed, event, failure));
         under_way.end(Status::DeadLetter);
     }
 
@@ -259,8 +292,8 @@ impl UnderWay {
     }
 
     /// Keeps what could not be delivered.
-    pub(crate) fn bury(&self, letter: Value) {
-        self.deliveries.history().bury(letter);
+    pub(crate) fn bury(&self, letter: &Value) {
+        self.deliveries.dead_letters.send(letter.to_string(), BTreeMap::new());
     }
 
     /// Says how the delivery has ended.
@@ -277,19 +310,21 @@ impl Drop for UnderWay {
 
 /// Lambda's invocation record for destinations.
 fn dead_letter(
-    function: &str,
+    function_arn: &str,
     condition: &str,
     invocations: u32,
     event: &Value,
     failure: Option<Failure>,
 ) -> Value {
     // Without an invocation there is no response.
-    let response = (invocations > 0).then(|| json!({ "statusCode": 200, "functionError": "Unhandled" }));
+    let unhandled =
+        || json!({ "statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled" });
+    let response = (invocations > 0).then(unhandled);
     json!({
         "version": "1.0",
         "timestamp": Timestamp::now().to_string(),
         "requestContext": {
-            "functionArn": function,
+            "functionArn": format!("{function_arn}:$LATEST"),
             "condition": condition,
             "approximateInvokeCount": invocations,
         },

@@ -28,7 +28,8 @@ impl Host for Failing {
 
 fn target(maximum_retry_attempts: u32) -> Target {
     let trigger = Trigger::new(Source::Rule, "R", "f");
-    Target { trigger, maximum_retry_attempts, maximum_event_age: Duration::from_secs(60) }
+    let function_arn = "arn:aws:lambda:us-east-1:123456789012:function:f".to_owned();
+    Target { trigger, function_arn, maximum_retry_attempts, maximum_event_age: Duration::from_secs(60) }
 }
 
 const DELAYS: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(40)];

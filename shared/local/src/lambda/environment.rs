@@ -21,10 +21,10 @@ pub(super) struct Spec {
     pub(super) name: String,
     pub(super) timeout: Duration,
     pub(super) logs: Logs,
-    memory_size: u32,
+    pub(super) memory_size: u32,
     region: String,
-    binary: PathBuf,
-    environment: BTreeMap<String, String>,
+    pub(super) binary: PathBuf,
+    pub(super) environment: BTreeMap<String, String>,
 }
 
 /// A process that serves one invocation after the other.

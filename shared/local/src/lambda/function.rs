@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::{
-    FunctionReport, Logs,
+    FunctionReport, Logs, Setup,
     environment::{Environment, Pids, Spec},
 };
 use crate::delivery::{Answer, Failure, Throttled};
@@ -25,6 +25,7 @@ pub(super) struct Pool {
     reserved: bool,
     state: Mutex<State>,
     pids: Pids,
+    off: AtomicBool,
     closing: AtomicBool,
 }
 
@@ -54,6 +55,7 @@ impl Pool {
             reserved: reserved.is_some(),
             state: Mutex::default(),
             pids: Pids::default(),
+            off: AtomicBool::new(false),
             closing: AtomicBool::new(false),
         });
         pool.add().await?;
@@ -63,6 +65,10 @@ impl Pool {
 
     /// Runs one invocation, in a new environment if none is free and there may be another.
     pub(super) async fn invoke(&self, event: &Value) -> Result<Answer, Throttled> {
+        if self.off.load(Ordering::SeqCst) {
+            self.state().throttles += 1;
+            return Err(Throttled);
+        }
         // The semaphore is never closed.
         let _permit = if self.reserved {
             let permit = self.permits.try_acquire();
@@ -89,6 +95,20 @@ impl Pool {
             throttles: state.throttles,
             timeout_seconds: self.spec.timeout.as_secs(),
         }
+    }
+
+    pub(super) fn setup(&self) -> Setup<'_> {
+        Setup {
+            binary: &self.spec.binary,
+            environment: &self.spec.environment,
+            memory_size: self.spec.memory_size,
+            is_running: !self.pids.numbers().is_empty(),
+            is_on: !self.off.load(Ordering::SeqCst),
+        }
+    }
+
+    pub(super) fn switch(&self, on: bool) {
+        self.off.store(!on, Ordering::SeqCst);
     }
 
     pub(super) fn logs(&self) -> &Logs {

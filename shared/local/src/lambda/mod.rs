@@ -14,7 +14,11 @@ mod logs;
 #[cfg(unix)]
 mod tests;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use futures::future::{BoxFuture, join_all};
 use serde::{Deserialize, Serialize};
@@ -44,6 +48,20 @@ pub struct HostOptions {
     pub region: String,
     /// Prints the functions' output to stderr as it comes.
     pub print_logs: bool,
+}
+
+/// How a function runs here.
+pub(crate) struct Setup<'a> {
+    /// Its program.
+    pub(crate) binary: &'a Path,
+    /// Its environment variables.
+    pub(crate) environment: &'a BTreeMap<String, String>,
+    /// Memory in MiB, as it is told.
+    pub(crate) memory_size: u32,
+    /// Whether a process of it is there.
+    pub(crate) is_running: bool,
+    /// Whether it is switched on.
+    pub(crate) is_on: bool,
 }
 
 /// What became of a function so far.
@@ -92,6 +110,16 @@ impl Functions {
     /// What became of each function so far, by name.
     pub fn reports(&self) -> Vec<FunctionReport> {
         self.pools.values().map(|pool| pool.report()).collect()
+    }
+
+    /// How a function is set up, if there is one of this name.
+    pub(crate) fn setup(&self, function: &str) -> Option<Setup<'_>> {
+        self.pools.get(function).map(|pool| pool.setup())
+    }
+
+    /// Switches a function off, so that every invocation is throttled, or on again. Whether there is one of this name.
+    pub(crate) fn switch(&self, function: &str, on: bool) -> bool {
+        self.pools.get(function).inspect(|pool| pool.switch(on)).is_some()
     }
 
     /// What a function wrote last, if there is one of this name.

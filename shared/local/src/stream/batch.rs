@@ -80,7 +80,7 @@ impl Batch {
     }
 
     /// The record that Lambda sends to a stream's on-failure destination: which changes, without the changes.
-    pub(super) fn dead_letter(&self, function: &str, condition: &str, stream: &TableStream) -> Value {
+    pub(super) fn dead_letter(&self, function_arn: &str, condition: &str, stream: &TableStream) -> Value {
         let (first, last) = (self.records.first(), self.records.last());
         let number = |record: Option<&Record>| record.map(|record| record.sequence_number.clone());
         let time = |record: Option<&Record>| record.map(|record| record.created.to_string());
@@ -90,7 +90,7 @@ impl Batch {
             "version": "1.0",
             "timestamp": Timestamp::now().to_string(),
             "requestContext": {
-                "functionArn": function,
+                "functionArn": function_arn,
                 "condition": condition,
                 "approximateInvokeCount": self.failed,
             },

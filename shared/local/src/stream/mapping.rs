@@ -20,6 +20,7 @@ use crate::{
 /// A function's event source mapping on the table's stream.
 pub(crate) struct Mapping {
     trigger: Trigger,
+    function_arn: String,
     source: StreamSource,
     filter: Filter,
 }
@@ -47,7 +48,8 @@ pub(crate) fn mappings(functions: &[Function]) -> Result<Vec<Mapping>, PatternEr
         functions.iter().flat_map(|function| function.streams.iter().map(move |each| (function, each)));
     let mapping = |(function, source): (&Function, &StreamSource)| {
         let trigger = Trigger::new(Source::Stream, &source.name, &function.name);
-        Ok(Mapping { trigger, source: source.clone(), filter: Filter::new(source)? })
+        let (function_arn, source, filter) = (function.arn.clone(), source.clone(), Filter::new(source)?);
+        Ok(Mapping { trigger, function_arn, source, filter })
     };
     sources.map(mapping).collect()
 }
@@ -71,6 +73,9 @@ impl Running {
         loop {
             let (records, last, next) = self.gather(iterator).await;
             iterator = next;
+            while !self.deliveries.is_on(&self.mapping.source.name) {
+                tokio::time::sleep(POLL).await;
+            }
             if !records.is_empty() {
                 self.deliver(records).await;
             }
@@ -132,7 +137,7 @@ impl Running {
 
     /// Delivers changes until they are done with: delivered, or given up.
     async fn deliver(&self, records: Vec<Record>) {
-        let Mapping { trigger, source, .. } = &self.mapping;
+        let Mapping { trigger, function_arn, source, .. } = &self.mapping;
         let first = records[0].value["eventID"].as_str().unwrap_or_default().to_owned();
         let name = match records.len() {
             1 => "1 change".to_owned(),
@@ -140,7 +145,7 @@ impl Running {
         };
         let under_way = self.deliveries.open(trigger, first, Some(name));
         let bury = |batch: &Batch, condition: &str| {
-            under_way.bury(batch.dead_letter(&trigger.function, condition, &self.stream));
+            under_way.bury(&batch.dead_letter(function_arn, condition, &self.stream));
             Status::DeadLetter
         };
         let (mut status, mut queue) = (Status::Delivered, Queue::from([Batch::new(records)]));

@@ -72,6 +72,11 @@ impl TableStream {
         }))
     }
 
+    /// Its ARN, as the functions know it.
+    pub(crate) fn arn(&self) -> &str {
+        &self.arn
+    }
+
     /// The iterator with which to begin.
     pub(super) async fn iterator(&self, start: Start) -> Result<String, DynoxideError> {
         let (kind, sequence_number) = match start {

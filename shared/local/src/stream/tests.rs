@@ -243,7 +243,8 @@ async fn a_batch_that_fails_for_good_is_a_dead_letter_and_the_next_goes_on() {
 
     let letter = scene.deliveries.dead_letters().remove(0);
     assert_eq!(letter["requestContext"]["condition"], "RetryAttemptsExhausted");
-    assert_eq!(letter["requestContext"]["functionArn"], "rule-changed");
+    let arn = "arn:aws:lambda:us-east-1:123456789012:function:stagelink-rule-changed";
+    assert_eq!(letter["requestContext"]["functionArn"], arn);
     assert_eq!(letter["requestContext"]["approximateInvokeCount"], 3);
     let (info, event) = (&letter["DDBStreamBatchInfo"], scene.host.events.lock().unwrap()[0].clone());
     assert_eq!(info["batchSize"], 2);

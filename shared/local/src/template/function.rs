@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     Error,
     cursor::Cursor,
+    queue::on_failure,
     scope::Scope,
     trigger::{EventRule, Schedule, StreamSource, Triggers},
 };
@@ -16,6 +17,10 @@ use super::{
 pub struct Function {
     /// The name of the binary and of its package: the last part of `CodeUri`.
     pub name: String,
+    /// The name in Lambda.
+    pub full_name: String,
+    /// The ARN in the simulated account.
+    pub arn: String,
     /// How long one invocation may take. Lambda's default is 3 seconds.
     pub timeout: Duration,
     /// Memory in MiB; told to the function, not enforced here. Lambda's default is 128.
@@ -26,6 +31,8 @@ pub struct Function {
     pub maximum_retry_attempts: u32,
     /// How old an asynchronous invocation may be when it is tried, 60–21 600 s. Lambda's default is 6 hours.
     pub maximum_event_age: Duration,
+    /// The queue of asynchronous invocations that failed for good, as an ARN.
+    pub on_failure: Option<String>,
     /// Invocations that may run at the same time, if their number is reserved.
     pub reserved_concurrency: Option<u32>,
     /// The event rules that call the function.
@@ -37,21 +44,21 @@ pub struct Function {
 }
 
 /// Properties that the stand acts on.
-const READ: [&str; 7] = [
+const READ: [&str; 8] = [
     "CodeUri",
     "Environment",
     "EventInvokeConfig",
     "Events",
+    "FunctionName",
     "MemorySize",
     "ReservedConcurrentExecutions",
     "Timeout",
 ];
 
 /// Properties without a meaning on one machine.
-const ELSEWHERE: [&str; 10] = [
+const ELSEWHERE: [&str; 9] = [
     "Architectures",
     "Description",
-    "FunctionName",
     "FunctionUrlConfig",
     "Handler",
     "LoggingConfig",
@@ -81,16 +88,23 @@ impl Function {
         };
         let timeout = number("Timeout", 3)?;
         let memory_size = number("MemorySize", 128)?;
-        let (maximum_retry_attempts, maximum_event_age) = event_invoke_config(&properties)?;
+        let AsyncSettings { retries, age, on_failure } = async_settings(&properties, scope)?;
+        let full_name = match properties.get("FunctionName") {
+            Some(name) => name.with(&scope.resolve(&name)?).text()?,
+            None => scope.name_of(id),
+        };
         let reserved = number_if(&properties, "ReservedConcurrentExecutions", scope)?;
         let Triggers { rules, schedules, streams } = Triggers::read(id, &properties, scope)?;
         Ok(Self {
             name: binary_name(&properties.need("CodeUri")?)?,
+            arn: scope.arn("lambda", &format!("function:{full_name}")),
+            full_name,
             timeout: Duration::from_secs(timeout.into()),
             memory_size,
             environment: environment(&properties, scope)?,
-            maximum_retry_attempts,
-            maximum_event_age: Duration::from_secs(maximum_event_age.into()),
+            maximum_retry_attempts: retries,
+            maximum_event_age: Duration::from_secs(age.into()),
+            on_failure,
             reserved_concurrency: reserved,
             rules,
             schedules,
@@ -140,14 +154,25 @@ fn number_if(properties: &Cursor<'_>, key: &str, scope: &Scope) -> Result<Option
     if value.is_null() { Ok(None) } else { property.with(&value).number_in(&(1..=1_000)).map(Some) }
 }
 
-/// Retries and age in seconds of asynchronous invocations.
-fn event_invoke_config(properties: &Cursor<'_>) -> Result<(u32, u32), Error> {
-    const DEFAULTS: (u32, u32) = (2, 21_600);
-    let Some(config) = properties.get("EventInvokeConfig") else { return Ok(DEFAULTS) };
+/// What becomes of an asynchronous invocation that fails.
+struct AsyncSettings {
+    retries: u32,
+    /// In seconds.
+    age: u32,
+    on_failure: Option<String>,
+}
+
+fn async_settings(properties: &Cursor<'_>, scope: &Scope) -> Result<AsyncSettings, Error> {
+    let defaults = AsyncSettings { retries: 2, age: 21_600, on_failure: None };
+    let Some(config) = properties.get("EventInvokeConfig") else { return Ok(defaults) };
     config.only(&[&["DestinationConfig", "MaximumEventAgeInSeconds", "MaximumRetryAttempts"]])?;
     let retries = config.get("MaximumRetryAttempts").map(|number| number.number_in(&(0..=2)));
     let age = config.get("MaximumEventAgeInSeconds").map(|number| number.number_in(&(60..=21_600)));
-    Ok((retries.unwrap_or(Ok(DEFAULTS.0))?, age.unwrap_or(Ok(DEFAULTS.1))?))
+    Ok(AsyncSettings {
+        retries: retries.unwrap_or(Ok(defaults.retries))?,
+        age: age.unwrap_or(Ok(defaults.age))?,
+        on_failure: on_failure(&config, scope)?,
+    })
 }
 
 #[cfg(test)]

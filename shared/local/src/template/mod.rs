@@ -7,6 +7,7 @@
 
 mod cursor;
 mod function;
+mod queue;
 mod scope;
 mod table;
 mod trigger;
@@ -21,15 +22,21 @@ use std::{
 use self::{cursor::Cursor, scope::Scope};
 pub use self::{
     function::Function,
+    queue::Queue,
     table::Table,
     trigger::{EventRule, Schedule, StartingPosition, StreamSource},
 };
+
+/// The stack's name.
+pub(crate) const STACK: &str = "stagelink";
 
 /// What the template says that matters on one machine.
 #[derive(Debug, Clone)]
 pub struct Template {
     /// The one DynamoDB table.
     pub table: Table,
+    /// The queue of what could not be handled, if there is one.
+    pub queue: Option<Queue>,
     /// The functions, by logical id.
     pub functions: Vec<Function>,
 }
@@ -128,11 +135,23 @@ impl Template {
             scope.add_stream_of_table(table_id);
         }
 
+        let queue = match of_type(&resources, "AWS::SQS::Queue").as_slice() {
+            [] => None,
+            [(id, queue)] => Some(Queue::read(id, queue, &scope)?),
+            more => {
+                let reason = format!("the stand runs one AWS::SQS::Queue at most, this has {}", more.len());
+                return Err(root.need("Resources")?.uninterpreted(&reason));
+            }
+        };
+        if let Some(queue) = &queue {
+            scope.add_resource(&queue.logical_id, queue.name.clone(), queue.arn.clone());
+        }
+
         let functions = of_type(&resources, "AWS::Serverless::Function")
             .into_iter()
             .map(|(id, resource)| Function::read(id, &resource.need("Properties")?, &globals, &scope))
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { table, functions })
+        Ok(Self { table, queue, functions })
     }
 }
 
@@ -150,16 +169,15 @@ const SECTIONS: [&str; 9] = [
 ];
 
 /// Resources that the stand runs.
-const RUN: [&str; 2] = ["AWS::DynamoDB::Table", "AWS::Serverless::Function"];
+const RUN: [&str; 3] = ["AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::Serverless::Function"];
 
 /// Resources that have no meaning on one machine, and may depend on conditions.
-const ELSEWHERE: [&str; 7] = [
+const ELSEWHERE: [&str; 6] = [
     "AWS::CloudWatch::Alarm",
     "AWS::CloudWatch::Dashboard",
     "AWS::Logs::LogGroup",
     "AWS::SNS::Subscription",
     "AWS::SNS::Topic",
-    "AWS::SQS::Queue",
     "AWS::SQS::QueuePolicy",
 ];
 
@@ -240,6 +258,30 @@ Resources:
         let by_event = ["participant-published", "participant-unpublished", "replication-changed"];
         let by_itself = ["api", "dispatch", "reconcile", "rule-changed"];
         assert_eq!(names, by_event.into_iter().chain(by_itself).map(str::to_owned).collect());
+    }
+
+    #[test]
+    fn everything_that_fails_in_our_template_goes_to_its_one_queue() {
+        let template = ours();
+        let queue = template.queue.unwrap();
+        assert_eq!(queue.name, "stagelink-DeadLetters");
+        assert_eq!(queue.retention, std::time::Duration::from_secs(14 * 24 * 3_600));
+        let arn = Some("arn:aws:sqs:us-east-1:123456789012:stagelink-DeadLetters");
+        assert_eq!(Some(queue.arn.as_str()), arn);
+        for function in &template.functions {
+            let rules = function.rules.iter().map(|rule| &rule.dead_letters);
+            let schedules = function.schedules.iter().map(|schedule| &schedule.dead_letters);
+            let streams = function.streams.iter().map(|stream| &stream.dead_letters);
+            assert!(rules.chain(schedules).chain(streams).all(|queue| queue.as_deref() == arn));
+            let asynchronous = !function.rules.is_empty() || !function.schedules.is_empty();
+            assert_eq!(function.on_failure.is_some(), asynchronous, "{}", function.name);
+        }
+    }
+
+    #[test]
+    fn there_may_be_one_queue() {
+        let queues = "  A: { Type: 'AWS::SQS::Queue' }\n  B: { Type: 'AWS::SQS::Queue' }\n";
+        assert!(error(&format!("{SMALL}{queues}")).contains("one AWS::SQS::Queue at most, this has 2"));
     }
 
     #[test]

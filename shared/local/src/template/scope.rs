@@ -32,7 +32,7 @@ impl Scope {
             ("AWS::AccountId", account),
             ("AWS::Partition", "aws"),
             ("AWS::Region", region),
-            ("AWS::StackName", "stagelink"),
+            ("AWS::StackName", super::STACK),
             ("AWS::URLSuffix", "amazonaws.com"),
         ];
         let mut names: BTreeMap<String, String> =
@@ -71,6 +71,18 @@ impl Scope {
     pub(super) fn add_resource(&mut self, logical_id: &str, name: String, arn: String) {
         self.names.insert(logical_id.to_owned(), name);
         self.attributes.insert((logical_id.to_owned(), "Arn".to_owned()), arn);
+    }
+
+    /// The name that CloudFormation gives a resource that has none of its own, but for the letters that make it unique.
+    pub(super) fn name_of(&self, logical_id: &str) -> String {
+        format!("{}-{logical_id}", self.name("AWS::StackName").unwrap_or_default())
+    }
+
+    /// The ARN of something of this account and Region.
+    pub(super) fn arn(&self, service: &str, resource: &str) -> String {
+        let name = |name| self.name(name).unwrap_or_default();
+        let (region, account) = (name("AWS::Region"), name("AWS::AccountId"));
+        format!("arn:{}:{service}:{region}:{account}:{resource}", name("AWS::Partition"))
     }
 
     /// Makes known that the table has a stream. Its ARN has no value here: it is made when the table is.

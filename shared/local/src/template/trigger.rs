@@ -4,7 +4,12 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{Error, cursor::Cursor, scope::Scope};
+use super::{
+    Error,
+    cursor::Cursor,
+    queue::{dead_letters, on_failure},
+    scope::Scope,
+};
 
 /// An event rule: each event that matches the pattern invokes the function once.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +18,8 @@ pub struct EventRule {
     pub name: String,
     /// The EventBridge event pattern.
     pub pattern: Value,
+    /// The queue of what could not be delivered, as an ARN.
+    pub dead_letters: Option<String>,
 }
 
 /// A schedule: the function is invoked again and again.
@@ -22,6 +29,8 @@ pub struct Schedule {
     pub name: String,
     /// How often.
     pub every: Duration,
+    /// The queue of what could not be delivered, as an ARN.
+    pub dead_letters: Option<String>,
 }
 
 /// An event source mapping on the table's stream: changes of items invoke the function, in batches and in order.
@@ -45,6 +54,8 @@ pub struct StreamSource {
     pub bisect: bool,
     /// Whether the function's answer says which changes of a batch failed (`ReportBatchItemFailures`).
     pub reports_failures: bool,
+    /// The queue of batches that failed for good, as an ARN.
+    pub dead_letters: Option<String>,
 }
 
 /// Where a new event source mapping begins to read.
@@ -88,7 +99,7 @@ impl Triggers {
             let properties = event.need("Properties")?;
             match kind.as_str() {
                 "EventBridgeRule" => triggers.rules.push(rule(name, &properties, scope)?),
-                "Schedule" => triggers.schedules.push(schedule(name, &properties)?),
+                "Schedule" => triggers.schedules.push(schedule(name, &properties, scope)?),
                 "DynamoDB" => triggers.streams.push(stream(name, &properties, scope)?),
                 _ => {
                     let known = "EventBridgeRule, Schedule, DynamoDB";
@@ -104,10 +115,11 @@ impl Triggers {
 
 fn rule(name: String, properties: &Cursor<'_>, scope: &Scope) -> Result<EventRule, Error> {
     properties.only(&[&["DeadLetterConfig", "Pattern", "RetryPolicy", "RuleName"]])?;
-    Ok(EventRule { name, pattern: scope.resolve(&properties.need("Pattern")?)? })
+    let dead_letters = dead_letters(properties, scope)?;
+    Ok(EventRule { name, pattern: scope.resolve(&properties.need("Pattern")?)?, dead_letters })
 }
 
-fn schedule(name: String, properties: &Cursor<'_>) -> Result<Schedule, Error> {
+fn schedule(name: String, properties: &Cursor<'_>, scope: &Scope) -> Result<Schedule, Error> {
     properties.only(&[&["DeadLetterConfig", "RetryPolicy", "Schedule"]])?;
     let expression = properties.need("Schedule")?;
     let text = expression.text()?;
@@ -116,7 +128,7 @@ fn schedule(name: String, properties: &Cursor<'_>) -> Result<Schedule, Error> {
         expression
             .uninterpreted(&format!("`{text}` is not a rate of whole minutes, hours or days, {allowed}"))
     })?;
-    Ok(Schedule { name, every })
+    Ok(Schedule { name, every, dead_letters: dead_letters(properties, scope)? })
 }
 
 fn rate(expression: &str) -> Option<Duration> {
@@ -161,6 +173,7 @@ fn stream(name: String, properties: &Cursor<'_>, scope: &Scope) -> Result<Stream
             .map(seconds),
         bisect: properties.get("BisectBatchOnFunctionError").map_or(Ok(false), |flag| flag.flag())?,
         reports_failures: reports_failures(properties)?,
+        dead_letters: on_failure(properties, scope)?,
     })
 }
 
@@ -237,7 +250,8 @@ mod tests {
     fn our_schedules_come_every_minute() {
         for (function, name) in [("dispatch", "DispatchEveryMinute"), ("reconcile", "ReconcileEveryMinute")] {
             let every = Duration::from_secs(60);
-            assert_eq!(our(function).schedules, [Schedule { name: name.to_owned(), every }]);
+            let schedule = our(function).schedules.remove(0);
+            assert_eq!((schedule.name.as_str(), schedule.every), (name, every));
         }
     }
 
@@ -264,7 +278,10 @@ mod tests {
             ("rate(2 days)", 172_800),
         ] {
             let schedules = read(&scheduled(expression)).unwrap().schedules;
-            assert_eq!(schedules, [Schedule { name: "FE".to_owned(), every: Duration::from_secs(seconds) }]);
+            assert_eq!(
+                schedules,
+                [Schedule { name: "FE".to_owned(), every: Duration::from_secs(seconds), dead_letters: None }]
+            );
         }
         for expression in
             ["rate(1 minutes)", "rate(2 minute)", "rate(0 minutes)", "rate(30 seconds)", "cron(* * * * ? *)"]
@@ -290,6 +307,7 @@ mod tests {
             maximum_record_age: None,
             bisect: false,
             reports_failures: false,
+            dead_letters: None,
         };
         assert_eq!(streams, [defaults]);
     }

@@ -82,8 +82,8 @@ pub fn agenda(
 }
 
 /// What has to be kept of a roster, so that the next sweep knows it without listing: stages that are looked at for the first
-/// time, those that somebody asks for, and those that are not as they were. If a rule depends on the tags of sources, every stage, so
-/// that nobody has to ask when somebody publishes there.
+/// time, those that somebody asks for or a rule names (so that people know what they are called), and those that are not as they
+/// were. If a rule depends on the tags of sources, every stage, so that nobody has to ask when somebody publishes there.
 pub fn to_remember(
     inventory: &Inventory,
     roster: &Roster,
@@ -93,8 +93,12 @@ pub fn to_remember(
 ) -> Vec<StageKnowledge> {
     let looked_at: BTreeSet<_> = agenda.looks.iter().map(|look| &look.stage).collect();
     let tags_matter = inventory.rules.iter().any(Rule::asks_for_source_tags);
+    let named: BTreeSet<_> = inventory.rules.iter().flat_map(Rule::named_stages).collect();
     let is_of_interest = |stage: &StageArn| {
-        tags_matter || looked_at.contains(stage) || inventory.asked_of(stage, now, policy).is_some()
+        tags_matter
+            || looked_at.contains(stage)
+            || named.contains(stage)
+            || inventory.asked_of(stage, now, policy).is_some()
     };
     let new = roster.stages.values().filter(|listed| is_of_interest(&listed.stage));
     let new = new.filter(|listed| inventory.knowledge(&listed.stage).is_none());

@@ -8,6 +8,7 @@ use replication::sweep::Inventory;
 use replication::{ChangeKind, Forecast, RuleChange, RuleId, StageArn, plain};
 
 use crate::output::{BAD, Cell, Column, GOOD, Output, PASSING};
+use crate::stage_names::StageNames;
 use crate::{Error, Screen};
 
 /// Lines of replications in a table; `wide` and the documents have all of them.
@@ -223,15 +224,10 @@ fn replications(
     if made.replications.is_empty() {
         return Ok(());
     }
-    let name = |stage: &StageArn| {
-        if output.is_wide() {
-            return stage.to_string();
-        }
-        let name = inventory
-            .knowledge(stage)
-            .map(|known| known.listed.name.as_str())
-            .filter(|name| !name.is_empty());
-        name.unwrap_or(stage.resource_id()).to_owned()
+    let names = StageNames::of(inventory);
+    let name = |stage: &StageArn| match output.is_wide() {
+        true => stage.to_string(),
+        false => names.short(stage).to_owned(),
     };
     let shown = if output.is_wide() { usize::MAX } else { LINES };
     let rows: Vec<_> = made
