@@ -18,8 +18,10 @@ use clap::Subcommand;
 use controller::sweep::single_pace::SinglePace;
 use controller::{Order, Stages};
 use jiff::Timestamp;
+use replication::StageArn;
 
 use crate::clock::SystemClock;
+use crate::stage_names::StageArgument;
 use crate::{Deployment, Error, Screen};
 
 pub(crate) use trouble::{in_words, next};
@@ -71,6 +73,21 @@ fn stages(deployment: &Deployment, order: Order) -> Stages {
         store,
         clock,
         order,
+    }
+}
+
+/// The stage that is meant. What it is called, IVS is asked: the table need not know a stage that nothing concerns.
+async fn resolve(stages: &Stages, argument: &StageArgument) -> Result<StageArn, Error> {
+    let name = match argument {
+        StageArgument::Arn(stage) => return Ok(stage.clone()),
+        StageArgument::Name(name) => name,
+    };
+    let listed = stages.list().await?.into_iter();
+    let found = listed.filter(|listed| listed.name == *name || listed.stage.resource_id() == name);
+    let found: Vec<_> = found.map(|listed| listed.stage).collect();
+    match &found[..] {
+        [stage] => Ok(stage.clone()),
+        _ => Err(Error::UnknownStage { value: name.clone(), found }),
     }
 }
 

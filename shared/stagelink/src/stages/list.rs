@@ -34,9 +34,10 @@ struct Row {
     recording: Option<RecordingSettings>,
 }
 
-const COLUMNS: [Column<Row>; 7] = [
+const COLUMNS: [Column<Row>; 8] = [
     Column { name: "NAME", only_wide: false, cell: name },
-    Column { name: "STAGE", only_wide: false, cell: |row| Cell::new(row.listed.stage.as_str()) },
+    Column { name: "STAGE", only_wide: false, cell: |row| Cell::new(row.listed.stage.resource_id()) },
+    Column { name: "ARN", only_wide: true, cell: |row| Cell::new(row.listed.stage.as_str()) },
     Column { name: "SESSION", only_wide: false, cell: session },
     Column { name: "PUBLISHERS", only_wide: false, cell: |row| Cell::new(row.publishers.to_string()) },
     Column { name: "IN", only_wide: false, cell: |row| Cell::new(row.replicas_in.to_string()) },
@@ -45,11 +46,12 @@ const COLUMNS: [Column<Row>; 7] = [
 ];
 
 /// With a column before the tags.
-const COLUMNS_WITH_RECORDING: [Column<Row>; 8] = {
-    let [name, stage, session, publishers, into, out, tags] = COLUMNS;
+const COLUMNS_WITH_RECORDING: [Column<Row>; 9] = {
+    let [name, stage, arn, session, publishers, into, out, tags] = COLUMNS;
     [
         name,
         stage,
+        arn,
         session,
         publishers,
         into,

@@ -9,15 +9,15 @@ use replication::{RecordingSettings, StageChange};
 use serde_json::json;
 
 use super::settings::RecordingOptions;
-use super::{stages, words};
+use super::{resolve, stages, words};
 use crate::output::Output;
-use crate::stage_names::{self, StageArgument};
+use crate::stage_names::StageArgument;
 use crate::{Deployment, Error, Screen, ordered};
 use replication::plain;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Record {
-    /// The stage: its ARN, or its name or id if the table knows it
+    /// The stage: its ARN, its name, or the last part of its ARN
     #[arg(value_name = "STAGE")]
     stage: StageArgument,
     /// Record nobody any more; IVS forgets all other settings with it
@@ -38,11 +38,14 @@ impl Record {
             true => RecordingSettings { storage: Some(Storage::Off), ..RecordingSettings::default() },
             false => self.recording.settings(),
         };
-        let stage = stage_names::resolve(&deployment.store, &self.stage).await?;
         let asked = !recording.said().is_empty();
         let change = StageChange { name: None, recording };
         let spinner = screen.spinner("asking IVS");
-        let changed = stages(deployment, self.ordered.now()).change(&stage, &change).await;
+        let changed = async {
+            let stages = stages(deployment, self.ordered.now());
+            Ok::<_, Error>(stages.change(&resolve(&stages, &self.stage).await?, &change).await?)
+        };
+        let changed = changed.await;
         spinner.finish_and_clear();
         let changed = changed?;
         let now = changed.after.as_ref().unwrap_or(&changed.before);

@@ -10,15 +10,15 @@ use replication::{
 };
 use serde_json::{Value, json};
 
-use super::{reading, words};
+use super::{reading, resolve, words};
 use crate::output::Output;
-use crate::stage_names::{self, StageArgument};
+use crate::stage_names::StageArgument;
 use crate::{Deployment, Error, Screen};
 use replication::plain;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Show {
-    /// The stage: its ARN, or its name or id if the table knows it
+    /// The stage: its ARN, its name, or the last part of its ARN
     #[arg(value_name = "STAGE")]
     stage: StageArgument,
     #[command(flatten)]
@@ -27,9 +27,12 @@ pub(crate) struct Show {
 
 impl Show {
     pub(crate) async fn run(&self, deployment: &Deployment, screen: &mut Screen<'_>) -> Result<bool, Error> {
-        let stage = stage_names::resolve(&deployment.store, &self.stage).await?;
         let spinner = screen.spinner("asking IVS");
-        let described = reading(deployment).describe(&stage).await;
+        let described = async {
+            let stages = reading(deployment);
+            Ok::<_, Error>(stages.describe(&resolve(&stages, &self.stage).await?).await?)
+        };
+        let described = described.await;
         let inventory = deployment.store.inventory().await;
         spinner.finish_and_clear();
         let (described, inventory) = (described?, inventory?);
