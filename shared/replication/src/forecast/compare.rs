@@ -98,7 +98,9 @@ fn effect(key: &ReplicationKey, before: &Settled, after: &Settled, rules: &[Rule
     // What is stopped for want of a slot was to be stopped for want of a rule: it is the last stop that tells why.
     let stopped = made.stops.last().filter(|_| made.stops.len() > other.stops.len());
     match (stopped, fate) {
-        (Some(reason), Fate::Runs | Fate::Waits) => return Some(Effect::Restart { reason: *reason }),
+        (Some(reason), Fate::Runs | Fate::Waits) if fate_before == Fate::Runs => {
+            return Some(Effect::Restart { reason: *reason });
+        }
         (Some(reason), _) if made.starts == 0 => {
             return Some(Effect::Stop { reason: *reason, wanted: matches!(fate, Fate::Blocked(_)) });
         }
