@@ -316,8 +316,8 @@ impl Error {
                     .to_owned()
             }
             (Self::UnknownStage { .. }, _) => {
-                "`stagelink get stages -o wide` lists the stages with their ARNs and names; one that the table does not know yet \
-                 is given by its ARN"
+                "`stagelink get stages` lists the stages that the table knows, `stagelink stages list` all of the account; any can \
+                 be given by its ARN"
                     .to_owned()
             }
             (Self::Adopt(error), None) => adopt::next(error)?,
@@ -376,7 +376,7 @@ fn next_of_rule(error: &rules::Error) -> Option<String> {
 }
 
 fn unknown_stage(value: &str, found: &[StageArn]) -> String {
-    let allowed = "allowed is a stage's ARN, or the name or id of one stage of the table";
+    let allowed = "allowed is a stage's ARN, or the name or id of one that is known";
     match found {
         [] => format!("STAGE {value:?} is not valid: {allowed}"),
         many => {

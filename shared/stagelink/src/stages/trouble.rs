@@ -22,8 +22,11 @@ pub(crate) fn in_words(error: &Error, place: &Place) -> Option<String> {
         }
         Refusal::Throttled { .. } => format!("IVS throttled {operation}: {code}: {message}{request}"),
         Refusal::Rejected(_) => format!("IVS refused {operation}: {code}: {message}{request}"),
+        Refusal::Unavailable if error.request_id.is_some() => {
+            format!("IVS failed at {operation} in Region {region}: {code}: {message}{request}")
+        }
         Refusal::Unavailable => {
-            format!("IVS gave no answer to {operation} in Region {region}: {code}: {message}{request}")
+            format!("IVS gave no answer to {operation} in Region {region}: {code}: {message}")
         }
     })
 }
@@ -82,6 +85,9 @@ pub(crate) fn next(error: &Error, place: &Place) -> Option<String> {
         }
         Refusal::Unavailable if operation == "UpdateStage" => {
             "the stage may have been changed: look with `stagelink stages show STAGE` before you try again".to_owned()
+        }
+        Refusal::Unavailable if error.request_id.is_some() => {
+            "try again; if it goes on, the AWS Health Dashboard tells whether IVS has trouble in this Region".to_owned()
         }
         Refusal::Unavailable if place.local => "start a local stand with `cargo local up`, and leave it running".to_owned(),
         Refusal::Unavailable => {
