@@ -225,6 +225,7 @@ fn replica(full: bool) -> Replica {
         reconnect_window: ReconnectWindow::default(),
         attributes: pairs(),
         evidence: if full { evidence() } else { Evidence::default() },
+        begun: full.then(|| Moment::between(at(2), at(3))),
         destination_session: full.then(|| "aBC1c2d3e4f".parse().unwrap()),
         attempts: 1,
         next_attempt: full.then(|| at(40)),

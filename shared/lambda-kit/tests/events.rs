@@ -271,7 +271,9 @@ fn decoded(envelope: &Value) -> Result<News, EnvelopeError> {
             | Observation::ReplicaEnded { key, .. }
             | Observation::ReplicaFailed { key, .. },
         )) => assert_ne!(key.source, key.destination),
-        Ok(News::Observation(Observation::Attributes { .. })) => panic!("no event tells of attributes"),
+        Ok(News::Observation(news @ (Observation::Attributes { .. } | Observation::ReplicaOwner { .. }))) => {
+            panic!("no event tells this: {news:?}")
+        }
         Ok(News::Ignored(_)) => {}
         Err(error) => assert!(!error.field.is_empty() && !error.problem.is_empty(), "{error:?}"),
     }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Moment, Phase, Policy, Publisher, PublisherKey, Replica, ReplicationKey, SessionId, View};
+use crate::{
+    Moment, Owner, Phase, Policy, Publisher, PublisherKey, Replica, ReplicationKey, SessionId, View,
+};
 
 /// One piece of news. An event is a hint which publisher to look at, and evidence of a moment; never an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +56,15 @@ pub enum Observation {
         /// When.
         at: Moment,
     },
+    /// A history tells whether what runs is ours, although there was news of its end.
+    ReplicaOwner {
+        /// Which.
+        key: ReplicationKey,
+        /// Whether our Start is what it runs by.
+        ours: bool,
+        /// When that was read.
+        at: Moment,
+    },
     /// A replica participant could not publish at the destination.
     ReplicaFailed {
         /// Which.
@@ -74,6 +85,7 @@ impl Observation {
             }
             Self::ReplicaActive { key, .. }
             | Self::ReplicaEnded { key, .. }
+            | Self::ReplicaOwner { key, .. }
             | Self::ReplicaFailed { key, .. } => key.publisher(),
         }
     }
@@ -84,6 +96,7 @@ impl Observation {
             Self::Published { at, .. } | Self::Unpublished { at, .. } | Self::Attributes { at, .. } => *at,
             Self::ReplicaActive { at, .. }
             | Self::ReplicaEnded { at, .. }
+            | Self::ReplicaOwner { at, .. }
             | Self::ReplicaFailed { at, .. } => *at,
         }
     }
@@ -109,6 +122,16 @@ impl Observation {
             Self::ReplicaEnded { key, at } => {
                 let mut replica = replica(view, key);
                 replica.evidence.saw_off(*at);
+                view.put(replica);
+            }
+            Self::ReplicaOwner { key, ours, .. } => {
+                let mut replica = replica(view, key);
+                if replica.may_be_ours() {
+                    match ours {
+                        true => replica.owner = Owner::Stagelink,
+                        false => replica.begun = None,
+                    }
+                }
                 view.put(replica);
             }
             Self::ReplicaFailed { key, code, at } => {

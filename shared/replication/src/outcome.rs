@@ -179,22 +179,25 @@ impl Replica {
         match result {
             Ok(_) => {
                 self.owner = Owner::Stagelink;
+                self.begun = Some(took);
                 self.evidence.saw_on(took);
                 self.settle(Phase::Active);
             }
-            Err(error) => self.start_failed(error, took.latest(), policy),
+            Err(error) => self.start_failed(error, took, policy),
         }
     }
 
     /// A Start took effect after its lease was lost: it is ours, whatever the others made of it meanwhile.
     fn started_late(&mut self, took: Moment) {
         self.evidence.saw_on(took);
+        self.begun = self.begun.max(Some(took));
         if self.owner == Owner::Nobody {
             self.owner = Owner::Stagelink;
         }
     }
 
-    fn start_failed(&mut self, error: &CallError, now: Timestamp, policy: &Policy) {
+    fn start_failed(&mut self, error: &CallError, took: Moment, policy: &Policy) {
+        let now = took.latest();
         self.last_error = Some(LastError::of(error, now));
         let wait = policy.backoff(self.attempts, &self.key);
         match error.refusal {
@@ -207,6 +210,7 @@ impl Replica {
             }
             Refusal::Unavailable => {
                 self.owner = Owner::Stagelink;
+                self.begun = Some(took);
                 self.next_attempt = Some(later(now, wait));
             }
         }
@@ -217,6 +221,7 @@ impl Replica {
         let Err(error) = result else {
             self.evidence.saw_off(took);
             self.owner = Owner::Nobody;
+            self.begun = None;
             self.settle(Phase::Stopped);
             return;
         };

@@ -12,7 +12,9 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::moment::later;
-use crate::{Braked, Evidence, Policy, ReconnectWindow, Rejection, ReplicationKey, RuleId, SessionId};
+use crate::{
+    Braked, Evidence, Moment, Policy, ReconnectWindow, Rejection, ReplicationKey, RuleId, SessionId, Standing,
+};
 
 /// One replication: a row of the inventory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +35,9 @@ pub struct Replica {
     pub attributes: BTreeMap<String, String>,
     /// News of it running (on) and of its end (off).
     pub evidence: Evidence,
+    /// Our last Start that took effect, or may have, until a Stop of ours did. If it is found running after news of its end,
+    /// the participant's history tells by this whether it is still ours.
+    pub begun: Option<Moment>,
     /// The destination's stage session, once IVS has named it.
     pub destination_session: Option<SessionId>,
     /// Calls made for it since the last one that succeeded.
@@ -67,6 +72,7 @@ impl Replica {
             reconnect_window: ReconnectWindow::default(),
             attributes: BTreeMap::new(),
             evidence: Evidence::default(),
+            begun: None,
             destination_session: None,
             attempts: 0,
             next_attempt: None,
@@ -176,6 +182,17 @@ impl Replica {
     /// Whether a Start of ours has neither an outcome nor a refusal: it may have taken effect.
     pub(crate) fn is_unrecorded_start(&self) -> bool {
         self.phase == Phase::Starting && self.lease.is_some() && self.last_error.is_none()
+    }
+
+    /// When our Start was, if it runs.
+    pub(crate) fn begun_if_running(&self) -> Option<Moment> {
+        let unrecorded = self.lease.as_ref().filter(|_| self.is_unrecorded_start());
+        unrecorded.map(|lease| Moment::between(lease.since, lease.until)).or(self.begun)
+    }
+
+    /// Whether it runs as somebody else's, although it may be ours: it was, until there was news of its end.
+    pub(crate) fn may_be_ours(&self) -> bool {
+        self.owner == Owner::Foreign && self.begun.is_some() && self.evidence.standing() == Standing::On
     }
 
     /// Whose it is, if it runs. What nobody started is somebody else's.

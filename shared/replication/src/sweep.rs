@@ -67,6 +67,9 @@ pub struct SweepPolicy {
     pub recordings_per_sweep: usize,
     /// How long a look that somebody asked for comes before others, if it cannot be made.
     pub asked_lasts: SignedDuration,
+    /// How long the stages of a replica of ours are looked at after its end, whatever the rules say: that it ended may have been
+    /// read wrong, and what is not looked for would run and cost for ever.
+    pub after_end: SignedDuration,
 }
 
 impl Default for SweepPolicy {
@@ -79,6 +82,7 @@ impl Default for SweepPolicy {
             recording_after: SignedDuration::from_mins(10),
             recordings_per_sweep: 10,
             asked_lasts: SignedDuration::from_mins(30),
+            after_end: SignedDuration::from_mins(5),
         }
     }
 }
@@ -402,8 +406,13 @@ impl Inventory {
     }
 
     /// Of these stages, and those that the rules name, the ones that somebody wants something of: sources and
-    /// destinations of active rules and of live replications.
-    pub(crate) fn concerned<'a>(&'a self, roster: &'a Roster, now: Timestamp) -> BTreeSet<&'a StageArn> {
+    /// destinations of active rules, of live replications, and of those that ended lately.
+    pub(crate) fn concerned<'a>(
+        &'a self,
+        roster: &'a Roster,
+        now: Timestamp,
+        policy: &SweepPolicy,
+    ) -> BTreeSet<&'a StageArn> {
         let active: Vec<&Rule> = self.rules.iter().filter(|rule| rule.is_active(now)).collect();
         let destinations = active.iter().flat_map(|rule| &rule.destinations);
         let mut concerned: BTreeSet<_> = destinations
@@ -421,7 +430,9 @@ impl Inventory {
                 concerned.insert(stage);
             }
         }
-        for replica in self.replicas().filter(|replica| is_live(replica)) {
+        for replica in
+            self.replicas().filter(|replica| is_live(replica) || ended_lately(replica, now, policy))
+        {
             concerned.extend([&replica.key.source, &replica.key.destination]);
         }
         concerned
@@ -464,6 +475,12 @@ impl Inventory {
 fn is_live(replica: &Replica) -> bool {
     let may_run = matches!(replica.evidence.standing(), Standing::On | Standing::Uncertain);
     replica.phase != Phase::Stopped || may_run
+}
+
+/// Whether a replica ended that was ours, not by a Stop of ours, and not long ago.
+fn ended_lately(replica: &Replica, now: Timestamp, policy: &SweepPolicy) -> bool {
+    let lately = replica.evidence.off.is_some_and(|off| now.duration_since(off.latest()) < policy.after_end);
+    replica.begun.is_some() && lately
 }
 
 /// Whether a replication is believed to run, and long enough for IVS to list it.

@@ -68,6 +68,9 @@ fn short(news: &Observation) -> String {
             format!("{} runs at {at}", id(key.destination.as_str()))
         }
         Observation::ReplicaEnded { key, at } => format!("{} ended at {at}", id(key.destination.as_str())),
+        Observation::ReplicaOwner { key, ours, .. } => {
+            format!("{} is ours: {ours}", id(key.destination.as_str()))
+        }
         Observation::ReplicaFailed { .. } => "failed".to_owned(),
         Observation::Attributes { .. } => "attributes".to_owned(),
     }

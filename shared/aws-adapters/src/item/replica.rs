@@ -35,6 +35,8 @@ pub(crate) struct ReplicaItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     seen_ended: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    begun: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     destination_session: Option<String>,
     attempts: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,6 +130,7 @@ impl ReplicaItem {
             attributes: replica.attributes.clone(),
             seen_running: replica.evidence.on.map(|at| at.to_string()),
             seen_ended: replica.evidence.off.map(|at| at.to_string()),
+            begun: replica.begun.map(|at| at.to_string()),
             destination_session: replica.destination_session.as_ref().map(ToString::to_string),
             attempts: replica.attempts,
             next_attempt: replica.next_attempt.map(|at| at.to_string()),
@@ -183,6 +186,7 @@ impl ReplicaItem {
                 on: parse_some("seen_running", self.seen_running.as_ref())?,
                 off: parse_some("seen_ended", self.seen_ended.as_ref())?,
             },
+            begun: parse_some("begun", self.begun.as_ref())?,
             destination_session: parse_some("destination_session", self.destination_session.as_ref())?,
             attempts: self.attempts,
             next_attempt: parse_some("next_attempt", self.next_attempt.as_ref())?,

@@ -168,6 +168,7 @@ fn in_whole_seconds(mut news: Observation) -> Observation {
     | Observation::Attributes { at, .. }
     | Observation::ReplicaActive { at, .. }
     | Observation::ReplicaEnded { at, .. }
+    | Observation::ReplicaOwner { at, .. }
     | Observation::ReplicaFailed { at, .. }) = &mut news;
     let second = Timestamp::from_second(at.earliest().as_second()).unwrap();
     *at = second.to_string().parse().unwrap();

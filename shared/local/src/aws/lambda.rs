@@ -138,11 +138,16 @@ async fn update_mapping(State(aws): Stand, Path(uuid): Path<String>, Json(reques
         return Refusal::not_valid("Enabled", &request["Enabled"], "true or false").into_response();
     };
     let mut all = aws.template.functions.iter().flat_map(|f| f.streams.iter().map(move |each| (f, each)));
-    let Some((function, mapping)) = all.find(|(_, mapping)| mapping.name == uuid) else {
+    let Some((function, mapping)) = all.find(|(_, mapping)| uuid_of(mapping) == uuid) else {
         return not_found("The resource you requested does not exist.".to_owned()).into_response();
     };
     aws.deliveries.switch(&mapping.name, enabled);
     (StatusCode::ACCEPTED, Json(aws.mapping(function, mapping))).into_response()
+}
+
+/// The UUID of a mapping: the same in every stand, made of its name.
+fn uuid_of(mapping: &StreamSource) -> String {
+    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, mapping.name.as_bytes()).to_string()
 }
 
 impl Aws {
@@ -196,7 +201,7 @@ impl Aws {
         let on_failure = mapping.dead_letters.as_ref().map(|arn| json!({ "Destination": arn }));
         let minus_one = |number: Option<u64>| number.map_or(json!(-1), |number| json!(number));
         json!({
-            "UUID": mapping.name,
+            "UUID": uuid_of(mapping),
             "EventSourceArn": self.stream,
             "FunctionArn": function.arn,
             "State": if self.deliveries.is_on(&mapping.name) { "Enabled" } else { "Disabled" },

@@ -211,7 +211,8 @@ impl<'a> Planning<'a> {
             other => self.worth_asking_at(known).min(other.unwrap_or(Timestamp::MAX)),
         };
         let owner = if known.is_unrecorded_start() { Owner::Stagelink } else { known.owner };
-        let asked = Replica { wanted_until: want.and_then(Want::until), ..known.clone() };
+        let (wanted_until, begun) = (want.and_then(Want::until), known.begun_if_running());
+        let asked = Replica { wanted_until, begun, ..known.clone() };
         if self.context.now < due {
             let after = Replica { owner, next_attempt: Some(due), lease: None, ..asked };
             self.wake(after.due().unwrap_or(due));
@@ -242,7 +243,8 @@ impl<'a> Planning<'a> {
 
 /// The replication as it is once it is known to run.
 pub(super) fn running(known: &Replica) -> Replica {
-    let mut running = Replica { owner: known.owner_if_running(), ..known.clone() };
+    let (owner, begun) = (known.owner_if_running(), known.begun_if_running());
+    let mut running = Replica { owner, begun, ..known.clone() };
     if known.phase != Phase::Active {
         running.settle(Phase::Active);
     }

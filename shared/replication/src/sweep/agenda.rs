@@ -66,7 +66,7 @@ pub fn agenda(
     now: Timestamp,
     policy: &SweepPolicy,
 ) -> Agenda {
-    let mut concerned = inventory.concerned(roster, now);
+    let mut concerned = inventory.concerned(roster, now, policy);
     // Also where nothing is wanted: whoever asks wants to know what is there.
     concerned.extend(roster.stages.keys().filter(|stage| inventory.asked_of(stage, now, policy).is_some()));
     let mut looks: Vec<(Option<Timestamp>, Look)> =

@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{EventName, Inventory, ListedEvent, SweepPolicy};
 use crate::moment::later;
 use crate::{
-    Evidence, Moment, Observation, PublisherKey, ReconnectWindow, ReplicationKey, SessionId, StageArn,
-    Standing,
+    Evidence, Moment, Observation, PublisherKey, ReconnectWindow, Replica, ReplicationKey, SessionId,
+    StageArn, Standing,
 };
 
 /// Reads the history of a participant in one session of its own stage. The call took `took`.
@@ -53,7 +53,26 @@ pub fn read_history(
             });
         }
     }
+    for replica in inventory.replicas_of(key).filter(|replica| replica.may_be_ours()) {
+        if let Some(ours) = runs_by_our_start(replica, &events) {
+            observations.push(Observation::ReplicaOwner { key: replica.key.clone(), ours, at: took });
+        }
+    }
     observations
+}
+
+/// Whether a replica runs by our Start: since then it was started once, and did not end. Nothing if the history knows no start.
+fn runs_by_our_start(replica: &Replica, events: &[&ListedEvent]) -> Option<bool> {
+    let begun = replica.begun?;
+    let mut since = events.iter().filter(|event| !event.at.certainly_before(begun)).filter_map(|event| {
+        match &event.name {
+            EventName::ReplicationStarted(destination) => Some((true, destination)),
+            EventName::ReplicationStopped(destination) => Some((false, destination)),
+            _ => None,
+        }
+    });
+    since.find(|(started, destination)| *started && **destination == replica.key.destination)?;
+    Some(!since.any(|(_, destination)| *destination == replica.key.destination))
 }
 
 /// Whether the history says that the participant does not publish any more.

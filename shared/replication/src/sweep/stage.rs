@@ -56,6 +56,7 @@ pub fn read_stage(
     let listed: BTreeSet<_> = participants.iter().map(|row| &row.participant).collect();
     reading.not_listed(&listed);
     reading.not_running(&running);
+    reading.perhaps_ours();
     reading.findings
 }
 
@@ -190,6 +191,16 @@ impl Reading<'_> {
             } else if !listed.contains(participant) {
                 self.findings.histories.insert(participant.clone(), publisher.user_id.clone());
             }
+        }
+    }
+
+    /// Replicas from here that run as somebody else's and may be ours: their participants' histories tell.
+    fn perhaps_ours(&mut self) {
+        for replica in self.inventory.replicas_from(&self.look.stage).filter(|replica| replica.may_be_ours())
+        {
+            let user_id = self.inventory.publisher(&replica.key.publisher());
+            let user_id = user_id.map_or_else(String::new, |publisher| publisher.user_id.clone());
+            self.findings.histories.entry(replica.key.participant.clone()).or_insert(user_id);
         }
     }
 

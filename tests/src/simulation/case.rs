@@ -1,0 +1,360 @@
+//! What is played: what customers do and what goes wrong, all of it drawn from one seed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use ivs_sim::{Dialect, EventFaults};
+use rand::rngs::SmallRng;
+use rand::seq::{IndexedRandom, SliceRandom};
+use rand::{Rng, SeedableRng};
+use replication::{Operation, ReconnectWindow, Status};
+
+/// Stages of a case, by number.
+pub(super) const STAGES: usize = 8;
+
+/// Participants who may publish on each of the first five stages.
+const PARTICIPANTS: usize = 4;
+
+/// Stages that participants publish on.
+const SOURCES: usize = 5;
+
+/// How long something goes wrong, in seconds.
+pub(super) const TROUBLED_SECONDS: u64 = 600;
+
+/// Kinds of trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    /// Events are lost.
+    EventsLost,
+    /// Events come twice.
+    EventsDoubled,
+    /// Events come up to four hours late.
+    EventsLate,
+    /// Events overtake each other.
+    EventsReordered,
+    /// Calls fail, before or after they took effect.
+    CallsFail,
+    /// Calls take up to five seconds, and some are given up on before they take effect.
+    CallsSlow,
+    /// Calls are throttled, though the quota allows them.
+    CallsThrottled,
+    /// A start is accepted and fails afterwards.
+    StartsFailLater,
+    /// Lists come empty or cut.
+    ListsLie,
+    /// Lists are as they were up to ten seconds ago.
+    ListsStale,
+    /// The table refuses writes as if somebody else had been faster.
+    StoreConflicts,
+    /// The table fails, before or after it did what it was asked to.
+    StoreFails,
+    /// The table's indexes lag behind.
+    IndexesLag,
+    /// Functions are killed at some await.
+    Killed,
+    /// Functions have clocks that differ by up to 100 ms.
+    ClocksDiffer,
+    /// Another application uses the same quotas.
+    OthersCall,
+    /// Another application replicates between the same stages.
+    OthersReplicate,
+    /// Stages are deleted.
+    StagesDeleted,
+}
+
+impl Trouble {
+    /// Every kind.
+    pub const ALL: [Self; 18] = [
+        Self::EventsLost,
+        Self::EventsDoubled,
+        Self::EventsLate,
+        Self::EventsReordered,
+        Self::CallsFail,
+        Self::CallsSlow,
+        Self::CallsThrottled,
+        Self::StartsFailLater,
+        Self::ListsLie,
+        Self::ListsStale,
+        Self::StoreConflicts,
+        Self::StoreFails,
+        Self::IndexesLag,
+        Self::Killed,
+        Self::ClocksDiffer,
+        Self::OthersCall,
+        Self::OthersReplicate,
+        Self::StagesDeleted,
+    ];
+
+    /// The kind as one word, as the command line takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::EventsLost => "events-lost",
+            Self::EventsDoubled => "events-doubled",
+            Self::EventsLate => "events-late",
+            Self::EventsReordered => "events-reordered",
+            Self::CallsFail => "calls-fail",
+            Self::CallsSlow => "calls-slow",
+            Self::CallsThrottled => "calls-throttled",
+            Self::StartsFailLater => "starts-fail-later",
+            Self::ListsLie => "lists-lie",
+            Self::ListsStale => "lists-stale",
+            Self::StoreConflicts => "store-conflicts",
+            Self::StoreFails => "store-fails",
+            Self::IndexesLag => "indexes-lag",
+            Self::Killed => "killed",
+            Self::ClocksDiffer => "clocks-differ",
+            Self::OthersCall => "others-call",
+            Self::OthersReplicate => "others-replicate",
+            Self::StagesDeleted => "stages-deleted",
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for Trouble {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let names: Vec<_> = Self::ALL.iter().map(|trouble| trouble.name()).collect();
+        let found = Self::ALL.into_iter().find(|trouble| trouble.name() == text);
+        found.ok_or_else(|| format!("allowed is one of {}", names.join(", ")))
+    }
+}
+
+/// A rule, in numbers of stages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RuleSketch {
+    pub(super) id: usize,
+    pub(super) source: SourceSketch,
+    /// Only users whose id begins so.
+    pub(super) users: Option<&'static str>,
+    pub(super) to: To,
+    pub(super) priority: u8,
+    pub(super) preempt: bool,
+    pub(super) status: Status,
+    pub(super) window: ReconnectWindow,
+    /// When it ends by itself, in seconds since the start.
+    pub(super) expires: Option<u64>,
+}
+
+/// Whose publishers a rule replicates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SourceSketch {
+    Stage(usize),
+    /// Stages with this value of tag `role`.
+    Role(&'static str),
+    Any,
+}
+
+/// Where to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum To {
+    Stages(Vec<usize>),
+    /// Stages with this value of tag `role`; if so, only those of the same `show`.
+    Role(&'static str, bool),
+}
+
+/// What customers and operators do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum What {
+    Publish(usize, String),
+    Unpublish(usize, String),
+    Leave(usize, String),
+    /// All rules are replaced.
+    Rules(Vec<RuleSketch>),
+    Tag(usize, &'static str),
+    Pause,
+    Resume,
+    Versus(Vec<usize>, u32),
+    /// Another application starts a replication.
+    OthersStart(usize, String, usize),
+    /// And ends it.
+    OthersStop(usize, String, usize),
+    /// And calls an operation so many times.
+    OthersCall(Operation, usize),
+    Delete(usize),
+}
+
+/// Something that happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Action {
+    /// Its number in the whole case.
+    pub(super) number: usize,
+    /// When, in ms since the start.
+    pub(super) at: u64,
+    pub(super) what: What,
+}
+
+/// One case. The same case always goes the same way.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// What all of it is drawn from.
+    pub seed: u64,
+    /// What goes wrong.
+    pub troubles: BTreeSet<Trouble>,
+    /// What IVS's documentation leaves open.
+    pub dialect: Dialect,
+    /// Whether the controller only looks on.
+    pub observe: bool,
+    pub(super) actions: Vec<Action>,
+}
+
+impl Case {
+    /// The case of a seed, in the default dialect.
+    pub fn of_seed(seed: u64) -> Self {
+        let mut dice = SmallRng::seed_from_u64(seed);
+        // Every fourth case is untroubled, so that nothing hides behind trouble.
+        let share = *[0.0, 0.15, 0.3, 0.6].choose(&mut dice).unwrap_or(&0.0);
+        let troubles: BTreeSet<_> = Trouble::ALL.into_iter().filter(|_| dice.random_bool(share)).collect();
+        let observe = dice.random_bool(0.03);
+        let actions = actions(&mut dice, &troubles);
+        Self { seed, troubles, dialect: Dialect::default(), observe, actions }
+    }
+
+    /// The same in another dialect.
+    #[must_use]
+    pub fn in_dialect(self, dialect: Dialect) -> Self {
+        Self { dialect, ..self }
+    }
+
+    /// With these troubles alone.
+    #[must_use]
+    pub fn with_troubles(self, troubles: BTreeSet<Trouble>) -> Self {
+        Self { troubles, ..self }
+    }
+
+    /// With these actions alone, by their numbers.
+    #[must_use]
+    pub fn with_actions(mut self, numbers: &BTreeSet<usize>) -> Self {
+        self.actions.retain(|action| numbers.contains(&action.number));
+        self
+    }
+
+    /// The numbers of its actions.
+    pub fn numbers(&self) -> BTreeSet<usize> {
+        self.actions.iter().map(|action| action.number).collect()
+    }
+
+    /// Faults of the delivery of events.
+    pub(super) fn event_faults(&self) -> EventFaults {
+        let has = |trouble| self.troubles.contains(&trouble);
+        let mut dice = SmallRng::seed_from_u64(self.seed ^ 0xE7E7);
+        let loss = *[0.01, 0.1, 0.5, 1.0].choose(&mut dice).unwrap_or(&0.0);
+        let late = *[2_000, 30_000, 14_400_000].choose(&mut dice).unwrap_or(&0);
+        EventFaults {
+            loss: if has(Trouble::EventsLost) { loss } else { 0.0 },
+            duplicate: if has(Trouble::EventsDoubled) { 0.3 } else { 0.0 },
+            delay_ms: 0,
+            jitter_ms: if has(Trouble::EventsLate) { late } else { 0 },
+            reorder: if has(Trouble::EventsReordered) { 0.3 } else { 0.0 },
+        }
+    }
+}
+
+fn actions(dice: &mut SmallRng, troubles: &BTreeSet<Trouble>) -> Vec<Action> {
+    let many = dice.random_range(5..60);
+    let mut at = 0;
+    let mut actions = Vec::new();
+    let mut add = |at: u64, what: What| {
+        let number = actions.len();
+        actions.push(Action { number, at, what });
+    };
+    add(0, What::Rules(rules(dice)));
+    for _ in 0..many {
+        at += dice.random_range(0..TROUBLED_SECONDS * 2_000 / many);
+        if at >= TROUBLED_SECONDS * 1_000 {
+            break;
+        }
+        let what = something(dice, troubles);
+        // What ends by itself has ended when it is looked at what is left.
+        let ends = matches!(what, What::Versus(_, seconds) if at + 1_000 * u64::from(seconds) > (TROUBLED_SECONDS - 30) * 1_000);
+        if !ends {
+            add(at, what);
+        }
+    }
+    actions
+}
+
+fn something(dice: &mut SmallRng, troubles: &BTreeSet<Trouble>) -> What {
+    let (stage, who) = somebody(dice);
+    let other = dice.random_range(0..STAGES);
+    let others = troubles.contains(&Trouble::OthersReplicate);
+    match dice.random_range(0..100) {
+        0..45 => What::Publish(stage, who),
+        45..58 => What::Unpublish(stage, who),
+        58..72 => What::Leave(stage, who),
+        72..82 => What::Rules(rules(dice)),
+        82..84 => What::Tag(other, ["main", "wall", "none"].choose(dice).unwrap_or(&"none")),
+        84..86 => What::Pause,
+        86..89 => What::Resume,
+        89..91 => {
+            let mut stages: Vec<_> = (0..SOURCES).collect();
+            stages.shuffle(dice);
+            stages.truncate(dice.random_range(2..=3));
+            What::Versus(stages, dice.random_range(5..120))
+        }
+        91..94 if others => What::OthersStart(stage, who, other),
+        94..95 if others => What::OthersStop(stage, who, other),
+        95..97 if troubles.contains(&Trouble::OthersCall) => {
+            let operation = *[Operation::Start, Operation::Stop, Operation::List]
+                .choose(dice)
+                .unwrap_or(&Operation::Start);
+            What::OthersCall(operation, dice.random_range(1..8))
+        }
+        97..98 if troubles.contains(&Trouble::StagesDeleted) => What::Delete(other),
+        _ => What::Publish(stage, who),
+    }
+}
+
+fn somebody(dice: &mut SmallRng) -> (usize, String) {
+    let stage = dice.random_range(0..SOURCES);
+    let kind = ["host", "guest"].choose(dice).unwrap_or(&"host");
+    (stage, format!("{kind}-{stage}{}", dice.random_range(0..PARTICIPANTS)))
+}
+
+fn rules(dice: &mut SmallRng) -> Vec<RuleSketch> {
+    (0..dice.random_range(0..=5)).map(|id| rule(dice, id)).collect()
+}
+
+fn rule(dice: &mut SmallRng, id: usize) -> RuleSketch {
+    let from = dice.random_range(0..SOURCES);
+    let source = match dice.random_range(0..10) {
+        0 => SourceSketch::Any,
+        1..=2 => SourceSketch::Role("main"),
+        _ => SourceSketch::Stage(from),
+    };
+    let mut others: Vec<_> =
+        (0..STAGES).filter(|stage| *stage != from || source != SourceSketch::Stage(from)).collect();
+    others.shuffle(dice);
+    others.truncate(dice.random_range(1..=7));
+    RuleSketch {
+        id,
+        source,
+        users: dice.random_bool(0.2).then_some("host-"),
+        to: if dice.random_bool(0.2) { To::Role("wall", dice.random_bool(0.5)) } else { To::Stages(others) },
+        // Each rule has a priority of its own: two of the same that ask different things of one replica are refused.
+        priority: 20 * u8::try_from(id).unwrap_or(0) + dice.random_range(0..20),
+        preempt: dice.random_bool(0.4),
+        status: if dice.random_bool(0.1) { Status::Paused } else { Status::Enabled },
+        window: ReconnectWindow::from_seconds(*[0, 0, 20].choose(dice).unwrap_or(&0)).unwrap_or_default(),
+        expires: dice.random_bool(0.05).then(|| dice.random_range(0..TROUBLED_SECONDS)),
+    }
+}
+
+/// The tags of a stage when everything begins.
+pub(super) fn first_tags(stage: usize) -> BTreeMap<String, String> {
+    let role = if stage < 2 {
+        "main"
+    } else if stage >= SOURCES {
+        "wall"
+    } else {
+        "none"
+    };
+    let show = if stage % 2 == 0 { "even" } else { "odd" };
+    BTreeMap::from([("role".to_owned(), role.to_owned()), ("show".to_owned(), show.to_owned())])
+}

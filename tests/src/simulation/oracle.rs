@@ -1,0 +1,363 @@
+//! What must never happen, and what must be once nothing goes wrong any more, told without the controller.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Mutex;
+
+use controller::Write;
+use controller::sweep::port::SweepStore;
+use jiff::{SignedDuration, Timestamp};
+use replication::occupancy::PLACES;
+use replication::{
+    Destination, Limit, Mode, Operation, Owner, Phase, ReplicationKey, Rule, Source, Status, Tags,
+};
+use serde_json::Value;
+
+use super::fleet::SHARE;
+use super::world::{World, lock};
+
+/// Within which time a pause holds everything that is not under way.
+const PAUSE_HOLDS: SignedDuration = SignedDuration::from_secs(10);
+
+/// By how much the clocks of functions differ at most.
+const SKEW: SignedDuration = SignedDuration::from_millis(100);
+
+/// A promise that was not kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which: the promise and its part.
+    pub invariant: &'static str,
+    /// When.
+    pub at: Timestamp,
+    /// By what.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}: {}", self.invariant, self.at, self.what)
+    }
+}
+
+/// Source stage, participant and destination stage.
+pub(super) type Replication = (String, String, String);
+
+/// Looks on.
+#[derive(Default)]
+pub(super) struct Oracle(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    violations: Vec<Violation>,
+    rules: Vec<Rule>,
+    others: BTreeSet<Replication>,
+    paused: Option<Timestamp>,
+    grants: BTreeMap<Operation, Vec<Timestamp>>,
+    /// Starts that were tried in a row, by replication.
+    attempts: BTreeMap<ReplicationKey, u32>,
+    mutations: usize,
+}
+
+impl Oracle {
+    pub(super) fn violations(&self) -> Vec<Violation> {
+        lock(&self.0).violations.clone()
+    }
+
+    /// Starts and stops so far.
+    pub(super) fn mutations(&self) -> usize {
+        lock(&self.0).mutations
+    }
+
+    pub(super) fn rules_are(&self, rules: Vec<Rule>) {
+        lock(&self.0).rules = rules;
+    }
+
+    pub(super) fn paused(&self, at: Timestamp) {
+        lock(&self.0).paused.get_or_insert(at);
+    }
+
+    pub(super) fn resumed(&self) {
+        lock(&self.0).paused = None;
+    }
+
+    pub(super) fn others_started(&self, from: &str, who: &str, to: &str) {
+        lock(&self.0).others.insert((from.to_owned(), who.to_owned(), to.to_owned()));
+    }
+
+    pub(super) fn is_others(&self, from: &str, who: &str, to: &str) -> bool {
+        lock(&self.0).others.contains(&(from.to_owned(), who.to_owned(), to.to_owned()))
+    }
+
+    pub(super) fn violated(&self, world: &World, invariant: &'static str, what: impl fmt::Display) {
+        let what = world.short(&what.to_string());
+        world.tell(|| format!("!!! {invariant}: {what}"));
+        lock(&self.0).violations.push(Violation { invariant, at: world.now(), what });
+    }
+
+    /// A call leaves a function.
+    pub(super) fn called(&self, world: &World, operation: &'static str, input: &Value) {
+        let verb = match operation {
+            "StartParticipantReplication" => Operation::Start,
+            "StopParticipantReplication" => Operation::Stop,
+            "UpdateStage" => Operation::UpdateStage,
+            _ => return,
+        };
+        lock(&self.0).mutations += 1;
+        if world.policy.mode == Mode::Observe {
+            self.violated(world, "P14-hands-off", format_args!("{operation} {input} though only looking on"));
+        }
+        let paused = lock(&self.0).paused;
+        if paused.is_some_and(|since| world.now().duration_since(since) > PAUSE_HOLDS) {
+            self.violated(world, "P14-hands-off", format_args!("{operation} {input} though paused"));
+        }
+        let Some(key) = key(input) else { return };
+        let row = world.store.replicas().into_iter().find(|row| row.key == key);
+        let phase = if verb == Operation::Start { Phase::Starting } else { Phase::Stopping };
+        let leased = |now| row.as_ref().is_some_and(|row| row.phase == phase && row.is_leased(now));
+        if !leased(world.now()) && !leased(world.now() - SKEW) {
+            self.violated(world, "P12-intent-before-call", format_args!("{operation} {key}: {row:?}"));
+        }
+        let running = running(world);
+        if verb == Operation::Start {
+            let is_replica =
+                |(_, who, to): &Replication| *who == key.participant.as_str() && *to == key.source.as_str();
+            if key.source == key.destination || running.iter().any(is_replica) {
+                self.violated(world, "P7-no-loops", format_args!("{operation} {key}"));
+            }
+        } else {
+            let named = name(&key);
+            if self.is_others(&named.0, &named.1, &named.2) && running.contains(&named) {
+                self.violated(world, "P8-own-only", format_args!("{operation} {key}"));
+            }
+        }
+    }
+
+    /// Something was written.
+    pub(super) fn written(&self, world: &World, write: &Write) {
+        for budget in &write.budgets {
+            self.granted(world, budget.operation, &budget.after.grants);
+        }
+        for row in &write.replicas {
+            let before = lock(&self.0).attempts.insert(row.key.clone(), row.attempts);
+            let is_new = row.phase == Phase::Starting && row.attempts > before.unwrap_or(0);
+            let of = row.key.publisher();
+            let rows = world.store.replicas();
+            let held = rows.iter().filter(|row| row.key.publisher() == of && row.holds_slot()).count();
+            if is_new && held > world.policy.slots_per_participant {
+                self.violated(world, "P6-participant-slots", format_args!("{of} has {held}"));
+            }
+        }
+    }
+
+    /// Calls were granted: no second may have more of them than our share of the quota.
+    fn granted(&self, world: &World, operation: Operation, grants: &[Timestamp]) {
+        let limit = Limit::share(5, SHARE).calls;
+        let over = {
+            let mut state = lock(&self.0);
+            let known = state.grants.entry(operation).or_default();
+            // Known are those that were written before; the same moment can be granted more than once.
+            let mut before = known.clone();
+            for at in grants {
+                match before.iter().position(|known| known == at) {
+                    Some(same) => drop(before.swap_remove(same)),
+                    None => known.push(*at),
+                }
+            }
+            known.sort();
+            let window = SignedDuration::from_secs(1) - SKEW - SKEW;
+            let over = known.windows(limit + 1).find(|calls| calls[limit].duration_since(calls[0]) < window);
+            let over = over.map(<[_]>::to_vec);
+            let keep = known.len().saturating_sub(50);
+            known.drain(..keep);
+            over
+        };
+        if let Some(calls) = over {
+            self.violated(world, "P5-budget", format_args!("{} at {calls:?}", operation.name()));
+        }
+    }
+
+    /// What is not as it should be, now that it should.
+    pub(super) async fn wrong(&self, world: &World) -> Vec<String> {
+        let truth = Truth::of(world);
+        let others = lock(&self.0).others.clone();
+        let mut rules = lock(&self.0).rules.clone();
+        let Ok(inventory) = world.store.inventory().await else { return vec!["no inventory".to_owned()] };
+        rules.extend(inventory.rules.iter().filter(|rule| rule.id.is_of_versus()).cloned());
+        let wanted = truth.wanted(&rules, world.now());
+        let mut wrong = Vec::new();
+        for runs in &truth.running {
+            if !wanted.contains_key(runs) && !others.contains(runs) {
+                let row = inventory.replicas().find(|row| name(&row.key) == *runs);
+                wrong.push(format!("leaked: {runs:?}, in the table as {row:?}"));
+            }
+        }
+        for (key, want) in &wanted {
+            if !truth.running.contains(key) && !truth.is_excused(key, want, &wanted, &others, world) {
+                wrong.push(format!("missing: {key:?} for rule {} of priority {}", want.rule, want.priority));
+            }
+        }
+        for row in inventory.replicas() {
+            let runs = truth.running.contains(&name(&row.key));
+            let ours = row.owner == Owner::Stagelink && row.phase == Phase::Active;
+            let unclear = row.lease.is_some() || matches!(row.phase, Phase::Starting | Phase::Stopping);
+            if unclear || ours && !runs {
+                wrong.push(format!("in the table: {} {} {:?}", row.key, row.phase, row.lease));
+            }
+        }
+        for runs in truth.running.iter().filter(|runs| !others.contains(*runs)) {
+            if !inventory.replicas().any(|row| name(&row.key) == *runs && row.phase == Phase::Active) {
+                wrong.push(format!("not in the table: {runs:?}"));
+            }
+        }
+        wrong
+    }
+}
+
+fn key(input: &Value) -> Option<ReplicationKey> {
+    Some(ReplicationKey {
+        source: input["sourceStageArn"].as_str()?.parse().ok()?,
+        participant: input["participantId"].as_str()?.parse().ok()?,
+        destination: input["destinationStageArn"].as_str()?.parse().ok()?,
+    })
+}
+
+fn name(key: &ReplicationKey) -> Replication {
+    (key.source.to_string(), key.participant.to_string(), key.destination.to_string())
+}
+
+fn running(world: &World) -> BTreeSet<Replication> {
+    let replicas = world.ivs.replicas().into_iter();
+    replicas.map(|key| (key.source_stage_arn, key.participant_id, key.destination_stage_arn)).collect()
+}
+
+/// What is the case in IVS.
+struct Truth {
+    /// Stages with their tags, and whether there is a session.
+    stages: BTreeMap<String, (Tags, bool)>,
+    /// Who publishes, with the user id.
+    publishing: BTreeMap<(String, String), String>,
+    running: BTreeSet<Replication>,
+}
+
+/// What wants a replica.
+struct Want {
+    rule: String,
+    priority: u8,
+    preempt: bool,
+}
+
+impl Truth {
+    fn of(world: &World) -> Self {
+        let state = world.ivs.state();
+        let mut truth =
+            Self { stages: BTreeMap::new(), publishing: BTreeMap::new(), running: running(world) };
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        for stage in state["stages"].as_array().into_iter().flatten() {
+            let arn = text(&stage["arn"]);
+            let tags = serde_json::from_value(stage["tags"].clone()).unwrap_or_default();
+            let active = &stage["activeSessionId"];
+            truth.stages.insert(arn.clone(), (tags, active.is_string()));
+            let sessions = stage["sessions"].as_array().into_iter().flatten();
+            for session in sessions.filter(|session| session["sessionId"] == *active) {
+                for participant in session["participants"].as_array().into_iter().flatten() {
+                    if participant["publishing"] == true && participant["replica"] == false {
+                        let who = (arn.clone(), text(&participant["participantId"]));
+                        truth.publishing.insert(who, text(&participant["userId"]));
+                    }
+                }
+            }
+        }
+        truth
+    }
+
+    /// What the rules want: for each replica the rule that counts.
+    fn wanted(&self, rules: &[Rule], now: Timestamp) -> BTreeMap<Replication, Want> {
+        let mut wanted: BTreeMap<Replication, Want> = BTreeMap::new();
+        let mut rules: Vec<_> = rules.iter().filter(|rule| acts(rule, now)).collect();
+        rules.sort_by_key(|rule| (std::cmp::Reverse(rule.priority), rule.id.to_string()));
+        for ((source, who), user) in &self.publishing {
+            for rule in rules.iter().filter(|rule| self.is_meant(rule, source, user)) {
+                for destination in self.destinations(rule, source) {
+                    let key = (source.clone(), who.clone(), destination);
+                    let (priority, preempt) = (rule.priority, rule.preempt);
+                    wanted.entry(key).or_insert(Want { rule: rule.id.to_string(), priority, preempt });
+                }
+            }
+        }
+        wanted
+    }
+
+    fn is_meant(&self, rule: &Rule, source: &str, user: &str) -> bool {
+        let from = match &rule.source {
+            Source::Any => true,
+            Source::Stage(stage) => stage.as_str() == source,
+            Source::Tags(tags) => self.stages.get(source).is_some_and(|(own, _)| has_all(own, tags)),
+        };
+        // The only pattern here is a beginning.
+        let pattern = rule.participants.user_id.as_ref().map(ToString::to_string);
+        from && pattern.is_none_or(|pattern| user.starts_with(pattern.trim_end_matches('*')))
+    }
+
+    fn destinations(&self, rule: &Rule, source: &str) -> BTreeSet<String> {
+        let own = self.stages.get(source).map(|(tags, _)| tags);
+        let mut found = BTreeSet::new();
+        for destination in &rule.destinations {
+            match destination {
+                Destination::Stage(stage) => drop(found.insert(stage.to_string())),
+                Destination::Tags { tags, same } => {
+                    for (arn, (there, _)) in self.stages.iter().filter(|(_, (there, _))| has_all(there, tags))
+                    {
+                        let equal = |key: &String| {
+                            own.is_some_and(|own| own.get(key).is_some() && own.get(key) == there.get(key))
+                        };
+                        if same.iter().all(equal) {
+                            found.insert(arn.clone());
+                        }
+                    }
+                }
+            }
+        }
+        found.retain(|arn| arn != source && self.stages.contains_key(arn));
+        found
+    }
+
+    /// Whether there is a good reason for it not to run.
+    fn is_excused(
+        &self,
+        (source, who, destination): &Replication,
+        want: &Want,
+        wanted: &BTreeMap<Replication, Want>,
+        others: &BTreeSet<Replication>,
+        world: &World,
+    ) -> bool {
+        let weaker = |runs: &Replication| {
+            let other = wanted.get(runs);
+            want.preempt
+                && !others.contains(runs)
+                && other.is_some_and(|other| other.priority < want.priority)
+        };
+        let own: Vec<_> =
+            self.running.iter().filter(|(from, other, _)| from == source && other == who).collect();
+        let no_slot = own.len() >= world.policy.slots_per_participant && !own.iter().any(|runs| weaker(runs));
+        let there: Vec<_> = self.running.iter().filter(|(.., to)| to == destination).collect();
+        let publishers = self.publishing.keys().filter(|(stage, _)| stage == destination).count();
+        let no_place = there.len() + publishers >= PLACES && !there.iter().any(|runs| weaker(runs));
+        let session = self.stages.get(destination).is_some_and(|(_, active)| *active);
+        let no_session = !session && world.settings_refuse_empty_destinations();
+        no_slot || no_place || no_session
+    }
+}
+
+fn acts(rule: &Rule, now: Timestamp) -> bool {
+    rule.status == Status::Enabled && rule.expires_at.is_none_or(|at| now < at)
+}
+
+fn has_all(own: &Tags, asked: &Tags) -> bool {
+    asked.iter().all(|(key, value)| own.get(key) == Some(value))
+}
+
+impl World {
+    fn settings_refuse_empty_destinations(&self) -> bool {
+        self.ivs.settings()["dialect"]["empty_destination"] != "creates_session"
+    }
+}
