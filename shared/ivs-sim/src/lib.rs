@@ -24,7 +24,7 @@ mod world;
 
 pub use clock::{Clock, SystemClock, VirtualClock};
 pub use config::{Config, Limits};
-pub use dialect::Dialect;
+pub use dialect::{Dialect, Switch};
 pub use error::{ApiError, ErrorCode, SettingError};
 pub use faults::{CallFaults, EventFaults, FaultCode, Faults};
 pub use model::Operation;

@@ -179,7 +179,7 @@ impl Replica {
         match result {
             Ok(_) => {
                 self.owner = Owner::Stagelink;
-                self.begun = Some(took);
+                self.begin(took);
                 self.evidence.saw_on(took);
                 self.settle(Phase::Active);
             }
@@ -190,7 +190,7 @@ impl Replica {
     /// A Start took effect after its lease was lost: it is ours, whatever the others made of it meanwhile.
     fn started_late(&mut self, took: Moment) {
         self.evidence.saw_on(took);
-        self.begun = self.begun.max(Some(took));
+        self.begin(took);
         if self.owner == Owner::Nobody {
             self.owner = Owner::Stagelink;
         }
@@ -210,7 +210,7 @@ impl Replica {
             }
             Refusal::Unavailable => {
                 self.owner = Owner::Stagelink;
-                self.begun = Some(took);
+                self.begin(took);
                 self.next_attempt = Some(later(now, wait));
             }
         }

@@ -35,8 +35,8 @@ pub struct Replica {
     pub attributes: BTreeMap<String, String>,
     /// News of it running (on) and of its end (off).
     pub evidence: Evidence,
-    /// Our last Start that took effect, or may have, until a Stop of ours did. If it is found running after news of its end,
-    /// the participant's history tells by this whether it is still ours.
+    /// From the first to the last of our Starts that took effect, or may have, since a Stop of ours did. If it is found running
+    /// after news of its end, the participant's history tells by this whether it is still ours.
     pub begun: Option<Moment>,
     /// The destination's stage session, once IVS has named it.
     pub destination_session: Option<SessionId>,
@@ -184,10 +184,20 @@ impl Replica {
         self.phase == Phase::Starting && self.lease.is_some() && self.last_error.is_none()
     }
 
-    /// When our Start was, if it runs.
+    /// A Start of ours took effect, or may have.
+    pub(crate) fn begin(&mut self, took: Moment) {
+        let first = self.begun.map_or(took.earliest(), |begun| begun.earliest().min(took.earliest()));
+        let last = self.begun.map_or(took.latest(), |begun| begun.latest().max(took.latest()));
+        self.begun = Some(Moment::between(first, last));
+    }
+
+    /// When our Starts were, if it runs.
     pub(crate) fn begun_if_running(&self) -> Option<Moment> {
-        let unrecorded = self.lease.as_ref().filter(|_| self.is_unrecorded_start());
-        unrecorded.map(|lease| Moment::between(lease.since, lease.until)).or(self.begun)
+        let mut running = Self { begun: self.begun, ..Self::new(self.key.clone()) };
+        if let Some(lease) = self.lease.as_ref().filter(|_| self.is_unrecorded_start()) {
+            running.begin(Moment::between(lease.since, lease.until));
+        }
+        running.begun
     }
 
     /// Whether it runs as somebody else's, although it may be ours: it was, until there was news of its end.

@@ -61,18 +61,19 @@ pub fn read_history(
     observations
 }
 
-/// Whether a replica runs by our Start: since then it was started once, and did not end. Nothing if the history knows no start.
+/// Whether a replica runs by a Start of ours: by one line of the history it was started, and that is among our Starts, or the only
+/// line since, for IVS may take its time. Nothing if the history does not show it running.
 fn runs_by_our_start(replica: &Replica, events: &[&ListedEvent]) -> Option<bool> {
     let begun = replica.begun?;
-    let mut since = events.iter().filter(|event| !event.at.certainly_before(begun)).filter_map(|event| {
-        match &event.name {
-            EventName::ReplicationStarted(destination) => Some((true, destination)),
-            EventName::ReplicationStopped(destination) => Some((false, destination)),
-            _ => None,
-        }
+    let lines = events.iter().filter_map(|event| match &event.name {
+        EventName::ReplicationStarted(to) => (*to == replica.key.destination).then_some((true, event.at)),
+        EventName::ReplicationStopped(to) => (*to == replica.key.destination).then_some((false, event.at)),
+        _ => None,
     });
-    since.find(|(started, destination)| *started && **destination == replica.key.destination)?;
-    Some(!since.any(|(_, destination)| *destination == replica.key.destination))
+    let lines: Vec<_> = lines.collect();
+    let (_, started) = *lines.last().filter(|(on, _)| *on)?;
+    let since = lines.iter().filter(|(_, at)| begun.certainly_before(*at)).count();
+    Some(!started.certainly_before(begun) && since <= 1)
 }
 
 /// Whether the history says that the participant does not publish any more.

@@ -20,9 +20,9 @@ use rand::{Rng, SeedableRng};
 type Id = u64;
 
 /// Tasks, and the time they live in.
-pub(super) struct Machine {
+pub(crate) struct Machine {
     /// The time, as the simulated IVS wants it.
-    pub(super) time: Arc<VirtualClock>,
+    pub(crate) time: Arc<VirtualClock>,
     state: Mutex<State>,
     ready: Arc<Mutex<Vec<Id>>>,
     last: AtomicU64,
@@ -49,7 +49,7 @@ impl Wake for Ready {
 }
 
 impl Machine {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let state =
             State { tasks: BTreeMap::new(), sleepers: BTreeMap::new(), dice: SmallRng::seed_from_u64(seed) };
         Self {
@@ -60,19 +60,19 @@ impl Machine {
         }
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.time.now()
     }
 
     /// Has somebody work, from now on.
-    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let id = self.next_id();
         self.state().tasks.insert(id, work.boxed());
         self.ready().push(id);
     }
 
     /// Waits until `at`.
-    pub(super) fn sleep_until(self: &Arc<Self>, at: Timestamp) -> impl Future<Output = ()> + Send + use<> {
+    pub(crate) fn sleep_until(self: &Arc<Self>, at: Timestamp) -> impl Future<Output = ()> + Send + use<> {
         let (machine, id) = (self.clone(), self.next_id());
         poll_fn(move |context| {
             if machine.now() >= at {
@@ -84,12 +84,12 @@ impl Machine {
     }
 
     /// Waits for a time.
-    pub(super) fn sleep(self: &Arc<Self>, span: SignedDuration) -> impl Future<Output = ()> + Send + use<> {
+    pub(crate) fn sleep(self: &Arc<Self>, span: SignedDuration) -> impl Future<Output = ()> + Send + use<> {
         self.sleep_until(self.now() + span)
     }
 
     /// Lets everybody work until `end`. Whenever all of them wait, `between` is asked when something happens next by itself.
-    pub(super) fn run_until(&self, end: Timestamp, mut between: impl FnMut() -> Option<Timestamp>) {
+    pub(crate) fn run_until(&self, end: Timestamp, mut between: impl FnMut() -> Option<Timestamp>) {
         loop {
             while let Some(id) = self.next_ready() {
                 self.poll(id);
@@ -99,11 +99,11 @@ impl Machine {
                 continue;
             }
             let first = self.state().sleepers.first_key_value().map(|((at, _), _)| *at);
-            let next = first.into_iter().chain(by_itself).min().unwrap_or(end);
-            self.time.set(next.min(end).max(self.now()));
-            if next > end {
+            let Some(next) = first.into_iter().chain(by_itself).min().filter(|next| *next <= end) else {
+                self.time.set(end);
                 break;
-            }
+            };
+            self.time.set(next.max(self.now()));
             self.wake_sleepers();
         }
     }
@@ -155,14 +155,14 @@ impl Machine {
 
 /// How a piece of work ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End<T> {
+pub(crate) enum End<T> {
     Done(T),
     /// It was killed at this await.
     Killed(usize),
 }
 
 /// Runs `work`, and kills it at the await of that number, counted from 1. Tells how many there were.
-pub(super) async fn killed_at<T>(work: BoxFuture<'_, T>, at: Option<usize>) -> (End<T>, usize) {
+pub(crate) async fn killed_at<T>(work: BoxFuture<'_, T>, at: Option<usize>) -> (End<T>, usize) {
     let (mut work, mut awaits) = (work, 0);
     let end = poll_fn(|context| match work.poll_unpin(context) {
         Poll::Ready(done) => Poll::Ready(End::Done(done)),

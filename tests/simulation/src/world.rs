@@ -15,23 +15,23 @@ use replication::{
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::Sabotage;
-use super::case::{Action, Case, RuleSketch, STAGES, SourceSketch, To, Trouble, What, first_tags};
-use super::fleet::Fleet;
-use super::machine::Machine;
-use super::oracle::Oracle;
+use crate::Sabotage;
+use crate::case::{Action, Case, RuleSketch, STAGES, SourceSketch, To, Trouble, What, first_tags};
+use crate::fleet::Fleet;
+use crate::machine::Machine;
+use crate::oracle::Oracle;
 
 /// All of it.
-pub(super) struct World {
-    pub(super) machine: Arc<Machine>,
-    pub(super) ivs: Simulator,
-    pub(super) store: Arc<MemoryStore>,
-    pub(super) fleet: Fleet,
-    pub(super) oracle: Oracle,
-    pub(super) stages: Vec<StageArn>,
-    pub(super) policy: Policy,
-    pub(super) sabotage: Option<Sabotage>,
-    pub(super) counts: Counts,
+pub(crate) struct World {
+    pub(crate) machine: Arc<Machine>,
+    pub(crate) ivs: Simulator,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) fleet: Fleet,
+    pub(crate) oracle: Oracle,
+    pub(crate) stages: Vec<StageArn>,
+    pub(crate) policy: Policy,
+    pub(crate) sabotage: Option<Sabotage>,
+    pub(crate) counts: Counts,
     troubles: BTreeSet<Trouble>,
     /// Whether nothing goes wrong any more.
     calm: AtomicBool,
@@ -44,23 +44,23 @@ pub(super) struct World {
 
 /// How much of what there was.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) events: AtomicUsize,
-    pub(super) invocations: AtomicUsize,
-    pub(super) awaits: AtomicUsize,
-    pub(super) calls: AtomicUsize,
-    pub(super) faults: AtomicUsize,
-    pub(super) dead_letters: AtomicUsize,
+pub(crate) struct Counts {
+    pub(crate) events: AtomicUsize,
+    pub(crate) invocations: AtomicUsize,
+    pub(crate) awaits: AtomicUsize,
+    pub(crate) calls: AtomicUsize,
+    pub(crate) faults: AtomicUsize,
+    pub(crate) dead_letters: AtomicUsize,
 }
 
 impl Counts {
-    pub(super) fn add(count: &AtomicUsize) {
+    pub(crate) fn add(count: &AtomicUsize) {
         count.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 impl World {
-    pub(super) fn new(case: &Case, sabotage: Option<Sabotage>, traced: bool) -> Arc<Self> {
+    pub(crate) fn new(case: &Case, sabotage: Option<Sabotage>, traced: bool) -> Arc<Self> {
         let machine = Arc::new(Machine::new(case.seed));
         let config = Config { seed: case.seed, dialect: case.dialect.clone(), ..Config::default() };
         let ivs = Simulator::new(config, machine.time.clone());
@@ -100,12 +100,12 @@ impl World {
         })
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.machine.now()
     }
 
     /// Lets everybody work for so long.
-    pub(super) fn run(self: &Arc<Self>, seconds: u64) {
+    pub(crate) fn run(self: &Arc<Self>, seconds: u64) {
         let end = self.now() + SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(0));
         self.machine.run_until(end, || {
             self.ivs.tick();
@@ -118,7 +118,7 @@ impl World {
     }
 
     /// Nothing goes wrong any more: no fault, nobody else's calls, and everything that was held back comes now.
-    pub(super) fn calm_down(&self) {
+    pub(crate) fn calm_down(&self) {
         self.calm.store(true, Ordering::Relaxed);
         #[allow(clippy::expect_used, reason = "no faults are in range")]
         self.ivs.set_faults(Faults::default()).expect("no faults");
@@ -126,7 +126,7 @@ impl World {
     }
 
     /// Whether this trouble comes up now, by the dice.
-    pub(super) fn strikes(&self, trouble: Trouble, chance: f64) -> bool {
+    pub(crate) fn strikes(&self, trouble: Trouble, chance: f64) -> bool {
         let on = self.troubles.contains(&trouble) && !self.calm.load(Ordering::Relaxed);
         let strikes = on && lock(&self.dice).random_bool(chance);
         if strikes {
@@ -136,16 +136,16 @@ impl World {
     }
 
     /// A time out of this range, in microseconds.
-    pub(super) fn some_time(&self, from: u64, to: u64) -> SignedDuration {
+    pub(crate) fn some_time(&self, from: u64, to: u64) -> SignedDuration {
         SignedDuration::from_micros(i64::try_from(lock(&self.dice).random_range(from..to)).unwrap_or(0))
     }
 
-    pub(super) fn draw(&self, below: usize) -> usize {
+    pub(crate) fn draw(&self, below: usize) -> usize {
         lock(&self.dice).random_range(0..below.max(1))
     }
 
     /// A line of what happened, if somebody wants to read it.
-    pub(super) fn tell(&self, line: impl FnOnce() -> String) {
+    pub(crate) fn tell(&self, line: impl FnOnce() -> String) {
         if let Some(trace) = &self.trace {
             let at = self.now().duration_since(self.began).as_secs_f64();
             lock(trace).push(format!("{at:10.3} s  {}", self.short(&line())));
@@ -153,12 +153,12 @@ impl World {
     }
 
     /// What happened.
-    pub(super) fn told(&self) -> Vec<String> {
+    pub(crate) fn told(&self) -> Vec<String> {
         self.trace.as_ref().map(|trace| lock(trace).clone()).unwrap_or_default()
     }
 
     /// Stages by their names instead of their ARNs.
-    pub(super) fn short(&self, text: &str) -> String {
+    pub(crate) fn short(&self, text: &str) -> String {
         let named = self.stages.iter().enumerate();
         let text =
             named.fold(text.to_owned(), |text, (n, arn)| text.replace(arn.as_str(), &format!("stage-{n}")));
@@ -167,7 +167,7 @@ impl World {
     }
 
     /// Somebody does this.
-    pub(super) async fn act(self: &Arc<Self>, action: &Action) {
+    pub(crate) async fn act(self: &Arc<Self>, action: &Action) {
         self.tell(|| format!("[{}] {:?}", action.number, action.what));
         let arn = |stage: &usize| self.stages[*stage].to_string();
         match &action.what {
@@ -233,7 +233,7 @@ impl World {
     }
 
     /// What was paused goes on.
-    pub(super) async fn resume(self: &Arc<Self>) {
+    pub(crate) async fn resume(self: &Arc<Self>) {
         let order =
             Order { by: "kim".to_owned(), reason: Some("the drill is over".to_owned()), at: self.now() };
         drop(self.store.resume(&order).await);
@@ -279,10 +279,10 @@ impl World {
 }
 
 /// A replication, as requests name it.
-pub(super) fn replication(source: &str, who: &str, destination: &str) -> Value {
+pub(crate) fn replication(source: &str, who: &str, destination: &str) -> Value {
     json!({"sourceStageArn": source, "participantId": who, "destinationStageArn": destination})
 }
 
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

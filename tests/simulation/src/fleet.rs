@@ -20,19 +20,19 @@ use lambda_kit::{EventSources, News, decode};
 use replication::sweep::SweepPolicy;
 use serde_json::{Value, json};
 
-use super::Sabotage;
-use super::case::Trouble;
-use super::machine::{End, Machine, killed_at};
-use super::network::{ToIvs, ToTable, publishers};
-use super::world::{Counts, World, lock};
+use crate::Sabotage;
+use crate::case::Trouble;
+use crate::machine::{End, Machine, killed_at};
+use crate::network::{ToIvs, ToTable, publishers};
 use crate::ports::Ports;
+use crate::world::{Counts, World, lock};
 
 /// The share of the quotas that is used, in percent: the template's default.
-pub(super) const SHARE: u32 = 80;
+pub(crate) const SHARE: u32 = 80;
 
 /// The functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Function {
+pub(crate) enum Function {
     Published,
     Unpublished,
     ReplicationChanged,
@@ -65,7 +65,7 @@ impl Function {
 
 /// Execution environments, and what waits to be run.
 #[derive(Default)]
-pub(super) struct Fleet {
+pub(crate) struct Fleet {
     idle: Mutex<BTreeMap<Function, Vec<Environment>>>,
     running: Mutex<BTreeMap<Function, usize>>,
     invocations: AtomicUsize,
@@ -73,9 +73,9 @@ pub(super) struct Fleet {
     work: Mutex<Shard>,
     rules: Mutex<Shard>,
     /// Where to kill, if not by chance: at this await of the invocation of this number.
-    pub(super) kill: Mutex<Option<(usize, usize)>>,
+    pub(crate) kill: Mutex<Option<(usize, usize)>>,
     /// The awaits of every invocation, by number.
-    pub(super) awaits: Mutex<Vec<usize>>,
+    pub(crate) awaits: Mutex<Vec<usize>>,
 }
 
 /// One shard of the table's stream, as one function reads it.
@@ -224,7 +224,7 @@ impl World {
     }
 
     /// EventBridge has an event.
-    pub(super) fn deliver(self: &Arc<Self>, mut event: Value) {
+    pub(crate) fn deliver(self: &Arc<Self>, mut event: Value) {
         Counts::add(&self.counts.events);
         if self.sabotage == Some(Sabotage::NoReplicaFlag) {
             event["detail"]["replica"] = json!(false);
@@ -249,12 +249,12 @@ impl World {
     }
 
     /// The table's stream has work for `dispatch`.
-    pub(super) fn work_waits(self: &Arc<Self>) {
+    pub(crate) fn work_waits(self: &Arc<Self>) {
         self.stream(|fleet| &fleet.work, Function::Dispatch, 2);
     }
 
     /// The table's stream has rules for `rule-changed`.
-    pub(super) fn rules_changed(self: &Arc<Self>) {
+    pub(crate) fn rules_changed(self: &Arc<Self>) {
         self.stream(|fleet| &fleet.rules, Function::RuleChanged, 5);
     }
 
@@ -287,7 +287,7 @@ impl World {
     }
 
     /// The schedules of every minute.
-    pub(super) fn schedule(self: &Arc<Self>) {
+    pub(crate) fn schedule(self: &Arc<Self>) {
         let world = self.clone();
         self.machine.spawn(async move {
             loop {

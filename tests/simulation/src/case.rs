@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use ivs_sim::{Dialect, EventFaults};
+use ivs_sim::{Dialect, EventFaults, Switch};
 use rand::rngs::SmallRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use replication::{Operation, ReconnectWindow, Status};
 
 /// Stages of a case, by number.
-pub(super) const STAGES: usize = 8;
+pub(crate) const STAGES: usize = 8;
 
 /// Participants who may publish on each of the first five stages.
 const PARTICIPANTS: usize = 4;
@@ -19,7 +19,7 @@ const PARTICIPANTS: usize = 4;
 const SOURCES: usize = 5;
 
 /// How long something goes wrong, in seconds.
-pub(super) const TROUBLED_SECONDS: u64 = 600;
+pub(crate) const TROUBLED_SECONDS: u64 = 600;
 
 /// Kinds of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,29 +122,29 @@ impl std::str::FromStr for Trouble {
     fn from_str(text: &str) -> Result<Self, String> {
         let names: Vec<_> = Self::ALL.iter().map(|trouble| trouble.name()).collect();
         let found = Self::ALL.into_iter().find(|trouble| trouble.name() == text);
-        found.ok_or_else(|| format!("allowed is one of {}", names.join(", ")))
+        found.ok_or_else(|| format!("{text:?} is not valid: allowed is one of {}", names.join(", ")))
     }
 }
 
 /// A rule, in numbers of stages.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct RuleSketch {
-    pub(super) id: usize,
-    pub(super) source: SourceSketch,
+pub(crate) struct RuleSketch {
+    pub(crate) id: usize,
+    pub(crate) source: SourceSketch,
     /// Only users whose id begins so.
-    pub(super) users: Option<&'static str>,
-    pub(super) to: To,
-    pub(super) priority: u8,
-    pub(super) preempt: bool,
-    pub(super) status: Status,
-    pub(super) window: ReconnectWindow,
+    pub(crate) users: Option<&'static str>,
+    pub(crate) to: To,
+    pub(crate) priority: u8,
+    pub(crate) preempt: bool,
+    pub(crate) status: Status,
+    pub(crate) window: ReconnectWindow,
     /// When it ends by itself, in seconds since the start.
-    pub(super) expires: Option<u64>,
+    pub(crate) expires: Option<u64>,
 }
 
 /// Whose publishers a rule replicates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SourceSketch {
+pub(crate) enum SourceSketch {
     Stage(usize),
     /// Stages with this value of tag `role`.
     Role(&'static str),
@@ -153,7 +153,7 @@ pub(super) enum SourceSketch {
 
 /// Where to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum To {
+pub(crate) enum To {
     Stages(Vec<usize>),
     /// Stages with this value of tag `role`; if so, only those of the same `show`.
     Role(&'static str, bool),
@@ -161,7 +161,7 @@ pub(super) enum To {
 
 /// What customers and operators do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum What {
+pub(crate) enum What {
     Publish(usize, String),
     Unpublish(usize, String),
     Leave(usize, String),
@@ -182,12 +182,12 @@ pub(super) enum What {
 
 /// Something that happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Action {
+pub(crate) struct Action {
     /// Its number in the whole case.
-    pub(super) number: usize,
+    pub(crate) number: usize,
     /// When, in ms since the start.
-    pub(super) at: u64,
-    pub(super) what: What,
+    pub(crate) at: u64,
+    pub(crate) what: What,
 }
 
 /// One case. The same case always goes the same way.
@@ -201,11 +201,11 @@ pub struct Case {
     pub dialect: Dialect,
     /// Whether the controller only looks on.
     pub observe: bool,
-    pub(super) actions: Vec<Action>,
+    pub(crate) actions: Vec<Action>,
 }
 
 impl Case {
-    /// The case of a seed, in the default dialect.
+    /// The case of a seed, with the usual answers to what IVS leaves open.
     pub fn of_seed(seed: u64) -> Self {
         let mut dice = SmallRng::seed_from_u64(seed);
         // Every fourth case is untroubled, so that nothing hides behind trouble.
@@ -214,6 +214,13 @@ impl Case {
         let observe = dice.random_bool(0.03);
         let actions = actions(&mut dice, &troubles);
         Self { seed, troubles, dialect: Dialect::default(), observe, actions }
+    }
+
+    /// The same with answers that the seed draws.
+    #[must_use]
+    pub fn in_any_dialect(self) -> Self {
+        let mut dice = SmallRng::seed_from_u64(self.seed ^ 0xD1A1);
+        Self { dialect: any_dialect(&mut dice), ..self }
     }
 
     /// The same in another dialect.
@@ -226,6 +233,28 @@ impl Case {
     #[must_use]
     pub fn with_troubles(self, troubles: BTreeSet<Trouble>) -> Self {
         Self { troubles, ..self }
+    }
+
+    /// With these switches of the dialect alone, each as `name=option`.
+    ///
+    /// # Errors
+    /// The switch that does not exist, or has no such option.
+    pub fn with_switches(mut self, switches: &[String]) -> Result<Self, String> {
+        self.dialect = Dialect::default();
+        for switch in switches {
+            let (name, option) = switch.split_once('=').unwrap_or((switch, ""));
+            let option = serde_json::from_str(option).unwrap_or_else(|_| option.into());
+            self.dialect = self.dialect.with(name, &option).map_err(|error| error.to_string())?;
+        }
+        Ok(self)
+    }
+
+    /// The switches of the dialect that are not as usual, each as `name=option`.
+    pub fn switches(&self) -> Vec<String> {
+        let mine = serde_json::to_value(&self.dialect).unwrap_or_default();
+        let unusual = Dialect::switches().into_iter().filter(|switch| mine[switch.name] != switch.default);
+        let text = |option: &serde_json::Value| option.as_str().map_or(option.to_string(), str::to_owned);
+        unusual.map(|switch| format!("{}={}", switch.name, text(&mine[switch.name]))).collect()
     }
 
     /// With these actions alone, by their numbers.
@@ -241,7 +270,7 @@ impl Case {
     }
 
     /// Faults of the delivery of events.
-    pub(super) fn event_faults(&self) -> EventFaults {
+    pub(crate) fn event_faults(&self) -> EventFaults {
         let has = |trouble| self.troubles.contains(&trouble);
         let mut dice = SmallRng::seed_from_u64(self.seed ^ 0xE7E7);
         let loss = *[0.01, 0.1, 0.5, 1.0].choose(&mut dice).unwrap_or(&0.0);
@@ -254,6 +283,16 @@ impl Case {
             reorder: if has(Trouble::EventsReordered) { 0.3 } else { 0.0 },
         }
     }
+}
+
+/// A dialect with every switch set by the dice.
+fn any_dialect(dice: &mut SmallRng) -> Dialect {
+    let set = |dialect: Dialect, switch: Switch| {
+        let option = switch.options.choose(dice).unwrap_or(&switch.default);
+        #[allow(clippy::expect_used, reason = "it is one of the switch's options")]
+        dialect.with(switch.name, option).expect("an option")
+    };
+    Dialect::switches().into_iter().fold(Dialect::default(), set)
 }
 
 fn actions(dice: &mut SmallRng, troubles: &BTreeSet<Trouble>) -> Vec<Action> {
@@ -347,7 +386,7 @@ fn rule(dice: &mut SmallRng, id: usize) -> RuleSketch {
 }
 
 /// The tags of a stage when everything begins.
-pub(super) fn first_tags(stage: usize) -> BTreeMap<String, String> {
+pub(crate) fn first_tags(stage: usize) -> BTreeMap<String, String> {
     let role = if stage < 2 {
         "main"
     } else if stage >= SOURCES {
@@ -355,6 +394,6 @@ pub(super) fn first_tags(stage: usize) -> BTreeMap<String, String> {
     } else {
         "none"
     };
-    let show = if stage % 2 == 0 { "even" } else { "odd" };
+    let show = if stage.is_multiple_of(2) { "even" } else { "odd" };
     BTreeMap::from([("role".to_owned(), role.to_owned()), ("show".to_owned(), show.to_owned())])
 }

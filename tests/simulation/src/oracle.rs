@@ -13,8 +13,8 @@ use replication::{
 };
 use serde_json::Value;
 
-use super::fleet::SHARE;
-use super::world::{World, lock};
+use crate::fleet::SHARE;
+use crate::world::{World, lock};
 
 /// Within which time a pause holds everything that is not under way.
 const PAUSE_HOLDS: SignedDuration = SignedDuration::from_secs(10);
@@ -40,11 +40,11 @@ impl fmt::Display for Violation {
 }
 
 /// Source stage, participant and destination stage.
-pub(super) type Replication = (String, String, String);
+pub(crate) type Replication = (String, String, String);
 
 /// Looks on.
 #[derive(Default)]
-pub(super) struct Oracle(Mutex<State>);
+pub(crate) struct Oracle(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -59,43 +59,43 @@ struct State {
 }
 
 impl Oracle {
-    pub(super) fn violations(&self) -> Vec<Violation> {
+    pub(crate) fn violations(&self) -> Vec<Violation> {
         lock(&self.0).violations.clone()
     }
 
     /// Starts and stops so far.
-    pub(super) fn mutations(&self) -> usize {
+    pub(crate) fn mutations(&self) -> usize {
         lock(&self.0).mutations
     }
 
-    pub(super) fn rules_are(&self, rules: Vec<Rule>) {
+    pub(crate) fn rules_are(&self, rules: Vec<Rule>) {
         lock(&self.0).rules = rules;
     }
 
-    pub(super) fn paused(&self, at: Timestamp) {
+    pub(crate) fn paused(&self, at: Timestamp) {
         lock(&self.0).paused.get_or_insert(at);
     }
 
-    pub(super) fn resumed(&self) {
+    pub(crate) fn resumed(&self) {
         lock(&self.0).paused = None;
     }
 
-    pub(super) fn others_started(&self, from: &str, who: &str, to: &str) {
+    pub(crate) fn others_started(&self, from: &str, who: &str, to: &str) {
         lock(&self.0).others.insert((from.to_owned(), who.to_owned(), to.to_owned()));
     }
 
-    pub(super) fn is_others(&self, from: &str, who: &str, to: &str) -> bool {
+    pub(crate) fn is_others(&self, from: &str, who: &str, to: &str) -> bool {
         lock(&self.0).others.contains(&(from.to_owned(), who.to_owned(), to.to_owned()))
     }
 
-    pub(super) fn violated(&self, world: &World, invariant: &'static str, what: impl fmt::Display) {
+    pub(crate) fn violated(&self, world: &World, invariant: &'static str, what: impl fmt::Display) {
         let what = world.short(&what.to_string());
         world.tell(|| format!("!!! {invariant}: {what}"));
         lock(&self.0).violations.push(Violation { invariant, at: world.now(), what });
     }
 
     /// A call leaves a function.
-    pub(super) fn called(&self, world: &World, operation: &'static str, input: &Value) {
+    pub(crate) fn called(&self, world: &World, operation: &'static str, input: &Value) {
         let verb = match operation {
             "StartParticipantReplication" => Operation::Start,
             "StopParticipantReplication" => Operation::Stop,
@@ -133,7 +133,7 @@ impl Oracle {
     }
 
     /// Something was written.
-    pub(super) fn written(&self, world: &World, write: &Write) {
+    pub(crate) fn written(&self, world: &World, write: &Write) {
         for budget in &write.budgets {
             self.granted(world, budget.operation, &budget.after.grants);
         }
@@ -177,7 +177,7 @@ impl Oracle {
     }
 
     /// What is not as it should be, now that it should.
-    pub(super) async fn wrong(&self, world: &World) -> Vec<String> {
+    pub(crate) async fn wrong(&self, world: &World) -> Vec<String> {
         let truth = Truth::of(world);
         let others = lock(&self.0).others.clone();
         let mut rules = lock(&self.0).rules.clone();

@@ -9,9 +9,12 @@
 //! any more and asks whether all is as the rules want, and stays so. An [`Oracle`](oracle) looks on all the time. The same case
 //! always goes the same way; a case that fails is made smaller by [`smallest`].
 
+pub mod ports;
+
 mod case;
 mod fleet;
 mod machine;
+mod many;
 mod network;
 mod oracle;
 mod smallest;
@@ -27,8 +30,9 @@ use case::TROUBLED_SECONDS;
 use world::World;
 
 pub use case::{Case, Trouble};
+pub use many::{Sum, many};
 pub use oracle::Violation;
-pub use smallest::smallest;
+pub use smallest::{smallest, story};
 
 /// In how many seconds after nothing goes wrong any more all is as the rules want.
 pub const BOUND_SECONDS: u64 = 300;
@@ -114,15 +118,14 @@ pub fn play(case: &Case, play: Play) -> Outcome {
     let mut outcome = Outcome::default();
     if !case.observe {
         outcome.settled_seconds = settle(&world);
-        stays(&world);
-        // What was sent late comes now, and must not matter for long.
+        // What was sent late still comes, and may mislead for a moment each time.
         if late(&world) {
             while late(&world) {
                 world.run(600);
             }
             outcome.settled_seconds = outcome.settled_seconds.max(settle(&world));
-            stays(&world);
         }
+        stays(&world);
     }
     let count = |count: &std::sync::atomic::AtomicUsize| count.load(Ordering::Relaxed);
     Outcome {

@@ -17,10 +17,10 @@ use replication::{
 };
 use serde_json::{Value, json};
 
-use super::Sabotage;
-use super::case::Trouble;
-use super::world::{Counts, World, lock};
+use crate::Sabotage;
+use crate::case::Trouble;
 use crate::ports::{Way, call_error};
+use crate::world::{Counts, World, lock};
 
 /// How long the adapters wait for an answer of IVS.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
@@ -29,14 +29,14 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
 const STALE: SignedDuration = SignedDuration::from_secs(10);
 
 /// The way to IVS.
-pub(super) struct ToIvs {
-    pub(super) world: Arc<World>,
+pub(crate) struct ToIvs {
+    pub(crate) world: Arc<World>,
     /// Answers of before, with their times.
     known: Mutex<BTreeMap<String, (Timestamp, Value)>>,
 }
 
 impl ToIvs {
-    pub(super) fn new(world: &Arc<World>) -> Self {
+    pub(crate) fn new(world: &Arc<World>) -> Self {
         Self { world: world.clone(), known: Mutex::default() }
     }
 
@@ -138,7 +138,7 @@ fn in_words(answer: &Result<Value, CallError>) -> String {
 }
 
 /// The way to the table.
-pub(super) struct ToTable(pub(super) Arc<World>);
+pub(crate) struct ToTable(pub(crate) Arc<World>);
 
 impl ToTable {
     /// The way there; the table may fail before it did anything.
@@ -281,7 +281,7 @@ impl VersusStore for ToTable {
 }
 
 /// The publishers of the table, as the index of rules finds them.
-pub(super) async fn publishers(world: &World) -> BTreeSet<PublisherKey> {
+pub(crate) async fn publishers(world: &World) -> BTreeSet<PublisherKey> {
     let Ok(inventory) = world.store.inventory().await else { return BTreeSet::new() };
     inventory.publishers().collect()
 }
