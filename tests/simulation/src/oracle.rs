@@ -193,7 +193,11 @@ impl Oracle {
         }
         for (key, want) in &wanted {
             if !truth.running.contains(key) && !truth.is_excused(key, want, &wanted, &others, world) {
-                wrong.push(format!("missing: {key:?} for rule {} of priority {}", want.rule, want.priority));
+                let row = inventory.replicas().find(|row| name(&row.key) == *key);
+                let (rule, priority) = (&want.rule, want.priority);
+                wrong.push(format!(
+                    "missing: {key:?} for rule {rule} of priority {priority}, in the table as {row:?}"
+                ));
             }
         }
         for row in inventory.replicas() {
@@ -338,13 +342,17 @@ impl Truth {
         };
         let own: Vec<_> =
             self.running.iter().filter(|(from, other, _)| from == source && other == who).collect();
-        let no_slot = own.len() >= world.policy.slots_per_participant && !own.iter().any(|runs| weaker(runs));
+        let slots_full = own.len() >= world.policy.slots_per_participant;
+        let no_slot = slots_full && !own.iter().any(|runs| weaker(runs));
         let there: Vec<_> = self.running.iter().filter(|(.., to)| to == destination).collect();
         let publishers = self.publishing.keys().filter(|(stage, _)| stage == destination).count();
-        let no_place = there.len() + publishers >= PLACES && !there.iter().any(|runs| weaker(runs));
+        let places_full = there.len() + publishers >= PLACES;
+        let no_place = places_full && !there.iter().any(|runs| weaker(runs));
+        // Who has neither pushes nobody out: it would be in vain on the other side.
+        let neither = slots_full && places_full;
         let session = self.stages.get(destination).is_some_and(|(_, active)| *active);
         let no_session = !session && world.settings_refuse_empty_destinations();
-        no_slot || no_place || no_session
+        no_slot || no_place || neither || no_session
     }
 }
 
