@@ -18,8 +18,8 @@ use replication::sweep::{
     Roster, StageKnowledge, SweepPolicy, Target, agenda,
 };
 use replication::{
-    Directory, Evidence, Listed, Moment, Observation, Owner, Phase, Publisher, Replica, Rule, RuleRef,
-    Source, View,
+    Directory, Evidence, Listed, Moment, Observation, Owner, Phase, Policy, Publisher, Replica, Rule,
+    RuleRef, Source, View,
 };
 
 use build::{moment, participant, publisher, rule, session, stage, tagged, tags, time, to};
@@ -194,6 +194,73 @@ fn what_a_history_says() {
         }
     }
     compare("sweep_histories.txt", &text);
+}
+
+/// A list said that a replica of ours had ended, and it is found running: whose is it?
+#[test]
+fn a_history_tells_whose_it_is_that_runs_again() {
+    use EventName::{ReplicationStarted, ReplicationStopped};
+    let (started, stopped) = (ReplicationStarted(stage("B")), ReplicationStopped(stage("B")));
+    let elsewhere = ReplicationStarted(stage("C"));
+    let ours = |owner: Owner, begun: Option<&str>, lines: &[(&EventName, &str)]| {
+        let seen = Evidence { on: Some(moment("00:05:00")), off: Some(moment("00:04:00")) };
+        let mut inventory = inventory(on("00:00:01"), None);
+        let begun = begun.map(|at| moment(at));
+        let (phase, evidence) = (Phase::Active, seen);
+        inventory.put_replica(Replica { evidence, phase, owner, begun, ..Replica::new(to("B")) });
+        let events: Vec<_> = lines.iter().map(|(name, at)| event((*name).clone(), at)).collect();
+        let (took, policy) = (Moment::exact(time("00:10:00")), SweepPolicy::default());
+        let mut view = inventory.view(&publisher());
+        let news = read_history(&inventory, &publisher(), &session("st-1"), "", &events, took, &policy);
+        news.iter().for_each(|news| news.fold_into(&mut view, &Policy::default()));
+        let told = news.iter().find_map(|news| match news {
+            Observation::ReplicaOwner { ours, .. } => Some(*ours),
+            _ => None,
+        });
+        (told, view.replica(&stage("B")).unwrap().owner)
+    };
+    let foreign = |lines: &[(&EventName, &str)]| ours(Owner::Foreign, Some("00:01:00.5"), lines);
+    let (ours_again, theirs) = ((Some(true), Owner::Stagelink), (Some(false), Owner::Foreign));
+    assert_eq!(foreign(&[(&started, "00:01:00")]), ours_again, "it never ended");
+    assert_eq!(foreign(&[(&started, "00:03:00")]), ours_again, "IVS took its time");
+    assert_eq!(
+        foreign(&[(&elsewhere, "00:01:30"), (&started, "00:01:31")]),
+        ours_again,
+        "other destinations do not count"
+    );
+    assert_eq!(
+        foreign(&[(&started, "00:00:10"), (&stopped, "00:00:20"), (&started, "00:01:00")]),
+        ours_again
+    );
+    assert_eq!(foreign(&[(&started, "00:01:00"), (&stopped, "00:04:00"), (&started, "00:04:30")]), theirs);
+    assert_eq!(foreign(&[(&started, "00:00:10")]), theirs, "it began long before our Start");
+    let undecided = (None, Owner::Foreign);
+    assert_eq!(foreign(&[(&started, "00:01:00"), (&stopped, "00:04:00")]), undecided, "it does not run");
+    assert_eq!(foreign(&[]), undecided);
+    assert_eq!(ours(Owner::Foreign, None, &[(&started, "00:01:00")]), undecided, "we never started it");
+    assert_eq!(
+        ours(Owner::Stagelink, Some("00:01:00"), &[(&started, "00:01:00")]).0,
+        None,
+        "nobody doubts it"
+    );
+}
+
+/// Where nothing is wanted any more, it is looked for a while whether what ended by hearsay did end.
+#[test]
+fn what_ended_lately_is_looked_for_whatever_the_rules_say() {
+    let roster = tagged_roster(&[("A", ""), ("B", "")], true);
+    let looks = |begun: Option<Moment>, now: &str| {
+        let mut inventory = Inventory::default();
+        let (phase, evidence) =
+            (Phase::Stopped, Evidence { on: Some(moment("00:00:01")), off: Some(moment("00:04:00")) });
+        inventory.put_replica(Replica { evidence, phase, begun, ..Replica::new(to("B")) });
+        let made = agenda(&inventory, &roster, 100, time(now), &SweepPolicy::default());
+        made.looks.iter().map(|look| id(look.stage.as_str()).to_owned()).collect::<Vec<_>>()
+    };
+    let begun = Some(moment("00:00:01"));
+    assert_eq!(looks(begun, "00:05:00"), ["A", "B"]);
+    assert_eq!(looks(begun, "00:09:30"), Vec::<String>::new(), "not for ever");
+    assert_eq!(looks(None, "00:05:00"), Vec::<String>::new(), "not if a Stop of ours ended it");
 }
 
 #[test]

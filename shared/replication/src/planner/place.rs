@@ -220,10 +220,10 @@ impl<'a> Planning<'a> {
 
     /// The destination has no place left. If the rule may pre-empt, the weakest there has to give way.
     fn wait_for_place(&mut self, want: &Want<'_>, known: &Replica, asked: Replica) {
-        let weakest =
-            self.view.full.get(&asked.key.destination).and_then(|crowd| crowd.weakest.as_ref()).filter(
-                |(_, priority)| want.preempts() && !asked.was_refused() && *priority < want.priority(),
-            );
+        // What IVS refused for another reason than want of a place, it would refuse again.
+        let may_preempt = want.preempts() && (!asked.was_refused() || known.waits_for_place());
+        let weakest = self.view.full.get(&asked.key.destination).and_then(|crowd| crowd.weakest.as_ref());
+        let weakest = weakest.filter(|(_, priority)| may_preempt && *priority < want.priority());
         let mut why = format!("the destination has all its {} publishers", PLACES);
         if let Some((key, priority)) = weakest {
             why = format!("{why}; the replica of {} with priority {priority} gives way", key.publisher());

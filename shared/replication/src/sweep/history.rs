@@ -54,7 +54,7 @@ pub fn read_history(
         }
     }
     for replica in inventory.replicas_of(key).filter(|replica| replica.may_be_ours()) {
-        if let Some(ours) = runs_by_our_start(replica, &events) {
+        if let Some(ours) = runs_by_our_start(replica, &events, policy) {
             observations.push(Observation::ReplicaOwner { key: replica.key.clone(), ours, at: took });
         }
     }
@@ -63,7 +63,7 @@ pub fn read_history(
 
 /// Whether a replica runs by a Start of ours: by one line of the history it was started, and that is among our Starts, or the only
 /// line since, for IVS may take its time. Nothing if the history does not show it running.
-fn runs_by_our_start(replica: &Replica, events: &[&ListedEvent]) -> Option<bool> {
+fn runs_by_our_start(replica: &Replica, events: &[&ListedEvent], policy: &SweepPolicy) -> Option<bool> {
     let begun = replica.begun?;
     let lines = events.iter().filter_map(|event| match &event.name {
         EventName::ReplicationStarted(to) => (*to == replica.key.destination).then_some((true, event.at)),
@@ -73,7 +73,9 @@ fn runs_by_our_start(replica: &Replica, events: &[&ListedEvent]) -> Option<bool>
     let lines: Vec<_> = lines.collect();
     let (_, started) = *lines.last().filter(|(on, _)| *on)?;
     let since = lines.iter().filter(|(_, at)| begun.certainly_before(*at)).count();
-    Some(!started.certainly_before(begun) && since <= 1)
+    // Clocks differ. Somebody else's start of just before would have had ours refused.
+    let is_older = begun.earliest().duration_since(started.latest()) > policy.settle;
+    Some(!is_older && since <= 1)
 }
 
 /// Whether the history says that the participant does not publish any more.

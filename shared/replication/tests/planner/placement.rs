@@ -117,6 +117,21 @@ fn at_a_full_destination_the_weakest_gives_way_to_a_rule_that_may_pre_empt() {
     scene.golden("weakest_gives_way");
 }
 
+/// IVS counted publishers there whom the table did not know yet. Once it does, there is somebody to give way.
+#[test]
+fn who_was_refused_for_want_of_a_place_pre_empts_once_it_is_known_who_is_there() {
+    let mut scene = Scene::new(vec![high(&["B"])]);
+    scene.published("00:00:05").at("00:00:05.4").plan();
+    scene.start_failed("B", rejected(Rejection::QuotaExceeded), "no room for another publisher");
+    scene.plan();
+    scene.listed(&[]);
+    let made = scene.plan();
+    assert!(made.evictions.is_empty() && matches!(scene.phase("B"), Phase::Blocked(_)));
+    scene.at("00:02:00").found_full("B", Some(10));
+    assert_eq!(scene.plan().evictions.len(), 1);
+    scene.golden("refused_place_pre_empts_later");
+}
+
 /// A slot is of no use where there is no place: what runs is pushed out once, not with every try.
 #[test]
 fn who_found_the_destination_full_pushes_nobody_out_again() {
