@@ -57,7 +57,7 @@ const fn ours(ours: &'static [&'static str]) -> Arrows {
 }
 
 /// Each package and its arrows.
-const TABLE: [(&str, Arrows); 14] = [
+const TABLE: [(&str, Arrows); 15] = [
     ("replication", Arrows { others: Some(&["jiff", "thiserror"]), ..ours(&[]) }),
     (
         "controller",
@@ -78,6 +78,7 @@ const TABLE: [(&str, Arrows); 14] = [
     ("ivs-sim", ours(&[])),
     ("local", ANYTHING),
     ("stagelink-tests", ANYTHING),
+    ("simulation", ours(&["controller", "ivs-sim", "lambda-kit", "replication"])),
     // The one function that is no reaction to an event.
     ("api", ours(&["aws-adapters", "http-api", "lambda-kit"])),
 ];
