@@ -66,6 +66,11 @@ impl MemoryStore {
         state.rules.extend(rules);
     }
 
+    /// A publisher, if it is known.
+    pub fn publisher(&self, key: &PublisherKey) -> Option<Publisher> {
+        self.lock().publishers.get(key).cloned()
+    }
+
     /// Every replication.
     pub fn replicas(&self) -> Vec<Replica> {
         self.lock().replicas.values().cloned().collect()

@@ -205,7 +205,7 @@ fn a_history_tells_whose_it_is_that_runs_again() {
     let ours = |owner: Owner, begun: Option<&str>, lines: &[(&EventName, &str)]| {
         let seen = Evidence { on: Some(moment("00:05:00")), off: Some(moment("00:04:00")) };
         let mut inventory = inventory(on("00:00:01"), None);
-        let begun = begun.map(|at| moment(at));
+        let begun = begun.map(moment);
         let (phase, evidence) = (Phase::Active, seen);
         inventory.put_replica(Replica { evidence, phase, owner, begun, ..Replica::new(to("B")) });
         let events: Vec<_> = lines.iter().map(|(name, at)| event((*name).clone(), at)).collect();

@@ -180,6 +180,19 @@ pub(crate) enum What {
     Delete(usize),
 }
 
+impl What {
+    /// Whom it concerns; nothing stands for everybody.
+    pub(crate) fn concerns(&self) -> Option<&str> {
+        match self {
+            Self::Publish(_, who) | Self::Unpublish(_, who) | Self::Leave(_, who) => Some(who),
+            Self::OthersStart(_, who, _) | Self::OthersStop(_, who, _) => Some(who),
+            // This concerns nobody.
+            Self::OthersCall(..) => Some(""),
+            _ => None,
+        }
+    }
+}
+
 /// Something that happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Action {
@@ -201,6 +214,8 @@ pub struct Case {
     pub dialect: Dialect,
     /// Whether the controller only looks on.
     pub observe: bool,
+    /// How long things happen and go wrong, in seconds.
+    pub(crate) seconds: u64,
     pub(crate) actions: Vec<Action>,
 }
 
@@ -210,10 +225,59 @@ impl Case {
         let mut dice = SmallRng::seed_from_u64(seed);
         // Every fourth case is untroubled, so that nothing hides behind trouble.
         let share = *[0.0, 0.15, 0.3, 0.6].choose(&mut dice).unwrap_or(&0.0);
-        let troubles: BTreeSet<_> = Trouble::ALL.into_iter().filter(|_| dice.random_bool(share)).collect();
+        let troubles = Trouble::ALL.into_iter().filter(|_| dice.random_bool(share)).collect();
+        Self::drawn(seed, dice, troubles)
+    }
+
+    /// The case of a seed in which just this goes wrong.
+    pub fn troubled_by(seed: u64, troubles: &[Trouble]) -> Self {
+        Self::drawn(seed, SmallRng::seed_from_u64(seed), troubles.iter().copied().collect())
+    }
+
+    fn drawn(seed: u64, mut dice: SmallRng, troubles: BTreeSet<Trouble>) -> Self {
         let observe = dice.random_bool(0.03);
         let actions = actions(&mut dice, &troubles);
-        Self { seed, troubles, dialect: Dialect::default(), observe, actions }
+        let seconds = TROUBLED_SECONDS;
+        Self { seed, troubles, dialect: Dialect::default(), observe, seconds, actions }
+    }
+
+    /// A short and untroubled case in which each kind of work comes up: starts and stops by events, by changed rules, by a versus
+    /// session and its end, and by a sweep. For those who want to kill at every await of it.
+    pub fn short() -> Self {
+        let rule = |id, source, to: &[usize], window| RuleSketch {
+            id,
+            source,
+            users: None,
+            to: To::Stages(to.to_vec()),
+            priority: 50 + u8::try_from(id).unwrap_or(0),
+            preempt: true,
+            status: Status::Enabled,
+            window: ReconnectWindow::from_seconds(window).unwrap_or_default(),
+            expires: None,
+        };
+        let first =
+            vec![rule(0, SourceSketch::Stage(0), &[5, 6], 0), rule(1, SourceSketch::Role("main"), &[7], 5)];
+        let second =
+            vec![rule(0, SourceSketch::Stage(0), &[6, 7], 0), rule(1, SourceSketch::Role("main"), &[4], 5)];
+        let (ann, ben) = ("host-00".to_owned(), "host-10".to_owned());
+        let happens = [
+            (0, What::Rules(first)),
+            (1_000, What::Publish(0, ann.clone())),
+            (2_000, What::Publish(1, ben.clone())),
+            (20_000, What::Rules(second)),
+            (35_000, What::Versus(vec![0, 1], 15)),
+            (62_000, What::Unpublish(1, ben)),
+            (75_000, What::Leave(0, ann)),
+        ];
+        let number = |(number, (at, what))| Action { number, at, what };
+        Self {
+            seed: 0,
+            troubles: BTreeSet::new(),
+            dialect: Dialect::default(),
+            observe: false,
+            seconds: 90,
+            actions: happens.into_iter().enumerate().map(number).collect(),
+        }
     }
 
     /// The same with answers that the seed draws.
@@ -323,6 +387,9 @@ fn something(dice: &mut SmallRng, troubles: &BTreeSet<Trouble>) -> What {
     let (stage, who) = somebody(dice);
     let other = dice.random_range(0..STAGES);
     let others = troubles.contains(&Trouble::OthersReplicate);
+    if others && dice.random_bool(0.15) {
+        return What::OthersStart(stage, who, other);
+    }
     match dice.random_range(0..100) {
         0..45 => What::Publish(stage, who),
         45..58 => What::Unpublish(stage, who),
@@ -337,8 +404,7 @@ fn something(dice: &mut SmallRng, troubles: &BTreeSet<Trouble>) -> What {
             stages.truncate(dice.random_range(2..=3));
             What::Versus(stages, dice.random_range(5..120))
         }
-        91..94 if others => What::OthersStart(stage, who, other),
-        94..95 if others => What::OthersStop(stage, who, other),
+        91..93 if others => What::OthersStop(stage, who, other),
         95..97 if troubles.contains(&Trouble::OthersCall) => {
             let operation = *[Operation::Start, Operation::Stop, Operation::List]
                 .choose(dice)

@@ -26,7 +26,6 @@ use std::sync::atomic::Ordering;
 use futures::FutureExt;
 use jiff::SignedDuration;
 
-use case::TROUBLED_SECONDS;
 use world::World;
 
 pub use case::{Case, Trouble};
@@ -113,7 +112,7 @@ pub fn play(case: &Case, play: Play) -> Outcome {
             customers.act(action).await;
         }
     });
-    world.run(TROUBLED_SECONDS);
+    world.run(case.seconds);
     world.calm_down();
     now(world.resume());
     let mut outcome = Outcome::default();

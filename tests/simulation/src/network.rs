@@ -50,7 +50,10 @@ impl ToIvs {
             return Err(failure("ThrottlingException", Refusal::Throttled { retry_after: None }));
         }
         let request = format!("{operation} {input}");
-        let answer = world.ivs.call(operation, input);
+        let answer = world.ivs.call(operation, input.clone());
+        if operation == "StartParticipantReplication" && answer.is_ok() {
+            world.oracle.ours_started(&input);
+        }
         if world.strikes(Trouble::CallsFail, 0.04) {
             return Err(failure("InternalServerException", Refusal::Unavailable));
         }
@@ -95,6 +98,7 @@ impl Way for Arc<ToIvs> {
         async move {
             let world = ivs.world.clone();
             Counts::add(&world.counts.calls);
+            let stage = input["stageArn"].as_str().unwrap_or_default().to_owned();
             world.oracle.called(&world, operation, &input);
             world.tell(|| format!("    {operation} {input}"));
             // Once sent, it gets there, whatever becomes of the sender.
@@ -116,6 +120,9 @@ impl Way for Arc<ToIvs> {
                 _ => Err(failure("Timeout", Refusal::Unavailable)),
             };
             world.tell(|| format!("    {operation}: {}", in_words(&answer)));
+            if world.sabotage == Some(Sabotage::EmptyListIsProof) && operation == "ListParticipants" {
+                world.believe_that_nobody_publishes(&stage, answer.as_ref());
+            }
             match answer {
                 Err(error)
                     if world.sabotage == Some(Sabotage::ConflictIsSuccess)
@@ -134,6 +141,31 @@ fn in_words(answer: &Result<Value, CallError>) -> String {
     match answer {
         Ok(answer) => answer.to_string().chars().take(200).collect(),
         Err(error) => format!("{} {}", error.code, error.message),
+    }
+}
+
+impl World {
+    /// What a controller makes of an empty list that takes it for proof: everybody there stopped publishing.
+    fn believe_that_nobody_publishes(self: &Arc<Self>, stage: &str, answer: Result<&Value, &CallError>) {
+        let is_empty =
+            answer.is_ok_and(|answer| answer["participants"].as_array().is_some_and(Vec::is_empty));
+        if !is_empty {
+            return;
+        }
+        for replica in
+            self.store.replicas().into_iter().filter(|replica| replica.key.source.as_str() == stage)
+        {
+            let Some(publisher) = self.store.publisher(&replica.key.publisher()) else { continue };
+            self.deliver(json!({
+                "version": "0", "id": "made-up", "account": "123456789012", "region": "us-east-1",
+                "source": "aws.ivs", "detail-type": "IVS Stage Update", "time": self.now(), "resources": [stage],
+                "detail": {
+                    "event_name": "Participant Unpublished", "event_time": self.now(),
+                    "participant_id": publisher.key.participant.as_str(), "user_id": publisher.user_id,
+                    "session_id": publisher.session.as_ref().map(|session| session.as_str()),
+                },
+            }));
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use controller::sweep::port::SweepStore;
 use jiff::{SignedDuration, Timestamp};
 use replication::occupancy::PLACES;
 use replication::{
-    Destination, Limit, Mode, Operation, Owner, Phase, ReplicationKey, Rule, Source, Status, Tags,
+    Destination, Limit, Mode, Operation, Owner, Phase, Replica, ReplicationKey, Rule, Source, Status, Tags,
 };
 use serde_json::Value;
 
@@ -21,6 +21,15 @@ const PAUSE_HOLDS: SignedDuration = SignedDuration::from_secs(10);
 
 /// By how much the clocks of functions differ at most.
 const SKEW: SignedDuration = SignedDuration::from_millis(100);
+
+/// Within which time everything that is done takes effect: the longest reconnect window, and some seconds.
+const TAKES_EFFECT: SignedDuration = SignedDuration::from_secs(30);
+
+/// The same, if an event can be lost or a function fail: a sweep or two later.
+const TAKES_EFFECT_LATE: SignedDuration = SignedDuration::from_secs(150);
+
+/// How much later a call can leave than it was granted, beside the difference of clocks: a write to the table.
+const LEAVES_LATER: SignedDuration = SignedDuration::from_millis(20);
 
 /// A promise that was not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,9 +62,13 @@ struct State {
     others: BTreeSet<Replication>,
     paused: Option<Timestamp>,
     grants: BTreeMap<Operation, Vec<Timestamp>>,
+    /// The latest calls that left, by operation.
+    calls: BTreeMap<&'static str, Vec<Timestamp>>,
     /// Starts that were tried in a row, by replication.
     attempts: BTreeMap<ReplicationKey, u32>,
     mutations: usize,
+    /// Until when something that was done to a participant, or to everybody, may take effect.
+    touched: BTreeMap<Option<String>, Timestamp>,
 }
 
 impl Oracle {
@@ -72,6 +85,13 @@ impl Oracle {
         lock(&self.0).rules = rules;
     }
 
+    /// Something was done to this participant, or to everybody, and takes effect until then.
+    pub(crate) fn touched(&self, who: Option<&str>, until: Timestamp) {
+        let mut state = lock(&self.0);
+        let known = state.touched.entry(who.map(str::to_owned)).or_insert(until);
+        *known = until.max(*known);
+    }
+
     pub(crate) fn paused(&self, at: Timestamp) {
         lock(&self.0).paused.get_or_insert(at);
     }
@@ -82,6 +102,13 @@ impl Oracle {
 
     pub(crate) fn others_started(&self, from: &str, who: &str, to: &str) {
         lock(&self.0).others.insert((from.to_owned(), who.to_owned(), to.to_owned()));
+    }
+
+    /// IVS accepted a Start of ours: whatever others had there is over.
+    pub(crate) fn ours_started(&self, input: &Value) {
+        if let Some(key) = key(input) {
+            lock(&self.0).others.remove(&name(&key));
+        }
     }
 
     pub(crate) fn is_others(&self, from: &str, who: &str, to: &str) -> bool {
@@ -96,6 +123,7 @@ impl Oracle {
 
     /// A call leaves a function.
     pub(crate) fn called(&self, world: &World, operation: &'static str, input: &Value) {
+        self.left(world, operation);
         let verb = match operation {
             "StartParticipantReplication" => Operation::Start,
             "StopParticipantReplication" => Operation::Stop,
@@ -126,10 +154,60 @@ impl Oracle {
             }
         } else {
             let named = name(&key);
-            if self.is_others(&named.0, &named.1, &named.2) && running.contains(&named) {
+            // After a Start without an answer nobody can tell whose it is that runs since the same second.
+            let is_others = self.is_others(&named.0, &named.1, &named.2) && world.every_call_is_answered();
+            if is_others && running.contains(&named) {
                 self.violated(world, "P8-own-only", format_args!("{operation} {key}"));
             }
+            if self.is_stopped_for_nothing(world, &named) {
+                self.violated(world, "P9-no-stop-without-news", format_args!("{operation} {key}"));
+            }
         }
+    }
+
+    /// A call left: no second may have more of them than our share, but for what the way from the grant to the call takes.
+    fn left(&self, world: &World, operation: &'static str) {
+        let limit = Limit::share(5, SHARE).calls;
+        let calls = {
+            let mut state = lock(&self.0);
+            let calls = state.calls.entry(operation).or_default();
+            calls.push(world.now());
+            let keep = calls.len().saturating_sub(limit + 1);
+            calls.drain(..keep);
+            calls.clone()
+        };
+        let window = SignedDuration::from_secs(1) - SKEW - SKEW - LEAVES_LATER;
+        if calls.len() > limit && calls[limit].duration_since(calls[0]) < window {
+            self.violated(world, "P5-budget", format_args!("{operation} called at {calls:?}"));
+        }
+    }
+
+    /// Whether somebody publishes who is wanted there, nothing that could matter was done for a while, and there is room for all.
+    fn is_stopped_for_nothing(&self, world: &World, named: &Replication) -> bool {
+        let takes_effect = if world.reacts_at_once() { TAKES_EFFECT } else { TAKES_EFFECT_LATE };
+        // News that is late tells of what was true before, and what the brake holds is in the way of others for a sweep or two.
+        let braked = world.store.replicas().iter().any(|replica| replica.braked.is_some());
+        if braked || !world.news_is_new() {
+            return false;
+        }
+        let (quiet, rules) = {
+            let state = lock(&self.0);
+            let over = |who| {
+                state.touched.get(&who).is_none_or(|until| world.now().duration_since(*until) > takes_effect)
+            };
+            (over(None) && over(Some(named.1.clone())), state.rules.clone())
+        };
+        let before = world.now() - takes_effect;
+        let truth = Truth::of(world);
+        let (wanted, wanted_before) = (truth.wanted(&rules, world.now()), truth.wanted(&rules, before));
+        if !quiet || !wanted.contains_key(named) || !wanted_before.contains_key(named) {
+            return false;
+        }
+        let slots = wanted.keys().filter(|(from, who, _)| *from == named.0 && *who == named.1).count();
+        let taken = truth.running.iter().filter(|(.., to)| *to == named.2).count();
+        let places = wanted.keys().filter(|(.., to)| *to == named.2).count().max(taken);
+        let publishers = truth.publishing.keys().filter(|(stage, _)| *stage == named.2).count();
+        slots <= world.policy.slots_per_participant && places + publishers <= PLACES
     }
 
     /// Something was written.
@@ -142,7 +220,10 @@ impl Oracle {
             let is_new = row.phase == Phase::Starting && row.attempts > before.unwrap_or(0);
             let of = row.key.publisher();
             let rows = world.store.replicas();
-            let held = rows.iter().filter(|row| row.key.publisher() == of && row.holds_slot()).count();
+            // What a list that is out of date says to run is news of the table's, and no doing of ours.
+            let runs = |row: &&Replica| row.lease.is_some() || running(world).contains(&name(&row.key));
+            let own = rows.iter().filter(|row| row.key.publisher() == of && row.holds_slot());
+            let held = own.filter(runs).count();
             if is_new && held > world.policy.slots_per_participant {
                 self.violated(world, "P6-participant-slots", format_args!("{of} has {held}"));
             }
@@ -204,6 +285,10 @@ impl Oracle {
             let runs = truth.running.contains(&name(&row.key));
             let ours = row.owner == Owner::Stagelink && row.phase == Phase::Active;
             let unclear = row.lease.is_some() || matches!(row.phase, Phase::Starting | Phase::Stopping);
+            // After a Start without an answer nobody can tell whose it is.
+            if ours && world.every_call_is_answered() && others.contains(&name(&row.key)) {
+                wrong.push(format!("not ours: {}", row.key));
+            }
             if unclear || ours && !runs {
                 wrong.push(format!("in the table: {} {} {:?}", row.key, row.phase, row.lease));
             }

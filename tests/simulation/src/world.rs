@@ -135,6 +135,24 @@ impl World {
         strikes
     }
 
+    /// Whether no event comes much later than what it tells.
+    pub(crate) fn news_is_new(&self) -> bool {
+        !self.troubles.contains(&Trouble::EventsLate)
+    }
+
+    /// Whether every function lives to see the answer to each of its calls.
+    pub(crate) fn every_call_is_answered(&self) -> bool {
+        let silent = [Trouble::CallsFail, Trouble::CallsSlow, Trouble::Killed, Trouble::StoreFails];
+        silent.iter().all(|trouble| !self.troubles.contains(trouble))
+    }
+
+    /// Whether every event arrives, and every function does its work at once.
+    pub(crate) fn reacts_at_once(&self) -> bool {
+        let harmless =
+            [Trouble::EventsDoubled, Trouble::ListsLie, Trouble::ListsStale, Trouble::OthersReplicate];
+        self.troubles.iter().all(|trouble| harmless.contains(trouble))
+    }
+
     /// A time out of this range, in microseconds.
     pub(crate) fn some_time(&self, from: u64, to: u64) -> SignedDuration {
         SignedDuration::from_micros(i64::try_from(lock(&self.dice).random_range(from..to)).unwrap_or(0))
@@ -169,15 +187,11 @@ impl World {
     /// Somebody does this.
     pub(crate) async fn act(self: &Arc<Self>, action: &Action) {
         self.tell(|| format!("[{}] {:?}", action.number, action.what));
+        self.oracle.touched(action.what.concerns(), self.now());
         let arn = |stage: &usize| self.stages[*stage].to_string();
         match &action.what {
-            // Who may not publish just now does not.
-            What::Publish(stage, who) => drop(self.ivs.publish(Publish {
-                stage_arn: arn(stage),
-                participant_id: Some(who.clone()),
-                user_id: Some(who.clone()),
-                ..Publish::default()
-            })),
+            // Who may not do so just now does not.
+            What::Publish(stage, who) => self.publish(&arn(stage), who),
             What::Unpublish(stage, who) => drop(self.ivs.unpublish(&arn(stage), who)),
             What::Leave(stage, who) => drop(self.ivs.leave(&arn(stage), who)),
             What::Rules(sketches) => {
@@ -206,12 +220,15 @@ impl World {
                 #[allow(clippy::expect_used, reason = "letters and digits are an id")]
                 let id = format!("duel-{}", action.number).parse().expect("an id");
                 let terms = VersusTerms::new(id, stages, *seconds);
-                if versus::start(&*self.store, terms, self.now()).await.is_ok() {
+                if let Ok(session) = versus::start(&*self.store, terms, self.now()).await {
+                    self.oracle.touched(None, session.ends_at);
                     self.rules_changed();
                     self.work_waits();
                 }
             }
             What::OthersStart(from, who, to) => {
+                // Faster than anybody who waits for the event.
+                self.publish(&arn(from), who);
                 let answer =
                     self.ivs.call("StartParticipantReplication", replication(&arn(from), who, &arn(to)));
                 if answer.is_ok() {
@@ -230,6 +247,12 @@ impl World {
             }
             What::Delete(stage) => drop(self.ivs.call("DeleteStage", json!({"arn": arn(stage)}))),
         }
+    }
+
+    fn publish(&self, stage: &str, who: &str) {
+        let (stage_arn, id) = (stage.to_owned(), Some(who.to_owned()));
+        let publish = Publish { stage_arn, participant_id: id.clone(), user_id: id, ..Publish::default() };
+        drop(self.ivs.publish(publish));
     }
 
     /// What was paused goes on.
