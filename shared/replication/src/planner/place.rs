@@ -59,7 +59,9 @@ impl<'a> Planning<'a> {
         let stopping = |replica: &&Replica| {
             replica.phase == Phase::Stopping && replica.owner_if_running() == Owner::Stagelink
         };
-        let mut free = self.free_slots + self.view.replicas.iter().filter(stopping).count();
+        let planned = |replica: &&Replica| self.plan.changes.iter().any(|change| change.key == replica.key);
+        let unchanged = self.view.replicas.iter().filter(|replica| !planned(replica));
+        let mut free = self.free_slots + self.plan.changes.iter().chain(unchanged).filter(stopping).count();
         let mut lowest_first = runners.iter().rev().peekable();
         let (mut outranked, mut by) = (BTreeSet::new(), 0);
         for (want, asked) in starters.iter().filter(|(want, asked)| self.would_start(want, asked)) {

@@ -117,6 +117,19 @@ fn at_a_full_destination_the_weakest_gives_way_to_a_rule_that_may_pre_empt() {
     scene.golden("weakest_gives_way");
 }
 
+/// What no rule wants any more leaves its slot to who pre-empts; nobody else has to.
+#[test]
+fn what_is_stopped_anyway_leaves_its_slot_first() {
+    let mut scene = Scene::running(vec![low()], &["B", "C", "D", "E", "F"]);
+    let fewer = Rule { priority: 10, ..rule("low", &["C", "D", "E", "F"]) };
+    scene.rules(vec![fewer, high(&["G"])]).at("00:01:00");
+    let made = scene.plan();
+    assert_eq!(stops(&made), [to("B")]);
+    scene.stop_ok("B");
+    assert_eq!(decided(&scene.plan(), Decision::Start), 1);
+    scene.golden("stopped_anyway_leaves_its_slot");
+}
+
 /// IVS counted publishers there whom the table did not know yet. Once it does, there is somebody to give way.
 #[test]
 fn who_was_refused_for_want_of_a_place_pre_empts_once_it_is_known_who_is_there() {
