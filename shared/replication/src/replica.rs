@@ -169,6 +169,13 @@ impl Replica {
         }
     }
 
+    /// Whether IVS refused it because its participant had no slot left.
+    pub(crate) fn was_refused_a_slot(&self) -> bool {
+        let slots_full = self.blocked().is_some_and(|it| it.reason == BlockedReason::ParticipantSlotsFull);
+        let last = self.last_error.as_ref().and_then(|last| last.rejection);
+        slots_full && last == Some(Rejection::QuotaExceeded)
+    }
+
     /// Whether it found no place at its destination.
     pub(crate) fn waits_for_place(&self) -> bool {
         matches!(&self.phase, Phase::Blocked(blocked) if blocked.reason == BlockedReason::DestinationFull)

@@ -35,7 +35,7 @@ pub use smallest::{smallest, story};
 
 /// In how many seconds after nothing goes wrong any more all is as the rules want. Mostly it takes less than three minutes; where
 /// the last places of a destination are contested, those who wait for one try again every minute, and push each other on.
-pub const BOUND_SECONDS: u64 = 600;
+pub const BOUND_SECONDS: u64 = 300;
 
 /// How often it is looked whether all is as the rules want, in seconds.
 const LOOK_SECONDS: u64 = 10;

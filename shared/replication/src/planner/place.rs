@@ -69,8 +69,10 @@ impl<'a> Planning<'a> {
                 free -= 1;
                 continue;
             }
-            // One that was refused before, or found its destination full, does not push out what runs: it would be in vain again.
-            if !want.preempts() || asked.was_refused() || self.waits_for_place(want) {
+            // One that was refused before, but for want of a slot, or found its destination full, does not push out what runs:
+            // it would be in vain again.
+            let refused = asked.was_refused() && !asked.was_refused_a_slot();
+            if !want.preempts() || refused || self.waits_for_place(want) {
                 continue;
             }
             if let Some((_, known)) = lowest_first.next_if(|(other, _)| other.priority() < want.priority()) {

@@ -81,6 +81,20 @@ fn one_that_was_refused_pushes_nobody_out() {
     assert_eq!((made.steps.len(), decided(&made, SLOTS_FULL)), (0, 1));
 }
 
+/// IVS counted a replication of which nobody knew. Once it is known, somebody else of lower priority has to go.
+#[test]
+fn one_that_was_refused_a_slot_pre_empts_once_it_is_known_who_has_them() {
+    let four = Rule { priority: 10, ..rule("low", &["B", "C", "D", "E"]) };
+    let mut scene = Scene::running(vec![four.clone()], &["B", "C", "D", "E"]);
+    scene.rules(vec![four, high(&["G"])]);
+    scene.at("00:01:00").plan();
+    scene.start_failed("G", rejected(Rejection::QuotaExceeded), "p1 has its 5 concurrent replications");
+    scene.plan();
+    scene.listed(&["B", "C", "D", "E", "H"]);
+    assert_eq!(stops(&scene.at("00:05:00").plan()), [to("E")]);
+    scene.golden("refused_slot_pre_empts_later");
+}
+
 #[test]
 fn a_foreign_replica_keeps_its_slot_whatever_the_priority() {
     let mut scene = Scene::new(vec![high(&["G", "H"])]);
