@@ -132,7 +132,14 @@ async fn what_is_broken_on_a_stand_is_found_with_its_remedy() {
     let (aws, mut found) = (stand.aws_url(), String::new());
     let rules = ["stagelink-ReconcileEveryMinute", "stagelink-ParticipantPublishedOriginalByAbsence"];
     let concurrency = format!("{aws}/2017-10-31/functions/stagelink-replication-changed/concurrency");
-    let mapping = format!("{aws}/2015-03-31/event-source-mappings/RuleChangedRules");
+    let mappings = format!("{aws}/2015-03-31/event-source-mappings");
+    let known: Value = reqwest::get(format!("{mappings}?FunctionName=stagelink-rule-changed"))
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let mapping = format!("{mappings}/{}", known["EventSourceMappings"][0]["UUID"].as_str().unwrap());
     for rule in rules {
         request("POST", aws.to_owned(), "AWSEvents.DisableRule", json!({ "Name": rule })).await;
     }
