@@ -359,13 +359,19 @@ impl LastError {
 /// code; everything else follows from what the list shows.
 fn why_rejected(rejection: Rejection, message: &str, running: usize, policy: &Policy) -> BlockedReason {
     let message = message.to_ascii_lowercase();
+    // A stage may be named, by an ARN that has that word, where something else is missing.
+    let is_about =
+        |about: &str| message.split_whitespace().any(|word| !word.contains("arn:") && word.contains(about));
     match rejection {
         Rejection::QuotaExceeded if running >= policy.slots_per_participant => {
             BlockedReason::ParticipantSlotsFull
         }
         Rejection::QuotaExceeded => BlockedReason::DestinationFull,
         _ if message.contains("publishing") => BlockedReason::NotPublishing,
-        Rejection::NotFound if message.contains("stage") => BlockedReason::StageGone,
+        Rejection::NotFound if is_about("session") => BlockedReason::Rejected,
+        Rejection::NotFound if message.contains("stage") && !is_about("participant") => {
+            BlockedReason::StageGone
+        }
         Rejection::NotFound => BlockedReason::NotPublishing,
         Rejection::Conflict | Rejection::Validation => BlockedReason::Rejected,
     }

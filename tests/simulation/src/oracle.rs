@@ -130,7 +130,12 @@ impl Oracle {
             "UpdateStage" => Operation::UpdateStage,
             _ => return,
         };
-        lock(&self.0).mutations += 1;
+        // Where nobody is, a destination that refuses for that reason is tried again every minute.
+        let refuses = verb == Operation::Start && world.settings_refuse_empty_destinations() && {
+            let destination = input["destinationStageArn"].as_str().unwrap_or_default();
+            Truth::of(world).stages.get(destination).is_none_or(|(_, active)| !active)
+        };
+        lock(&self.0).mutations += usize::from(!refuses);
         if world.policy.mode == Mode::Observe {
             self.violated(world, "P14-hands-off", format_args!("{operation} {input} though only looking on"));
         }
@@ -450,6 +455,13 @@ fn has_all(own: &Tags, asked: &Tags) -> bool {
 }
 
 impl World {
+    /// How many seconds the dialect gives IVS to carry out a call and to show what it did.
+    pub(crate) fn ivs_takes_its_time(&self) -> u64 {
+        let dialect = &self.ivs.settings()["dialect"];
+        let spans = ["replication_start_delay_ms", "list_replicas_lag_ms"];
+        spans.iter().filter_map(|span| dialect[span].as_u64()).sum::<u64>() / 1_000
+    }
+
     fn settings_refuse_empty_destinations(&self) -> bool {
         self.ivs.settings()["dialect"]["empty_destination"] != "creates_session"
     }

@@ -148,6 +148,17 @@ fn a_refused_start_that_is_not_there_is_blocked_with_the_likeliest_reason() {
         (Rejection::NotFound, "stage does not exist", BlockedReason::StageGone),
         (Rejection::Validation, "wrong", BlockedReason::Rejected),
         (Rejection::QuotaExceeded, "too many", BlockedReason::DestinationFull),
+        (Rejection::NotFound, "arn:aws:ivs:us-east-1:1:stage/B was not found", BlockedReason::StageGone),
+        (
+            Rejection::NotFound,
+            "no participant p1 in arn:aws:ivs:us-east-1:1:stage/A",
+            BlockedReason::NotPublishing,
+        ),
+        (
+            Rejection::NotFound,
+            "arn:aws:ivs:us-east-1:1:stage/B has no active session",
+            BlockedReason::Rejected,
+        ),
     ];
     for (i, (rejection, message, reason)) in cases.into_iter().enumerate() {
         let mut scene = starting();
