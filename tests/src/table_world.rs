@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aws_adapters::{Connection, ConnectionOptions, DynamoStore};
 use controller::sweep::Sweep;
 use controller::sweep::pace::SharedPace;
-use controller::sweep::port::{Reads, RecordingCalls, SweepStore};
+use controller::sweep::port::SweepStore;
 use controller::versus::Judge;
 use controller::{
     Calls, CallsLeft, Clock, Controller, Dispatcher, Error, Handled, Patience, Turn, Unmeasured,
@@ -179,13 +179,7 @@ impl TableWorld {
 
     /// Every call.
     pub fn calls(&self) -> Calls {
-        Calls {
-            start: Some(self.ivs.clone()),
-            stop: Some(self.ivs.clone()),
-            list: Some(self.ivs.clone()),
-            stage: Some(self.ivs.clone()),
-            participant: Some(self.ivs.clone()),
-        }
+        self.ivs.ports().every_call()
     }
 
     /// News comes to a function with these calls.
@@ -227,8 +221,8 @@ impl TableWorld {
         let sweep = Sweep {
             store: self.store.clone(),
             controller: self.controller(Calls::default()),
-            reads: Reads::all_of(self.ivs.clone()),
-            recordings: RecordingCalls::both_of(self.ivs.clone()),
+            reads: self.ivs.ports().reads(),
+            recordings: self.ivs.ports().recordings(),
             pace: Arc::new(SharedPace::new(self.store.clone(), self.ivs.clone(), 100)),
             clock: self.ivs.clone(),
             policy: SweepPolicy::default(),

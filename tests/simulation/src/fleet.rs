@@ -122,7 +122,7 @@ impl World {
             SignedDuration::ZERO
         };
         let clock = Arc::new(LocalClock { machine: self.machine.clone(), ahead });
-        let ivs = Arc::new(Ports(Arc::new(ToIvs::new(self))));
+        let ivs = Ports::by(Arc::new(ToIvs::new(self)));
         let table = Arc::new(ToTable(self.clone()));
         let all = ivs.every_call();
         let (calls, patience, turn) = match function {
