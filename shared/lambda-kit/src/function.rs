@@ -168,8 +168,15 @@ pub enum Failure {
 
 impl Failure {
     /// All error types there are.
-    pub const ERROR_TYPES: [&str; 6] =
-        ["Malformed", "Contended", "Unsettled", "StoreUnavailable", "StoreRefused", "StoreCorrupt"];
+    pub const ERROR_TYPES: [&str; 7] = [
+        "Malformed",
+        "Contended",
+        "Unsettled",
+        "PlanForbidden",
+        "StoreUnavailable",
+        "StoreRefused",
+        "StoreCorrupt",
+    ];
 
     /// The failure as one word, out of [`Failure::ERROR_TYPES`].
     pub fn error_type(&self) -> &'static str {
@@ -177,6 +184,7 @@ impl Failure {
             Self::Malformed(_) => "Malformed",
             Self::Controller(controller::Error::Contended { .. }) => "Contended",
             Self::Controller(controller::Error::Unsettled { .. }) => "Unsettled",
+            Self::Controller(controller::Error::Forbidden { .. }) => "PlanForbidden",
             Self::Controller(controller::Error::Store(error)) => match error {
                 StoreError::Conflict | StoreError::DestinationFull { .. } => "Contended",
                 StoreError::Unavailable { .. } => "StoreUnavailable",

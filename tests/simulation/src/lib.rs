@@ -25,6 +25,7 @@ use std::sync::atomic::Ordering;
 
 use futures::FutureExt;
 use jiff::SignedDuration;
+use replication::invariant::Invariant;
 
 use world::World;
 
@@ -53,12 +54,6 @@ pub enum Sabotage {
     NoBudget,
     /// It takes a conflict for success.
     ConflictIsSuccess,
-}
-
-impl Sabotage {
-    /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::NoReplicaFlag, Self::NoLease, Self::EmptyListIsProof, Self::NoBudget, Self::ConflictIsSuccess];
 }
 
 /// What is played how.
@@ -153,7 +148,7 @@ fn settle(world: &Arc<World>) -> u64 {
         if passed >= BOUND_SECONDS + world.ivs_takes_its_time() {
             world.oracle.violated(
                 world,
-                "P1-settled",
+                Invariant::Settles,
                 format_args!("after {passed} s: {}", wrong.join("; ")),
             );
             return passed;
@@ -173,13 +168,13 @@ fn stays(world: &Arc<World>) {
     if calls > 0 {
         world.oracle.violated(
             world,
-            "P1-stays",
+            Invariant::Stays,
             format_args!("{calls} calls after all was as the rules want"),
         );
     }
     let wrong = now(world.oracle.wrong(world));
     if !wrong.is_empty() {
-        world.oracle.violated(world, "P1-stays", wrong.join("; "));
+        world.oracle.violated(world, Invariant::Stays, wrong.join("; "));
     }
 }
 

@@ -5,6 +5,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use replication::invariant::Invariant;
+
 use crate::{Case, Outcome, Play, play};
 
 /// What many cases came to together.
@@ -19,7 +21,7 @@ pub struct Sum {
     /// The longest that one took until all was as the rules want, in seconds, and its seed.
     pub slowest: Option<(u64, u64)>,
     /// The seeds of those in which a promise was not kept, with the promises.
-    pub failed: BTreeMap<u64, Vec<&'static str>>,
+    pub failed: BTreeMap<u64, Vec<Invariant>>,
 }
 
 /// Plays the cases of these seeds, on all processors. `go_on` is asked before each with what there is so far.
@@ -80,7 +82,11 @@ impl Sum {
             );
         }
         report += &format!("{} cases in which a promise was not kept", failed.len());
-        failed.iter().for_each(|(seed, broken)| report += &format!("\n  seed {seed}: {}", broken.join(", ")));
+        failed.iter().for_each(|(seed, broken)| report += &format!("\n  seed {seed}: {}", ids(broken)));
         report
     }
+}
+
+fn ids(broken: &[Invariant]) -> String {
+    broken.iter().map(|invariant| invariant.id()).collect::<Vec<_>>().join(", ")
 }

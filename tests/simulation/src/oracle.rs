@@ -1,5 +1,6 @@
 //! What must never happen, and what must be once nothing goes wrong any more, told without the controller.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Mutex;
@@ -7,6 +8,7 @@ use std::sync::Mutex;
 use controller::Write;
 use controller::sweep::port::SweepStore;
 use jiff::{SignedDuration, Timestamp};
+use replication::invariant::Invariant;
 use replication::occupancy::PLACES;
 use replication::{
     Destination, Limit, Mode, Operation, Owner, Phase, Replica, ReplicationKey, Rule, Source, Status, Tags,
@@ -34,8 +36,8 @@ const LEAVES_LATER: SignedDuration = SignedDuration::from_millis(20);
 /// A promise that was not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Which: the promise and its part.
-    pub invariant: &'static str,
+    /// Which.
+    pub invariant: Invariant,
     /// When.
     pub at: Timestamp,
     /// By what.
@@ -115,7 +117,7 @@ impl Oracle {
         lock(&self.0).others.contains(&(from.to_owned(), who.to_owned(), to.to_owned()))
     }
 
-    pub(crate) fn violated(&self, world: &World, invariant: &'static str, what: impl fmt::Display) {
+    pub(crate) fn violated(&self, world: &World, invariant: Invariant, what: impl fmt::Display) {
         let what = world.short(&what.to_string());
         world.tell(|| format!("!!! {invariant}: {what}"));
         lock(&self.0).violations.push(Violation { invariant, at: world.now(), what });
@@ -137,35 +139,39 @@ impl Oracle {
         };
         lock(&self.0).mutations += usize::from(!refuses);
         if world.policy.mode == Mode::Observe {
-            self.violated(world, "P14-hands-off", format_args!("{operation} {input} though only looking on"));
+            self.violated(
+                world,
+                Invariant::HandsOff,
+                format_args!("{operation} {input} though only looking on"),
+            );
         }
         let paused = lock(&self.0).paused;
         if paused.is_some_and(|since| world.now().duration_since(since) > PAUSE_HOLDS) {
-            self.violated(world, "P14-hands-off", format_args!("{operation} {input} though paused"));
+            self.violated(world, Invariant::HandsOff, format_args!("{operation} {input} though paused"));
         }
         let Some(key) = key(input) else { return };
         let row = world.store.replicas().into_iter().find(|row| row.key == key);
         let phase = if verb == Operation::Start { Phase::Starting } else { Phase::Stopping };
         let leased = |now| row.as_ref().is_some_and(|row| row.phase == phase && row.is_leased(now));
         if !leased(world.now()) && !leased(world.now() - SKEW) {
-            self.violated(world, "P12-intent-before-call", format_args!("{operation} {key}: {row:?}"));
+            self.violated(world, Invariant::IntentBeforeCall, format_args!("{operation} {key}: {row:?}"));
         }
         let running = running(world);
         if verb == Operation::Start {
             let is_replica =
                 |(_, who, to): &Replication| *who == key.participant.as_str() && *to == key.source.as_str();
             if key.source == key.destination || running.iter().any(is_replica) {
-                self.violated(world, "P7-no-loops", format_args!("{operation} {key}"));
+                self.violated(world, Invariant::NoLoops, format_args!("{operation} {key}"));
             }
         } else {
             let named = name(&key);
             // After a Start without an answer nobody can tell whose it is that runs since the same second.
             let is_others = self.is_others(&named.0, &named.1, &named.2) && world.every_call_is_answered();
             if is_others && running.contains(&named) {
-                self.violated(world, "P8-own-only", format_args!("{operation} {key}"));
+                self.violated(world, Invariant::OwnOnly, format_args!("{operation} {key}"));
             }
             if self.is_stopped_for_nothing(world, &named) {
-                self.violated(world, "P9-no-stop-without-news", format_args!("{operation} {key}"));
+                self.violated(world, Invariant::NoStopWithoutNews, format_args!("{operation} {key}"));
             }
         }
     }
@@ -183,7 +189,7 @@ impl Oracle {
         };
         let window = SignedDuration::from_secs(1) - SKEW - SKEW - LEAVES_LATER;
         if calls.len() > limit && calls[limit].duration_since(calls[0]) < window {
-            self.violated(world, "P5-budget", format_args!("{operation} called at {calls:?}"));
+            self.violated(world, Invariant::Budget, format_args!("{operation} called at {calls:?}"));
         }
     }
 
@@ -220,17 +226,21 @@ impl Oracle {
         for budget in &write.budgets {
             self.granted(world, budget.operation, &budget.after.grants);
         }
+        let running = LazyCell::new(|| running(world));
+        let rows = LazyCell::new(|| world.store.replicas());
         for row in &write.replicas {
             let before = lock(&self.0).attempts.insert(row.key.clone(), row.attempts);
             let is_new = row.phase == Phase::Starting && row.attempts > before.unwrap_or(0);
+            if !is_new {
+                continue;
+            }
             let of = row.key.publisher();
-            let rows = world.store.replicas();
             // What a list that is out of date says to run is news of the table's, and no doing of ours.
-            let runs = |row: &&Replica| row.lease.is_some() || running(world).contains(&name(&row.key));
+            let runs = |row: &&Replica| row.lease.is_some() || running.contains(&name(&row.key));
             let own = rows.iter().filter(|row| row.key.publisher() == of && row.holds_slot());
             let held = own.filter(runs).count();
-            if is_new && held > world.policy.slots_per_participant {
-                self.violated(world, "P6-participant-slots", format_args!("{of} has {held}"));
+            if held > world.policy.slots_per_participant {
+                self.violated(world, Invariant::ParticipantSlots, format_args!("{of} has {held}"));
             }
         }
     }
@@ -258,7 +268,7 @@ impl Oracle {
             over
         };
         if let Some(calls) = over {
-            self.violated(world, "P5-budget", format_args!("{} at {calls:?}", operation.name()));
+            self.violated(world, Invariant::Budget, format_args!("{} at {calls:?}", operation.name()));
         }
     }
 
@@ -392,6 +402,7 @@ impl Truth {
         from && pattern.is_none_or(|pattern| user.starts_with(pattern.trim_end_matches('*')))
     }
 
+    /// Also a stage that is gone, if the rule names it: what IVS still runs there is wanted, and ends with its publisher.
     fn destinations(&self, rule: &Rule, source: &str) -> BTreeSet<String> {
         let own = self.stages.get(source).map(|(tags, _)| tags);
         let mut found = BTreeSet::new();
@@ -411,7 +422,7 @@ impl Truth {
                 }
             }
         }
-        found.retain(|arn| arn != source && self.stages.contains_key(arn));
+        found.remove(source);
         found
     }
 
@@ -442,7 +453,8 @@ impl Truth {
         let neither = slots_full && places_full;
         let session = self.stages.get(destination).is_some_and(|(_, active)| *active);
         let no_session = !session && world.settings_refuse_empty_destinations();
-        no_slot || no_place || neither || no_session
+        let gone = !self.stages.contains_key(destination);
+        gone || no_slot || no_place || neither || no_session
     }
 }
 
