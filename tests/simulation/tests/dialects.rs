@@ -7,7 +7,7 @@ use ivs_sim::{Dialect, Switch};
 use simulation::{Case, Play, Sum, many, story};
 
 /// Cases in each dialect.
-const SEEDS: u64 = 6;
+const SEEDS: u64 = 3;
 
 /// Plays the cases in this dialect. Each dialect has seeds of its own.
 fn assert_kept(number: usize, dialect: &Dialect) -> Sum {
