@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use controller::{Order, RuleBook, Store, Write, rules};
 use jiff::Timestamp;
@@ -20,8 +21,11 @@ struct Transcript<'a> {
 }
 
 impl<'a> Transcript<'a> {
-    fn of(world: &'a World, test: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("stagelink-rules-{}-{test}", std::process::id()));
+    /// With a folder of its own: tests run side by side.
+    fn of(world: &'a World) -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("stagelink-rules-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         Self { world, folder: folder.display().to_string(), text: String::new() }
     }
@@ -135,7 +139,7 @@ async fn state(world: &World) -> Vec<(Rule, usize)> {
 /// A table with rule `main` from A to B, whose two publishers run there, and rule `other`.
 async fn filled() -> World {
     let world = World::start().await.unwrap();
-    let files = Transcript::of(&world, "filled");
+    let files = Transcript::of(&world);
     files.rules("first.yaml", &[A_TO_B, OTHER]);
     let first = format!("{}/first.yaml", files.folder);
     let said = world.console().run(&["apply", "-f", &first, "--yes", "--by", "kim"]).await;
@@ -149,7 +153,7 @@ async fn filled() -> World {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_says_what_changes_and_what_follows() {
     let world = filled().await;
-    let mut said = Transcript::of(&world, "plan");
+    let mut said = Transcript::of(&world);
     said.rules("same.yaml", &[A_TO_B, OTHER]);
     said.rules("six.yaml", &[A_TO_SIX]);
     said.rules("none.yaml", &[]);
@@ -166,7 +170,7 @@ async fn a_plan_says_what_changes_and_what_follows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_is_a_document_for_programs() {
     let world = filled().await;
-    let said = Transcript::of(&world, "document");
+    let said = Transcript::of(&world);
     said.rules("six.yaml", &[A_TO_SIX]);
     let file = format!("{}/six.yaml", said.folder);
     let json = world.console().run(&["plan", "-f", &file, "-o", "json"]).await;
@@ -186,7 +190,7 @@ async fn a_plan_is_a_document_for_programs() {
 async fn rules_are_applied_as_they_were_planned() {
     let world = World::start().await.unwrap();
     publishing(&world, &[("p-1", "host-1")]).await;
-    let mut said = Transcript::of(&world, "apply");
+    let mut said = Transcript::of(&world);
     said.rules("first.yaml", &[A_TO_B, OTHER]);
     said.rules("second.yaml", &[A_TO_SIX]);
     said.told("apply -f first.yaml", 1).await;
@@ -209,7 +213,7 @@ async fn rules_are_applied_as_they_were_planned() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_rule_is_paused_resumed_deleted_and_rolled_back() {
     let world = filled().await;
-    let mut said = Transcript::of(&world, "rule");
+    let mut said = Transcript::of(&world);
     said.told("rule pause main --reason 'a fire' --by kim", 0).await;
     said.told("rule pause main --reason 'a fire' --by kim", 0).await;
     said.told("rule resume main --reason 'it is out' --by sam", 0).await;
@@ -241,7 +245,7 @@ async fn what_is_wrong_is_refused_and_changes_nothing() {
     let terms = replication::VersusTerms::new("duel".parse().unwrap(), vec![stage("V1"), stage("V2")], 300);
     controller::versus::start(&world.store, terms, Timestamp::now()).await.unwrap();
     let before = state(&world).await;
-    let mut said = Transcript::of(&world, "wrong");
+    let mut said = Transcript::of(&world);
     let with = |from: &str, to: &str| A_TO_B.replace(from, to);
     said.rules("unknown-field.yaml", &[&with("id: main,", "id: main, colour: red,")]);
     said.rules("wrong-arn.yaml", &[&with("stage/B", "channel/B")]);
@@ -279,7 +283,7 @@ async fn what_is_wrong_is_refused_and_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stale_plan_is_refused() {
     let world = filled().await;
-    let mut said = Transcript::of(&world, "stale");
+    let mut said = Transcript::of(&world);
     said.rules("six.yaml", &[A_TO_SIX, OTHER]);
     let plan = async |said: &mut Transcript<'_>| fingerprint(&said.told("plan -f six.yaml", 2).await.text);
     let first = plan(&mut said).await;
@@ -417,7 +421,7 @@ async fn a_rule_moves_with_its_source() {
 async fn a_rule_that_cannot_be_read_stops_a_plan() {
     let world = filled().await;
     world.put(&json!({"pk": {"S": "STAGE#*"}, "sk": {"S": "RULE#new"}, "schema": {"N": "9"}})).await.unwrap();
-    let mut said = Transcript::of(&world, "unreadable");
+    let mut said = Transcript::of(&world);
     said.rules("six.yaml", &[A_TO_SIX]);
     for command in ["plan -f six.yaml", "apply -f six.yaml --yes", "rule pause new --reason x"] {
         let refused = said.told(command, 1).await.text;
@@ -440,7 +444,7 @@ async fn a_plan_during_a_pause_says_so() {
     let world = filled().await;
     let pause = Pause { reason: "a fire".to_owned(), by: "kim".to_owned(), at: Timestamp::UNIX_EPOCH };
     world.store.pause(&pause).await.unwrap();
-    let mut said = Transcript::of(&world, "paused");
+    let mut said = Transcript::of(&world);
     said.rules("six.yaml", &[A_TO_SIX]);
     let plan = said.told("plan -f six.yaml", 2).await.text;
     assert!(
