@@ -59,7 +59,7 @@ pub use replica::{
 pub use report::{Decision, Line, Question, Report, Unmatched};
 pub use rule::{
     ChangeKind, Destination, FieldChange, ParticipantFilter, Pattern, ReconnectWindow, Rule, RuleChange,
-    RuleConflict, RuleError, Source, Status, Tags, check_together,
+    RuleConflict, RuleError, Source, Status, Tags, check_count, check_together,
 };
 pub use stage::{NewStage, NewToken, RecordingSettings, StageChange, StageError};
 pub use versus::{Versus, VersusError, VersusState, VersusTerms};
