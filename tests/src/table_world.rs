@@ -270,7 +270,8 @@ impl TableWorld {
         let asked = stages().filter(|stage| stage.asked.is_some()).count();
         let mut revisions = 0;
         for rule in &inventory.rules {
-            revisions += self.store.revisions(&rule.id).await?.into_iter().flatten().count();
+            revisions +=
+                controller::rules::all_revisions(&*self.store, &rule.id).await?.into_iter().flatten().count();
         }
         let edition = RuleBook::rules(&*self.store).await?.edition;
         let mut readable = BTreeMap::from([

@@ -29,6 +29,7 @@ pub struct World {
     events: UnboundedReceiver<Value>,
     config: Config,
     connection: Connection,
+    client: reqwest::Client,
     recorders: [Recorder; 2],
     servers: JoinSet<()>,
 }
@@ -86,7 +87,8 @@ impl World {
             event_sources: EventSources::default(),
         };
         let events = simulator.subscribe();
-        Ok(Self { simulator, store, recording, events, config, connection, recorders, servers })
+        let client = reqwest::Client::new();
+        Ok(Self { simulator, store, recording, events, config, connection, client, recorders, servers })
     }
 
     /// The way of the functions, whose requests are recorded.
@@ -163,18 +165,27 @@ impl World {
     /// # Errors
     /// When the table cannot be written.
     pub async fn put(&self, item: &Value) -> Result<(), Trouble> {
+        self.dynamodb("PutItem", &json!({ "TableName": self.table(), "Item": item })).await.map(drop)
+    }
+
+    /// Asks the table something as none of ours would, in the JSON of DynamoDB. It is not on the recording.
+    ///
+    /// # Errors
+    /// When the table refuses.
+    pub async fn dynamodb(&self, operation: &str, input: &Value) -> Result<Value, Trouble> {
         let authorization = "AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/dynamodb/aws4_request, \
             SignedHeaders=host, Signature=any";
-        let request = reqwest::Client::new()
+        let request = self
+            .client
             .post(self.urls()[0])
             .header("content-type", "application/x-amz-json-1.0")
-            .header("x-amz-target", "DynamoDB_20120810.PutItem")
+            .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
             .header("x-amz-date", "20260101T000000Z")
             .header("authorization", authorization)
-            .body(json!({ "TableName": self.table(), "Item": item }).to_string());
-        request.send().await?.error_for_status()?;
+            .body(input.to_string());
+        let answer = request.send().await?.error_for_status()?.json().await?;
         self.recording.take();
-        Ok(())
+        Ok(answer)
     }
 
     /// Where the recorders listen: the table, IVS.

@@ -130,7 +130,7 @@ fn fingerprint(plan: &str) -> Fingerprint {
 async fn state(world: &World) -> Vec<(Rule, usize)> {
     let mut state = Vec::new();
     for rule in RuleBook::rules(&world.store).await.unwrap().rules {
-        let revisions = world.store.revisions(&rule.id).await.unwrap().len();
+        let revisions = rules::all_revisions(&world.store, &rule.id).await.unwrap().len();
         state.push((rule, revisions));
     }
     state
@@ -204,7 +204,7 @@ async fn rules_are_applied_as_they_were_planned() {
     let stored = state(&world).await;
     assert_eq!(stored.len(), 1);
     assert_eq!((stored[0].0.revision, stored[0].0.priority, stored[0].1), (2, 60, 2));
-    let other = world.store.revisions(&"other".parse().unwrap()).await.unwrap();
+    let other = rules::all_revisions(&world.store, &"other".parse().unwrap()).await.unwrap();
     let deleted = other[0].as_ref().unwrap();
     assert_eq!((deleted.revision, deleted.rule.as_ref(), other.len()), (2, None, 2));
     assert_golden("operator_rules/apply.txt", &said.text);
@@ -352,7 +352,8 @@ async fn of_two_writers_one_wins() {
         );
         let stored = RuleBook::rules(&world.store).await.unwrap();
         assert_eq!(stored.get(&"main".parse().unwrap()), Some(&won));
-        let newest = world.store.revisions(&"main".parse().unwrap()).await.unwrap().remove(0).unwrap();
+        let newest =
+            rules::all_revisions(&world.store, &"main".parse().unwrap()).await.unwrap().remove(0).unwrap();
         assert_eq!(newest.rule, Some(won));
     }
 }
@@ -393,7 +394,7 @@ async fn two_hundred_rules_are_applied_and_deleted() {
     assert_eq!(made.len(), 200);
     let stored = RuleBook::rules(&world.store).await.unwrap();
     assert_eq!((stored.rules.len(), stored.edition), (200, 5), "49 of them in a transaction");
-    assert_eq!(world.store.revisions(&"r-199".parse().unwrap()).await.unwrap().len(), 1);
+    assert_eq!(rules::all_revisions(&world.store, &"r-199".parse().unwrap()).await.unwrap().len(), 1);
     let again = rules::replace(&world.store, &many, None, &ordered()).await.unwrap();
     assert_eq!(again, [], "nothing changed, and nothing is written");
     rules::replace(&world.store, &[], None, &ordered()).await.unwrap();

@@ -197,7 +197,8 @@ async fn a_rule_of_an_earlier_version_can_be_changed_and_rolled_back() {
         let changed =
             rules::set_status(book, &id, Status::Paused, Some(known.revision), &ordered()).await.unwrap();
         assert_eq!(changed.after.unwrap().revision, known.revision + 1);
-        let revisions: Vec<_> = book.revisions(&id).await.unwrap().into_iter().map(Result::unwrap).collect();
+        let revisions: Vec<_> =
+            rules::all_revisions(book, &id).await.unwrap().into_iter().map(Result::unwrap).collect();
         assert_eq!(
             (revisions.len(), revisions[0].ordered.is_some(), revisions[1].ordered.is_some()),
             (2, true, false)

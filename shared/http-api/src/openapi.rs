@@ -287,7 +287,7 @@ fn answered(operation: Operation, schemas: &mut Schemas) -> Vec<(u16, Value)> {
         | Operation::PauseRule
         | Operation::ResumeRule
         | Operation::RollBackRule => json!(schemas.out::<views::Rule>()),
-        Operation::ListRevisions => schemas.page::<views::Revision>("revisions", false),
+        Operation::ListRevisions => schemas.page::<views::Revision>("revisions", true),
         Operation::ListVersus => schemas.page::<views::Versus>("versus", false),
         Operation::StartVersus => {
             let session = json!(schemas.out::<views::Versus>());

@@ -70,7 +70,8 @@ impl Function {
     /// [`Failure`]; Lambda delivers the event again, and after the last attempt keeps it for people.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Failure> {
         let LambdaEvent { payload, context } = event;
-        let id = payload.get("id").and_then(Value::as_str).unwrap_or_default();
+        let id: String =
+            payload.get("id").and_then(Value::as_str).unwrap_or_default().chars().take(100).collect();
         let span = info_span!("event", function = self.name, event = id, request = context.request_id);
         let handled = self.decode_and_handle(&payload, &context).instrument(span.clone()).await;
         self.meter.write_measured();

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// The text without anything that a terminal would obey: control characters, and characters that turn the direction of writing
-/// around, are written as `\u{…}`. User ids, attributes and messages of errors come from others.
+/// The text without anything that a terminal or a reader would obey, which is written as `\u{…}` ([`is_obeyed`]). User ids,
+/// attributes and messages of errors come from others.
 pub fn plain(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_obeyed) {
         return Cow::Borrowed(text);
@@ -15,10 +15,15 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(shown).collect())
 }
 
-fn is_obeyed(c: char) -> bool {
+/// Whether a character does something to the text around it instead of being seen: control characters, what turns the direction of
+/// writing around, what ends a line, and what nobody sees, by which two names could look the same. All of them are of Unicode's
+/// first plane, so that JSON has one escape for each.
+pub fn is_obeyed(c: char) -> bool {
     let turns_around =
-        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    c.is_control() || turns_around || c == '\u{2028}' || c == '\u{2029}'
+        matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let ends_a_line = matches!(c, '\u{2028}'..='\u{2029}');
+    let is_unseen = matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}' | '\u{feff}');
+    c.is_control() || turns_around || ends_a_line || is_unseen
 }
 
 #[cfg(test)]
@@ -33,6 +38,7 @@ mod tests {
             ("two\nlines\r", "two\\nlines\\r"),
             ("\u{9b}0m", "\\u{9b}0m"),
             ("user\u{202e}gpj", "user\\u{202e}gpj"),
+            ("\u{61c}host\u{200b}-1\u{feff}", "\\u{61c}host\\u{200b}-1\\u{feff}"),
         ] {
             assert_eq!(plain(text), expected);
         }

@@ -97,7 +97,10 @@ impl VersusTerms {
             let allowed = "at most 1024 bytes of keys and values together";
             return error("attributes", format!("{bytes} bytes"), allowed);
         }
-        Ok(())
+        match self.participants.check() {
+            Ok(()) => Ok(()),
+            Err((value, allowed)) => error("participants.attributes", value, allowed),
+        }
     }
 }
 
@@ -292,6 +295,8 @@ mod tests {
     fn what_is_not_valid_is_named_with_its_value_and_what_is_allowed() {
         let twice = VersusTerms { stages: vec![stage(1), stage(2), stage(1)], ..terms(2) };
         let wordy = BTreeMap::from([("k".to_owned(), "v".repeat(1024))]);
+        let pattern = |i: usize| (format!("{i}"), "ö".repeat(128).parse().unwrap());
+        let participants = ParticipantFilter { attributes: (0..16).map(pattern).collect(), user_id: None };
         for (wrong, text) in [
             (terms(1), "stages 1 entries is not valid: allowed is 2-6 entries"),
             (terms(7), "stages 7 entries is not valid: allowed is 2-6 entries"),
@@ -303,6 +308,7 @@ mod tests {
             (VersusTerms { duration_seconds: 86_401, ..terms(2) }, "duration 86401 s is not valid"),
             (VersusTerms { priority: 101, ..terms(2) }, "priority 101 is not valid: allowed is 0-100"),
             (VersusTerms { attributes: wordy, ..terms(2) }, "attributes 1025 bytes is not valid"),
+            (VersusTerms { participants, ..terms(2) }, "participants.attributes 4118 bytes is not valid"),
         ] {
             let error = wrong.validate().unwrap_err().to_string();
             assert!(error.starts_with("versus session duel: ") && error.contains(text), "{error}");

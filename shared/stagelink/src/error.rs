@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use aws_adapters::{ConnectionError, DynamoStore, LookError};
 use controller::{AdoptError, StoreError, rules, stages as stage_calls, versus, with_causes};
 use jiff::Timestamp;
-use replication::StageArn;
 use replication::explain::Unknown;
 use replication::forecast::Fingerprint;
+use replication::{StageArn, plain};
 
 use crate::{adopt, stages};
 
@@ -191,10 +191,15 @@ impl From<rules::Error> for Error {
 }
 
 impl Error {
-    /// The error with its causes, and what to do next.
+    /// The error with its causes, and what to do next: a line each, with nothing in it that a terminal would obey.
     pub fn told(&self, place: &Place) -> String {
         let wrong = self.in_words(place).unwrap_or_else(|| with_causes(self));
-        match self.next(place) {
+        let wrong = match self {
+            // Sentences, a line each, that are plain by themselves.
+            Self::UnknownParticipant(_) => wrong,
+            _ => plain(&wrong).into_owned(),
+        };
+        match self.next(place).map(|next| plain(&next).into_owned()) {
             Some(next) => format!("error: {wrong}\nnext: {next}"),
             None => format!("error: {wrong}"),
         }
