@@ -227,12 +227,15 @@ pub async fn invoke(function: &Function, event: Value) -> Result<Value, Failure>
 
 /// What the schedule invokes a function with.
 pub fn scheduled() -> LambdaEvent<Value> {
-    streamed(Value::Null)
+    LambdaEvent::new(Value::Null, context("scheduled"))
 }
 
-/// What the table's stream invokes a function with.
-pub fn streamed(records: Value) -> LambdaEvent<Value> {
-    LambdaEvent::new(records, context("scheduled"))
+/// An invocation with so many seconds, of which functions that work to their end leave the last six for what is under way.
+pub fn with_time(event: Value, seconds: u64) -> LambdaEvent<Value> {
+    let mut context = context("invocation");
+    context.deadline -= 15_000;
+    context.deadline += 1_000 * seconds;
+    LambdaEvent::new(event, context)
 }
 
 async fn listen() -> Result<(TcpListener, String), Trouble> {

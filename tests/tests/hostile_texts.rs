@@ -15,7 +15,7 @@ use replication::{
 };
 use serde_json::{Value, json};
 use stagelink_tests::World;
-use stagelink_tests::aws_stub::AwsStub;
+use stagelink_tests::aws_stub::{AwsStub, Stubbed};
 use stagelink_tests::console::{Console, Said};
 use stagelink_tests::rows::{rule, stage};
 
@@ -217,7 +217,8 @@ async fn each(console: &Console, commands: &[&[&str]]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_command_prints_what_a_terminal_obeys() {
     let world = filled().await;
-    let console = world.console();
+    let denies = AwsStub::start(|_| Stubbed::Denies).await;
+    let console = Console::with_aws(&world, &denies.url).await;
     let told = in_forms(&console, COMMANDS, &["table", "wide", "json", "yaml"]).await;
     assert!(told > 3 * COMMANDS.len(), "hostile texts were printed {told} times");
     let document = console.run(&["get", "publishers", "--all", "-o", "json"]).await.text;
@@ -249,16 +250,18 @@ async fn no_command_prints_what_a_terminal_obeys() {
 async fn an_item_of_somebody_elses_making_is_named_and_not_obeyed() {
     let world = filled().await;
     unreadable(&world).await;
-    let told = in_forms(&world.console(), COMMANDS, &["table", "json"]).await;
+    let denies = AwsStub::start(|_| Stubbed::Denies).await;
+    let console = Console::with_aws(&world, &denies.url).await;
+    let told = in_forms(&console, COMMANDS, &["table", "json"]).await;
     assert!(told > COMMANDS.len(), "hostile texts were printed {told} times");
-    each(&world.console(), &[&["doctor"], &["plan", "-f", "/dev/null"], &["reconcile", "--timeout", "1s"]])
-        .await;
+    each(&console, &[&["doctor"], &["plan", "-f", "/dev/null"], &["reconcile", "--timeout", "1s"]]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn plans_and_orders_print_nothing_that_a_terminal_obeys() {
     let world = filled().await;
-    let console = world.console();
+    let denies = AwsStub::start(|_| Stubbed::Denies).await;
+    let console = Console::with_aws(&world, &denies.url).await;
     let file = std::env::temp_dir().join(format!("stagelink-hostile-{}.yaml", std::process::id()));
     let path = file.to_str().unwrap().to_owned();
     let escaped = HOSTILE.chars().map(|c| match is_obeyed(c) || c == '"' || c == '\\' {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use aws_adapters::{Connection, ConnectionOptions};
 use ivs_sim::Publish;
 use lambda_kit::{Failure, Function, telemetry};
-use lambda_runtime::{Diagnostic, LambdaEvent};
+use lambda_runtime::Diagnostic;
 use replication::{Destination, ParticipantFilter, Rule, Source, is_obeyed};
 use serde_json::{Value, json};
 use stagelink_tests::World;
@@ -19,7 +19,7 @@ use stagelink_tests::aws_stub::AwsStub;
 use stagelink_tests::emf::read;
 use stagelink_tests::http::{Asked, api};
 use stagelink_tests::rows::rule;
-use stagelink_tests::world::streamed;
+use stagelink_tests::world::with_time;
 
 /// Stands in every field that nobody shall read in a log.
 const SECRET: &str = "s3cr3t";
@@ -294,14 +294,10 @@ async fn events_of_every_kind(scene: &mut Scene) {
 
 /// IVS refuses, and repeats what it was sent, as services do that validate.
 async fn calls_that_fail(scene: &mut Scene) {
-    for (i, (status, code)) in [
-        (400, "ValidationException"),
-        (403, "AccessDeniedException"),
-        (400, "ThrottlingException"),
-        (500, "InternalServerException"),
-    ]
-    .into_iter()
-    .enumerate()
+    for (i, (status, code)) in
+        [(400, "ValidationException"), (403, "AccessDeniedException"), (500, "InternalServerException")]
+            .into_iter()
+            .enumerate()
     {
         let words = |sent: &str| {
             let sent: Value = serde_json::from_str(sent).unwrap_or_default();
@@ -339,13 +335,6 @@ async fn calls_that_fail(scene: &mut Scene) {
     assert!(words.iter().all(|words| !words.contains(SECRET)), "{words:?}");
 }
 
-/// An invocation with so many seconds.
-fn with_time(event: Value, seconds: u64) -> LambdaEvent<Value> {
-    let LambdaEvent { payload, mut context } = streamed(event);
-    context.deadline -= 15_000 - 1_000 * seconds;
-    LambdaEvent::new(payload, context)
-}
-
 async fn due_work_and_sweeps(scene: &mut Scene) {
     let change = |pk: &str| json!({ "Records": [{ "dynamodb": { "Keys": { "pk": { "S": pk }, "sk": { "S": "RULE#main" } } } }] });
     let rules = scene.world.rule_changed();
@@ -355,14 +344,14 @@ async fn due_work_and_sweeps(scene: &mut Scene) {
         change(&format!("STAGE#{FORGED}")),
         json!({}),
     ] {
-        scene.told.answer(rules.handle(streamed(records)).await);
+        scene.told.answer(rules.handle(with_time(records, 15)).await);
     }
     let dispatch = scene.world.dispatch();
     dispatch.meter().write_to(scene.told.metrics.clone());
-    scene.told.answer(dispatch.handle(with_time(Value::Null, 8)).await);
+    scene.told.answer(dispatch.handle(with_time(Value::Null, 7)).await);
     let reconcile = scene.world.reconcile();
     reconcile.meter().write_to(scene.told.metrics.clone());
-    scene.told.answer(reconcile.handle(with_time(Value::Null, 8)).await);
+    scene.told.answer(reconcile.handle(with_time(Value::Null, 11)).await);
 }
 
 /// Items with secrets where something else should be.
