@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_adapters::{Connection, ConnectionOptions, DynamoStore};
 use controller::Calls;
 use ivs_sim::{Publish, Simulator, SystemClock};
-use lambda_kit::{Config, DispatchFunction, EventSources, Failure, Function, ReconcileFunction};
+use lambda_kit::{
+    Config, DispatchFunction, EventSources, Failure, Function, ReconcileFunction, RuleChangedFunction,
+};
 use lambda_runtime::{Context, LambdaEvent};
 use local::template::{Deployment, Template};
 use replication::Rule;
@@ -193,6 +195,16 @@ impl World {
         [&self.recorders[0].url, &self.recorders[1].url]
     }
 
+    /// A new execution environment of the function that takes changed rules to publishers.
+    pub fn rule_changed(&self) -> RuleChangedFunction {
+        RuleChangedFunction::new(&self.config, &self.connection)
+    }
+
+    /// The configuration of every function.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// The table's name.
     pub fn table(&self) -> &str {
         &self.config.table
@@ -216,6 +228,14 @@ pub async fn invoke(function: &Function, event: Value) -> Result<Value, Failure>
 /// What the schedule invokes a function with.
 pub fn scheduled() -> LambdaEvent<Value> {
     LambdaEvent::new(Value::Null, context("scheduled"))
+}
+
+/// An invocation with so many seconds, of which functions that work to their end leave the last six for what is under way.
+pub fn with_time(event: Value, seconds: u64) -> LambdaEvent<Value> {
+    let mut context = context("invocation");
+    context.deadline -= 15_000;
+    context.deadline += 1_000 * seconds;
+    LambdaEvent::new(event, context)
 }
 
 async fn listen() -> Result<(TcpListener, String), Trouble> {

@@ -5,8 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axum::Router;
-use axum::http::StatusCode;
 use controller::sweep::port::SweepStore;
 use controller::{Activity, History, Operator, Order, Store, VersusStore, Write, rules};
 use jiff::Timestamp;
@@ -17,9 +15,9 @@ use replication::{
 };
 use serde_json::{Value, json};
 use stagelink_tests::World;
+use stagelink_tests::aws_stub::{AwsStub, Stubbed};
 use stagelink_tests::console::{Console, Said};
 use stagelink_tests::rows::{rule, stage};
-use tokio::net::TcpListener;
 
 /// What begins a line that no command writes.
 const FORGED: &str = "FORGED";
@@ -194,11 +192,11 @@ const COMMANDS: &[&[&str]] = &[
     &["stages", "list"],
 ];
 
-/// Runs these in each form; gives how often a hostile text was among what was printed.
-async fn in_every_form(console: &Console, commands: &[&[&str]]) -> usize {
+/// Runs these in each of these forms; gives how often a hostile text was among what was printed.
+async fn in_forms(console: &Console, commands: &[&[&str]], forms: &[&str]) -> usize {
     let mut told = 0;
     for command in commands {
-        for form in ["table", "wide", "json", "yaml"] {
+        for form in forms {
             let arguments = [command, &["-o", form][..]].concat();
             let Said { text, .. } = console.run(&arguments).await;
             check(&format!("{arguments:?}"), &text);
@@ -219,8 +217,9 @@ async fn each(console: &Console, commands: &[&[&str]]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_command_prints_what_a_terminal_obeys() {
     let world = filled().await;
-    let console = world.console();
-    let told = in_every_form(&console, COMMANDS).await;
+    let denies = AwsStub::start(|_| Stubbed::Denies).await;
+    let console = Console::with_aws(&world, &denies.url).await;
+    let told = in_forms(&console, COMMANDS, &["table", "wide", "json", "yaml"]).await;
     assert!(told > 3 * COMMANDS.len(), "hostile texts were printed {told} times");
     let document = console.run(&["get", "publishers", "--all", "-o", "json"]).await.text;
     let document: Value = serde_json::from_str(&document).unwrap();
@@ -251,16 +250,18 @@ async fn no_command_prints_what_a_terminal_obeys() {
 async fn an_item_of_somebody_elses_making_is_named_and_not_obeyed() {
     let world = filled().await;
     unreadable(&world).await;
-    let told = in_every_form(&world.console(), COMMANDS).await;
+    let denies = AwsStub::start(|_| Stubbed::Denies).await;
+    let console = Console::with_aws(&world, &denies.url).await;
+    let told = in_forms(&console, COMMANDS, &["table", "json"]).await;
     assert!(told > COMMANDS.len(), "hostile texts were printed {told} times");
-    each(&world.console(), &[&["doctor"], &["plan", "-f", "/dev/null"], &["reconcile", "--timeout", "1s"]])
-        .await;
+    each(&console, &[&["doctor"], &["plan", "-f", "/dev/null"], &["reconcile", "--timeout", "1s"]]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn plans_and_orders_print_nothing_that_a_terminal_obeys() {
     let world = filled().await;
-    let console = world.console();
+    let denies = AwsStub::start(|_| Stubbed::Denies).await;
+    let console = Console::with_aws(&world, &denies.url).await;
     let file = std::env::temp_dir().join(format!("stagelink-hostile-{}.yaml", std::process::id()));
     let path = file.to_str().unwrap().to_owned();
     let escaped = HOSTILE.chars().map(|c| match is_obeyed(c) || c == '"' || c == '\\' {
@@ -328,32 +329,18 @@ async fn plans_and_orders_print_nothing_that_a_terminal_obeys() {
     .await;
 }
 
-/// A service that refuses everything, in words of somebody else's.
-async fn refusing(status: StatusCode, code: &'static str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let body = json!({ "__type": code, "message": HOSTILE, "exceptionMessage": HOSTILE, "Message": HOSTILE })
-        .to_string();
-    let router = Router::new().fallback(move || {
-        let body = body.clone();
-        async move { (status, [("x-amzn-errortype", code)], body) }
-    });
-    tokio::spawn(async move { drop(axum::serve(listener, router).await) });
-    url
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_aws_says_in_an_error_is_no_order_to_the_terminal() {
     let world = filled().await;
     for (status, code) in [
-        (StatusCode::BAD_REQUEST, "AccessDeniedException"),
-        (StatusCode::BAD_REQUEST, "ValidationException"),
-        (StatusCode::BAD_REQUEST, "ExpiredTokenException"),
-        (StatusCode::BAD_REQUEST, "UnrecognizedClientException"),
-        (StatusCode::NOT_FOUND, "ResourceNotFoundException"),
+        (400, "AccessDeniedException"),
+        (400, "ValidationException"),
+        (400, "ExpiredTokenException"),
+        (400, "UnrecognizedClientException"),
+        (404, "ResourceNotFoundException"),
     ] {
-        let url = refusing(status, code).await;
-        let console = Console::at(&world, &url, &url, &url).await;
+        let aws = AwsStub::refusing(status, code, |_| HOSTILE.to_owned()).await;
+        let console = Console::at(&world, &aws.url, &aws.url, &aws.url).await;
         for arguments in [
             &["get", "replicas"][..],
             &["explain", "p-1"],
@@ -371,7 +358,7 @@ async fn what_aws_says_in_an_error_is_no_order_to_the_terminal() {
             assert!(exit != 0 || arguments == ["doctor"], "{arguments:?}: {text}");
             check(&format!("{arguments:?} {code}"), &text);
         }
-        let console = Console::at(&world, world.urls()[0], &url, &url).await;
+        let console = Console::at(&world, world.urls()[0], &aws.url, &aws.url).await;
         for arguments in [
             &["stages", "list"][..],
             &["stages", "create", "--name", "a"],

@@ -4,7 +4,9 @@
 //! so only what is needed is required, and nothing is taken that is not.
 
 use aws_lambda_events::eventbridge::EventBridgeEvent;
-use replication::{Moment, Observation, ParticipantId, PublisherKey, ReplicationKey, SessionId, StageArn};
+use replication::{
+    Moment, Observation, ParticipantId, PublisherKey, ReplicationKey, SessionId, StageArn, plain,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -229,8 +231,9 @@ fn read<T: for<'de> Deserialize<'de>>(value: Value, inside: &str) -> Result<T, E
     })
 }
 
-fn shown(text: &str) -> String {
-    text.chars().take(SHOWN).collect()
+/// A text of others as far as it is repeated.
+pub(crate) fn shown(text: &str) -> String {
+    plain(&text.chars().take(SHOWN).collect::<String>()).into_owned()
 }
 
 fn parse<T: std::str::FromStr>(field: &str, value: Option<String>) -> Result<T, EnvelopeError>

@@ -12,6 +12,7 @@ use replication::Observation;
 use serde_json::{Value, json};
 use tracing::{Instrument, info, info_span, warn};
 
+use crate::envelope::shown;
 use crate::{Config, EnvelopeError, EventSources, Ignored, Meter, Metric, News, SystemClock, decode};
 
 /// What is left of the function's time for the answer itself.
@@ -70,8 +71,7 @@ impl Function {
     /// [`Failure`]; Lambda delivers the event again, and after the last attempt keeps it for people.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Failure> {
         let LambdaEvent { payload, context } = event;
-        let id: String =
-            payload.get("id").and_then(Value::as_str).unwrap_or_default().chars().take(100).collect();
+        let id = shown(payload.get("id").and_then(Value::as_str).unwrap_or_default());
         let span = info_span!("event", function = self.name, event = id, request = context.request_id);
         let handled = self.decode_and_handle(&payload, &context).instrument(span.clone()).await;
         self.meter.write_measured();

@@ -212,6 +212,24 @@ mod tests {
         }
     }
 
+    /// Keys of items are put together of these, with `#` between them; `*` stands for none or any.
+    #[test]
+    fn no_identifier_holds_what_separates_the_parts_of_a_key() {
+        for c in (0..0x3000).filter_map(char::from_u32) {
+            let within = format!("a{c}b");
+            let accepted = [
+                within.parse::<ParticipantId>().is_ok(),
+                within.parse::<RuleId>().is_ok(),
+                within.parse::<VersusId>().is_ok(),
+                format!("arn:aws:ivs:us-east-1:123456789012:stage/{within}").parse::<StageArn>().is_ok(),
+                format!("arn:aws:ivs:us{within}:123456789012:stage/A").parse::<StageArn>().is_ok(),
+                format!("arn:aws:ivs:us-east-1:{c}:stage/A").parse::<StageArn>().is_ok(),
+            ];
+            let harmless = c.is_ascii_alphanumeric() || "-_.".contains(c);
+            assert!(harmless || accepted == [false; 6], "{c:?}: {accepted:?}");
+        }
+    }
+
     #[test]
     fn an_error_names_the_identifier_the_value_and_what_is_allowed() {
         let error = "a b".parse::<ParticipantId>().unwrap_err();
