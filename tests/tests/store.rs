@@ -448,23 +448,27 @@ async fn rules_are_replaced_as_a_set_and_revisions_grow_only_with_changes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_table_is_a_refusal_that_names_it() {
     let world = World::start().await.unwrap();
-    let [dynamodb, _] = world.urls();
-    let connection = aws_adapters::Connection::new(aws_adapters::ConnectionOptions {
-        region: Some("us-east-1".to_owned()),
-        dynamodb_endpoint: Some(dynamodb.to_owned()),
-        any_credentials: true,
-        ..Default::default()
-    });
-    let error = connection.await.store("nowhere").load(&publisher_key("p")).await.unwrap_err();
+    let connection = connection_to(world.urls()[0]).await;
+    let error = connection.store("nowhere").load(&publisher_key("p")).await.unwrap_err();
     assert!(matches!(&error, StoreError::Refused { table, .. } if table == "nowhere"), "{error}");
     assert!(error.to_string().contains("ResourceNotFoundException"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreachable_table_is_unavailable() {
-    let mut world = World::start().await.unwrap();
-    let store = world.store.clone();
-    world.cut_off();
-    let error = store.load(&publisher_key("p")).await.unwrap_err();
+    // Where nobody listens any more.
+    let url = format!("http://{}", std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+    let connection = connection_to(&url).await;
+    let error = connection.store("stagelink").load(&publisher_key("p")).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+}
+
+async fn connection_to(dynamodb: &str) -> aws_adapters::Connection {
+    aws_adapters::Connection::new(aws_adapters::ConnectionOptions {
+        region: Some("us-east-1".to_owned()),
+        dynamodb_endpoint: Some(dynamodb.to_owned()),
+        any_credentials: true,
+        ..Default::default()
+    })
+    .await
 }
