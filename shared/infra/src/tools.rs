@@ -128,7 +128,7 @@ impl Archive {
         let package = format!("{}@{}", self.name, self.version);
         eprintln!("fetching {package}");
         let mut npm = Command::new(programs.join("npm"));
-        npm.args(["pack", "--silent", "--json", &package]).current_dir(&under_way);
+        npm.args(["pack", "--loglevel=error", "--json", &package]).current_dir(&under_way);
         let file = self.check(&process::output(npm.env("PATH", process::path_with(programs)))?)?;
         let mut python = Command::new(programs.join("python"));
         process::run(python.args(["-m", "tarfile", "--extract", &file, "."]).current_dir(&under_way))?;
