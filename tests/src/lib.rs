@@ -11,6 +11,7 @@ pub mod golden;
 pub mod http;
 pub mod in_process;
 pub mod rows;
+pub mod table;
 pub mod table_world;
 pub mod virtual_time;
 pub mod wire;
@@ -18,5 +19,6 @@ pub mod world;
 
 pub use console::{Console, Said};
 pub use golden::assert_golden;
+pub use table::Table;
 pub use wire::{Recorder, Request};
 pub use world::World;

@@ -1,4 +1,4 @@
-//! The controller on the embedded table and a simulated IVS, on a clock that stands still unless somebody waits; and what was done
+//! The controller on a table and a simulated IVS, on a clock that stands still unless somebody waits; and what was done
 //! to IVS as a journal, by which another world comes to the same state.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,20 +12,15 @@ use controller::versus::Judge;
 use controller::{
     Calls, CallsLeft, Clock, Controller, Dispatcher, Error, Handled, Patience, Turn, Unmeasured,
 };
-use dynoxide::Database;
-use dynoxide::actions::put_item::PutItemRequest;
-use dynoxide::actions::scan::ScanRequest;
 use ivs_sim::{Publish, Simulator, VirtualClock};
 use jiff::{SignedDuration, Timestamp};
 use local::table::TableAddress;
-use local::template::{Deployment, Template};
 use replication::sweep::SweepPolicy;
 use replication::{Observation, Policy, PublisherKey};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 
 use crate::in_process::InProcess;
+use crate::table::Table;
 use crate::world::Trouble;
 
 /// The world. Its server ends with it.
@@ -37,9 +32,8 @@ pub struct TableWorld {
     /// The table, for rules files.
     pub address: TableAddress,
     time: Arc<VirtualClock>,
-    database: Database,
+    table: Table,
     journal: Vec<Value>,
-    _server: JoinSet<()>,
 }
 
 impl TableWorld {
@@ -48,23 +42,10 @@ impl TableWorld {
     /// # Errors
     /// When the table cannot be served.
     pub async fn start() -> Result<Self, Trouble> {
-        let deployment = Deployment {
-            region: "us-east-1".to_owned(),
-            account: "123456789012".to_owned(),
-            parameters: BTreeMap::new(),
-        };
-        let template = local::stand::workspace().join("infra/template.yaml");
-        let table = Template::read(&template, &deployment)?.table;
-        let database = local::dynamodb::open(&table, None)?;
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let url = format!("http://{}", listener.local_addr()?);
-        let (mut server, served) = (JoinSet::new(), database.clone());
-        server.spawn(async move {
-            drop(dynoxide::server::serve_with_shutdown(listener, served, std::future::pending()).await);
-        });
+        let table = Table::create().await?;
         let connection = Connection::new(ConnectionOptions {
             region: Some("us-east-1".to_owned()),
-            dynamodb_endpoint: Some(url.clone()),
+            dynamodb_endpoint: Some(table.url.clone()),
             ivs_endpoint: None,
             any_credentials: true,
             ..ConnectionOptions::default()
@@ -75,11 +56,14 @@ impl TableWorld {
         Ok(Self {
             ivs: InProcess::around(simulator, time.clone()),
             store: Arc::new(store),
-            address: TableAddress { dynamodb: url, table: table.name, region: "us-east-1".to_owned() },
+            address: TableAddress {
+                dynamodb: table.url.clone(),
+                table: table.name.clone(),
+                region: "us-east-1".to_owned(),
+            },
             time,
-            database,
+            table,
             journal: Vec::new(),
-            _server: server,
         })
     }
 
@@ -145,23 +129,16 @@ impl TableWorld {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub fn items(&self) -> Result<Vec<Value>, Trouble> {
-        let scan: ScanRequest = serde_json::from_value(json!({ "TableName": self.address.table }))?;
-        let mut answer = serde_json::to_value(self.database.scan(scan)?)?;
-        let mut items: Vec<Value> = serde_json::from_value(answer["Items"].take())?;
-        items.sort_by_key(|item| [&item["pk"]["S"], &item["sk"]["S"]].map(ToString::to_string));
-        Ok(items)
+    pub async fn items(&self) -> Result<Vec<Value>, Trouble> {
+        self.table.items().await
     }
 
     /// Puts an item into the table as it is.
     ///
     /// # Errors
     /// When DynamoDB refuses it.
-    pub fn put(&self, item: &Value) -> Result<(), Trouble> {
-        let put = json!({ "TableName": self.address.table, "Item": item });
-        let put: PutItemRequest = serde_json::from_value(put)?;
-        self.database.put_item(put)?;
-        Ok(())
+    pub async fn put(&self, item: &Value) -> Result<(), Trouble> {
+        self.table.put(item).await
     }
 
     /// A function with these calls, which does not wait.
