@@ -65,12 +65,11 @@ impl Invariant {
         }
     }
 
-    fn holds(self, view: &View, context: Context<'_>, made: &Plan) -> bool {
-        let after = applied(view, made);
+    /// Whether it holds for a plan that turns `view` into `after`.
+    fn holds(self, view: &View, after: &View, context: Context<'_>, made: &Plan) -> bool {
         match self {
             Self::PlanTwice => {
-                plan(&after, Context { allowance: context.allowance.after(&made.steps), ..context })
-                    .is_empty()
+                plan(after, Context { allowance: context.allowance.after(&made.steps), ..context }).is_empty()
             }
             Self::IntentBeforeCall => called(made).all(|key| {
                 let intent = made.changes.iter().find(|change| change.key == *key);
@@ -140,7 +139,8 @@ impl fmt::Display for Invariant {
 
 /// The invariants that a plan made for this view does not keep. None, if the planner is right.
 pub fn violations(view: &View, context: Context<'_>, made: &Plan) -> Vec<Invariant> {
-    Invariant::ALL.into_iter().filter(|invariant| !invariant.holds(view, context, made)).collect()
+    let after = applied(view, made);
+    Invariant::ALL.into_iter().filter(|invariant| !invariant.holds(view, &after, context, made)).collect()
 }
 
 /// The view after the plan's changes are stored and before any call is made.
