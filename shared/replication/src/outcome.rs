@@ -353,10 +353,20 @@ impl LastError {
         let CallError { code, message, request_id, .. } = error.clone();
         Self { rejection, code, message, request_id, at }
     }
+
+    /// Whether it says that nobody publishes.
+    pub(crate) fn is_about_publishing(&self) -> bool {
+        is_about_publishing(&self.message.to_ascii_lowercase())
+    }
 }
 
-/// The likeliest cause of a rejected Start that left no replica behind. The words "is not publishing" were seen in public
-/// code; everything else follows from what the list shows.
+/// The words "is not publishing" were seen in public code.
+fn is_about_publishing(message: &str) -> bool {
+    message.contains("publishing")
+}
+
+/// The likeliest cause of a rejected Start that left no replica behind. If it is not in the words, it follows from what the list
+/// shows.
 fn why_rejected(rejection: Rejection, message: &str, running: usize, policy: &Policy) -> BlockedReason {
     let message = message.to_ascii_lowercase();
     // A stage may be named, by an ARN that has that word, where something else is missing.
@@ -367,7 +377,7 @@ fn why_rejected(rejection: Rejection, message: &str, running: usize, policy: &Po
             BlockedReason::ParticipantSlotsFull
         }
         Rejection::QuotaExceeded => BlockedReason::DestinationFull,
-        _ if message.contains("publishing") => BlockedReason::NotPublishing,
+        _ if is_about_publishing(&message) => BlockedReason::NotPublishing,
         Rejection::NotFound if is_about("session") => BlockedReason::Rejected,
         Rejection::NotFound if message.contains("stage") && !is_about("participant") => {
             BlockedReason::StageGone

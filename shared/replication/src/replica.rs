@@ -186,6 +186,11 @@ impl Replica {
         self.last_error.as_ref().is_some_and(|last| last.rejection.is_some() || last.code == "QUOTA_EXCEEDED")
     }
 
+    /// Whether IVS refused it with the words that its participant does not publish.
+    pub(crate) fn was_refused_as_not_publishing(&self) -> bool {
+        self.last_error.as_ref().is_some_and(|last| last.rejection.is_some() && last.is_about_publishing())
+    }
+
     /// Whether a Start of ours has neither an outcome nor a refusal: it may have taken effect.
     pub(crate) fn is_unrecorded_start(&self) -> bool {
         self.phase == Phase::Starting && self.lease.is_some() && self.last_error.is_none()

@@ -71,7 +71,7 @@ impl<'a> Planning<'a> {
             }
             // One that was refused before, but for want of a slot, or found its destination full, does not push out what runs:
             // it would be in vain again.
-            let refused = asked.was_refused() && !asked.was_refused_a_slot();
+            let refused = self.would_be_refused(asked) && !asked.was_refused_a_slot();
             if !want.preempts() || refused || self.waits_for_place(want) {
                 continue;
             }
@@ -89,6 +89,14 @@ impl<'a> Planning<'a> {
         (!waits || asked.will_be_tried_soon())
             && !self.finds_destination_full(asked)
             && self.hands_off().is_none()
+    }
+
+    /// Whether IVS refused it when it was tried last, and would again, as far as is known. That nobody published then says nothing of
+    /// now; nor does a refusal from before its participant published.
+    fn would_be_refused(&self, asked: &Replica) -> bool {
+        let published = self.view.publisher.as_ref().and_then(|publisher| publisher.evidence.on);
+        let is_older = published.map(|on| on.earliest()) > asked.last_error.as_ref().map(|error| error.at);
+        asked.was_refused() && !asked.was_refused_as_not_publishing() && !is_older
     }
 
     /// The priority that a running replica has to give way to at its destination.
@@ -225,7 +233,7 @@ impl<'a> Planning<'a> {
     /// The destination has no place left. If the rule may pre-empt, the weakest there has to give way.
     fn wait_for_place(&mut self, want: &Want<'_>, known: &Replica, asked: Replica) {
         // What IVS refused for another reason than want of a place, it would refuse again.
-        let may_preempt = want.preempts() && (!asked.was_refused() || known.waits_for_place());
+        let may_preempt = want.preempts() && (!self.would_be_refused(&asked) || known.waits_for_place());
         let weakest = self.view.full.get(&asked.key.destination).and_then(|crowd| crowd.weakest.as_ref());
         let weakest = weakest.filter(|(_, priority)| may_preempt && *priority < want.priority());
         let mut why = format!("the destination has all its {} publishers", PLACES);

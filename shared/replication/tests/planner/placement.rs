@@ -81,6 +81,42 @@ fn one_that_was_refused_pushes_nobody_out() {
     assert_eq!((made.steps.len(), decided(&made, SLOTS_FULL)), (0, 1));
 }
 
+/// It was refused because the participant did not publish just then; meanwhile another rule took its slot. Nothing speaks against
+/// it any more.
+#[test]
+fn one_that_was_refused_as_nobody_published_pre_empts_once_somebody_does() {
+    let mut scene = Scene::new(vec![low(), high(&["G"])]);
+    scene.published("00:00:05.000000").at("00:00:05.2").plan();
+    scene.start_failed("G", rejected(Rejection::Validation), "the participant is not publishing");
+    ["B", "C", "D", "E"].into_iter().for_each(|destination| scene.start_ok(destination));
+    scene.plan();
+    scene.listed(&["B", "C", "D", "E"]);
+    scene.plan();
+    scene.start_ok("F");
+    let made = scene.at("00:01:00").plan();
+    assert_eq!(stops(&made), [to("F")]);
+    scene.stop_ok("F");
+    assert_eq!(decided(&scene.plan(), Decision::Start), 1);
+    scene.golden("refused_as_nobody_published_pre_empts_later");
+}
+
+/// IVS does not say why it refused. But that was before the participant published, and everything begins anew with that.
+#[test]
+fn one_that_was_refused_before_its_participant_published_may_pre_empt() {
+    let four = Rule { priority: 10, ..rule("low", &["B", "C", "D", "E"]) };
+    let mut scene = Scene::running(vec![four.clone()], &["B", "C", "D", "E"]);
+    scene.rules(vec![four, high(&["G"])]).at("00:01:00").plan();
+    scene.start_failed("G", rejected(Rejection::Conflict), "not now");
+    scene.plan();
+    scene.listed(&["B", "C", "D", "E"]);
+    scene.rules(vec![low(), high(&["G"])]).plan();
+    scene.start_ok("F");
+    assert_eq!(stops(&scene.at("00:05:00").plan()), []);
+    scene.published("00:06:00.000000");
+    assert_eq!(stops(&scene.at("00:06:01").plan()), [to("F")]);
+    scene.golden("refused_before_publishing_pre_empts");
+}
+
 /// IVS counted a replication of which nobody knew. Once it is known, somebody else of lower priority has to go.
 #[test]
 fn one_that_was_refused_a_slot_pre_empts_once_it_is_known_who_has_them() {
