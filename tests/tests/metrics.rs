@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use lambda_kit::metric::{Dimension, Metric, NAMESPACE};
+use replication::invariant::Invariant;
 use replication::{BlockedReason, Operation, Rule, RuleId};
 
 const TEMPLATE: &str = include_str!("../../infra/template.yaml");
@@ -89,12 +90,13 @@ fn the_number_of_series_is_bounded() {
         Dimension::Reason => BlockedReason::ALL.len(),
         Dimension::Operation => Operation::ALL.len(),
         Dimension::Function => 7,
+        Dimension::Invariant => Invariant::ALL.len(),
         Dimension::Table => 1,
     };
     let series = |metric: &Metric| 1 + metric.split_by().map_or(0, values);
     let all: usize = Metric::ALL.iter().map(series).sum();
     let without_rules = Metric::ALL.iter().filter(|metric| metric.split_by() != Some(Dimension::Rule));
-    assert_eq!((all, without_rules.map(series).sum::<usize>()), (5_067, 52));
+    assert_eq!((all, without_rules.map(series).sum::<usize>()), (5_081, 66));
     for id in ["Rule\n{}", "a b", "{\"_aws\":1}", "", &"r".repeat(65)] {
         assert!(id.parse::<RuleId>().is_err(), "{id}");
     }
