@@ -13,6 +13,7 @@ use controller::{
     Calls, CallsLeft, Clock, Controller, Dispatcher, Error, Handled, Patience, Turn, Unmeasured,
 };
 use dynoxide::Database;
+use dynoxide::actions::delete_item::DeleteItemRequest;
 use dynoxide::actions::put_item::PutItemRequest;
 use dynoxide::actions::scan::ScanRequest;
 use ivs_sim::{Publish, Simulator, VirtualClock};
@@ -151,6 +152,20 @@ impl TableWorld {
         let mut items: Vec<Value> = serde_json::from_value(answer["Items"].take())?;
         items.sort_by_key(|item| [&item["pk"]["S"], &item["sk"]["S"]].map(ToString::to_string));
         Ok(items)
+    }
+
+    /// Takes every item out of the table.
+    ///
+    /// # Errors
+    /// When DynamoDB refuses it.
+    pub fn clear(&self) -> Result<(), Trouble> {
+        for item in self.items()? {
+            let key = json!({ "pk": item["pk"], "sk": item["sk"] });
+            let delete = json!({ "TableName": self.address.table, "Key": key });
+            let delete: DeleteItemRequest = serde_json::from_value(delete)?;
+            self.database.delete_item(delete)?;
+        }
+        Ok(())
     }
 
     /// Puts an item into the table as it is.
