@@ -7,6 +7,7 @@ pub mod canned;
 pub mod console;
 pub mod distant_store;
 pub mod emf;
+pub mod fuzzed;
 pub mod golden;
 pub mod http;
 pub mod in_process;

@@ -133,6 +133,18 @@ impl TableWorld {
         self.table.items().await
     }
 
+    /// Takes every item out of the table.
+    ///
+    /// # Errors
+    /// When DynamoDB refuses it.
+    pub async fn clear(&self) -> Result<(), Trouble> {
+        for item in self.items().await? {
+            let key = json!({ "pk": item["pk"], "sk": item["sk"] });
+            self.table.request("DeleteItem", &json!({ "TableName": self.table.name, "Key": key })).await?;
+        }
+        Ok(())
+    }
+
     /// Puts an item into the table as it is.
     ///
     /// # Errors

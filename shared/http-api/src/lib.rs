@@ -197,6 +197,9 @@ fn with_valid_url(mut request: LambdaRequest) -> LambdaRequest {
     if let LambdaRequest::ApiGatewayV2(request) = &mut request {
         encode(&mut request.raw_path);
         encode(&mut request.raw_query_string);
+        // It would put these before the path, as the client wrote them. Without them it takes the name of the Function URL.
+        request.headers.remove(header::HOST);
+        request.headers.remove("x-forwarded-proto");
     }
     request
 }

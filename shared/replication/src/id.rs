@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::cut;
+
 /// A value that is not the identifier it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {value:?} is not valid: allowed is {allowed}")]
@@ -38,7 +40,7 @@ macro_rules! identifier {
                 if check(&value) {
                     return Ok(Self(value.into()));
                 }
-                Err(IdError { what: $what, value: value.chars().take(200).collect(), allowed: $allowed })
+                Err(IdError { what: $what, value: cut(&value).to_owned(), allowed: $allowed })
             }
         }
 

@@ -49,7 +49,7 @@ pub use moment::{Evidence, Moment, Standing};
 pub use observation::Observation;
 pub use occupancy::{Crowd, Eviction, Holder, Occupant, PlaceChange, PlaceKind};
 pub use outcome::{CallError, Listed, Outcome, Receipt, Refusal, Rejection};
-pub use plain::{is_obeyed, plain};
+pub use plain::{cut, is_obeyed, plain};
 pub use planner::{Capabilities, Context, Plan, StartRequest, Step, plan};
 pub use policy::Policy;
 pub use publisher::{Publisher, Publishing};

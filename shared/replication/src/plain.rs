@@ -15,6 +15,15 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(shown).collect())
 }
 
+/// How much of a text of others an error repeats, in characters.
+const REPEATED: usize = 200;
+
+/// The text as far as an error repeats it: its first 200 characters.
+pub fn cut(text: &str) -> &str {
+    let end = text.char_indices().nth(REPEATED).map_or(text.len(), |(end, _)| end);
+    &text[..end]
+}
+
 /// Whether a character does something to the text around it instead of being seen: control characters, what turns the direction of
 /// writing around, what ends a line, and what nobody sees, by which two names could look the same. All of them are of Unicode's
 /// first plane, so that JSON has one escape for each.
@@ -29,6 +38,12 @@ pub fn is_obeyed(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        assert_eq!(cut("short"), "short");
+        assert_eq!(cut(&"ü".repeat(201)), "ü".repeat(200));
+    }
 
     #[test]
     fn what_a_terminal_would_obey_is_spelt_out() {

@@ -13,7 +13,7 @@ mod check;
 mod conflict;
 
 pub use change::{ChangeKind, FieldChange, RuleChange};
-pub(crate) use check::is_tag_character;
+pub(crate) use check::{NAMELESS, NAMES, is_tag_character};
 pub use check::{RuleError, check_count};
 pub use conflict::{RuleConflict, check_together};
 

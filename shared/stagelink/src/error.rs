@@ -398,3 +398,19 @@ fn unknown_stage(value: &str, found: &[StageArn]) -> String {
 const CREDENTIALS: [&str; 4] = DynamoStore::NOT_VALID_CREDENTIALS;
 
 const LOCAL_UP: &str = "start one with `cargo local up`, and leave it running";
+
+#[cfg(test)]
+mod tests {
+    use replication::is_obeyed;
+
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_file_says_is_obeyed() {
+        let place = Place { table: Place::TABLE.to_owned(), region: None, profile: None, local: false };
+        let error = rules_file::parse("rules: []\n\"\\e[2J\\u202e\\nnext: go on\": 1\n").unwrap_err();
+        let told = Error::Rules(error).told(&place);
+        assert!(told.contains("unknown field `\\u{1b}[2J\\u{202e}\\nnext: go on`"), "{told:?}");
+        assert!(!told.contains(is_obeyed), "{told:?}");
+    }
+}

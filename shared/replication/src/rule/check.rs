@@ -3,9 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::{Destination, ParticipantFilter, Rule, Source, Tags};
+use crate::cut;
 
 /// Characters of a tag's key (IVS API reference).
 const KEY_CHARACTERS: std::ops::RangeInclusive<usize> = 1..=128;
+
+/// What is wrong with an attribute that the table does not take, and what an attribute may be called.
+pub(crate) const NAMELESS: &str = "an empty name";
+pub(crate) const NAMES: &str = "names of at least one character";
 
 /// Characters of a tag's value, at most (IVS API reference).
 const VALUE_CHARACTERS: usize = 256;
@@ -99,7 +104,7 @@ impl Rule {
         if let Some(first) =
             self.destinations[..i].iter().position(|other| means_the_same(other, destination))
         {
-            let value = format!("{}, as destinations[{first}] does,", describe(destination));
+            let value = format!("{}, as destinations[{first}] does,", cut(&describe(destination)));
             return Err(self.error(&field, value, "each destination once"));
         }
         Ok(())
@@ -151,6 +156,9 @@ impl Rule {
     }
 
     fn check_attributes(&self) -> Result<(), RuleError> {
+        if self.attributes.contains_key("") {
+            return Err(self.error("attributes", format!("of {NAMELESS}"), NAMES));
+        }
         let bytes = bytes(&self.attributes);
         if bytes > Self::MAX_ATTRIBUTE_BYTES {
             let allowed = "at most 1024 bytes of keys and values together, as for a participant's attributes";
@@ -167,8 +175,11 @@ impl Rule {
 }
 
 impl ParticipantFilter {
-    /// Checks the size of what chooses participants by their attributes; gives the wrong one, and what is allowed.
+    /// Checks names and size of what chooses participants by their attributes; gives the wrong one, and what is allowed.
     pub(crate) fn check(&self) -> Result<(), (String, &'static str)> {
+        if self.attributes.contains_key("") {
+            return Err((NAMELESS.to_owned(), NAMES));
+        }
         let keys: usize = self.attributes.keys().map(String::len).sum();
         if keys > Rule::MAX_ATTRIBUTE_BYTES {
             let allowed = "at most 1024 bytes of keys, as a participant's attributes have";
@@ -220,7 +231,7 @@ fn describe(destination: &Destination) -> String {
 
 /// A text as an error shows it: cut to 200 characters.
 fn quoted(text: &str) -> String {
-    format!("{:?}", text.chars().take(200).collect::<String>())
+    format!("{:?}", cut(text))
 }
 
 #[cfg(test)]
@@ -267,6 +278,8 @@ mod tests {
         let long_filter: BTreeMap<String, Pattern> =
             (0..9).map(|i| (format!("{i}").repeat(120), "*".parse().unwrap())).collect();
         let filter = ParticipantFilter { user_id: None, attributes: long_filter };
+        let nameless: BTreeMap<String, Pattern> = [(String::new(), "*".parse().unwrap())].into();
+        let nameless = ParticipantFilter { user_id: None, attributes: nameless };
         let key_of = |n: usize| by_tags(&[(&"k".repeat(n), "")], &[]);
         let value_of = |n: usize| by_tags(&[("k", &"v".repeat(n))], &[]);
         for (wrong, expected) in [
@@ -322,6 +335,14 @@ mod tests {
             (
                 Rule { attributes: of_bytes(1024), ..rule() },
                 "attributes of 1025 bytes is not valid: allowed is at most",
+            ),
+            (
+                Rule { attributes: BTreeMap::from([(String::new(), String::new())]), ..rule() },
+                "attributes of an empty name is not valid: allowed is names of at least one character",
+            ),
+            (
+                Rule { participants: nameless, ..rule() },
+                "participants.attributes of an empty name is not valid",
             ),
             (Rule { participants: filter, ..rule() }, "participants.attributes of 1080 bytes of keys"),
             (
