@@ -50,7 +50,7 @@ pub fn document() -> Value {
             "headers": headers(),
             "securitySchemes": { "sigv4": {
                 "type": "apiKey", "name": "Authorization", "in": "header", "x-amazon-apigateway-authtype": "awsSigv4",
-                "description": "AWS Signature Version 4 for the service `lambda`: needs lambda:InvokeFunctionUrl.",
+                "description": "AWS Signature Version 4 for the service `lambda`: needs lambda:InvokeFunctionUrl, and lambda:InvokeFunction by way of the URL.",
             } },
         },
     })
