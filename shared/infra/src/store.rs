@@ -66,7 +66,7 @@ impl Options {
         if tables == 0 {
             return Err(Error::Wrong("the tests passed, but made no table on DynamoDB Local".to_owned()));
         }
-        eprintln!("{tables} tables were made on DynamoDB Local");
+        eprintln!("tables made on DynamoDB Local: {tables}");
         Ok(())
     }
 

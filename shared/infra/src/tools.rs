@@ -115,12 +115,13 @@ impl Archive {
     /// When npm fails, or what it fetched is not what is pinned here.
     pub(crate) fn fetch(&self, root: &Path, programs: &Path) -> Result<PathBuf, Error> {
         let _held = lock(root, self.name)?;
-        let folder = root.join(".tools").join(format!("{}-{}", self.name, self.version));
+        let tools = root.join(".tools");
+        let folder = tools.join(format!("{}-{}", self.name, self.version));
         // It gets its name when it is complete.
         if folder.is_dir() {
             return Ok(folder.join("package"));
         }
-        let under_way = folder.with_extension("under-way");
+        let under_way = tools.join(format!(".{}.under-way", self.name));
         if under_way.exists() {
             fs::remove_dir_all(&under_way).map_err(Error::file("delete", &under_way))?;
         }
@@ -128,7 +129,7 @@ impl Archive {
         let package = format!("{}@{}", self.name, self.version);
         eprintln!("fetching {package}");
         let mut npm = Command::new(programs.join("npm"));
-        npm.args(["pack", "--silent", "--json", &package]).current_dir(&under_way);
+        npm.args(["pack", "--loglevel=error", "--json", &package]).current_dir(&under_way);
         let file = self.check(&process::output(npm.env("PATH", process::path_with(programs)))?)?;
         let mut python = Command::new(programs.join("python"));
         process::run(python.args(["-m", "tarfile", "--extract", &file, "."]).current_dir(&under_way))?;
