@@ -18,14 +18,16 @@ use crate::workspace::Workspace;
 const DYNAMODB: &str = "STAGELINK_TEST_DYNAMODB";
 
 /// The tests that have a table.
-const TESTS: [&str; 25] = [
+const TESTS: [&str; 29] = [
     "api",
     "api_idempotency",
     "api_reads",
     "api_rules",
     "api_versus",
     "contention",
+    "forged_events",
     "history",
+    "hostile_texts",
     "hot_path",
     "measured",
     "openapi",
@@ -38,6 +40,8 @@ const TESTS: [&str; 25] = [
     "orders",
     "recording",
     "rule_book",
+    "secrets",
+    "sizes",
     "store",
     "store_tags",
     "sweep",

@@ -7,7 +7,8 @@ use std::fmt;
 use crate::brake::limit;
 use crate::budget::counts_for_brake;
 use crate::{
-    Context, HandsOff, Match, Owner, Phase, Plan, Publishing, ReplicationKey, Step, StopRequest, View, plan,
+    Context, HandsOff, Match, Owner, Phase, Plan, Publishing, ReplicationKey, Rule, Step, StopRequest, View,
+    plan,
 };
 
 /// A named part of a promise.
@@ -31,7 +32,8 @@ pub enum Invariant {
     OwnOnly,
     /// P9: nothing is stopped for want of news.
     NoStopWithoutNews,
-    /// P9: nothing is stopped while the rule that wanted it last cannot be decided on.
+    /// P9: nothing is stopped while the rule that wanted it last cannot be decided on, unless another rule that certainly wants it
+    /// is outranked.
     UnknownStopsNothing,
     /// P9: no more stops within a minute than the brake lets pass, but for those that somebody else vouches for.
     Brake,
@@ -124,13 +126,15 @@ impl Invariant {
             }
             Self::UnknownStopsNothing => {
                 let gone = made.report.publishing == Publishing::No;
-                let undecided = |key: &ReplicationKey| {
+                let undecided = |StopRequest { key, reason, .. }: &StopRequest| {
                     let replica = view.replicas.iter().find(|replica| replica.key == *key);
                     let last = replica.and_then(|replica| replica.rule.as_ref());
                     let rule = view.rules.iter().find(|rule| Some(&rule.id) == last.map(|last| &last.id));
-                    rule.is_some_and(|rule| rule.wants(view, &key.destination, context.now) == Match::Unknown)
+                    let undecided =
+                        |rule: &Rule| rule.wants(view, &key.destination, context.now) == Match::Unknown;
+                    !reason.is_for_a_higher_priority() && rule.is_some_and(undecided)
                 };
-                gone || !stops(made).any(undecided)
+                gone || !stop_requests(made).any(undecided)
             }
             Self::Brake => {
                 let Some(limit) = limit(context.policy, &view.control, context.now) else { return true };

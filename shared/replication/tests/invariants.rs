@@ -5,8 +5,8 @@ mod build;
 
 use replication::invariant::{Invariant, forbids, violations};
 use replication::{
-    Allowance, Context, Control, Mode, Observation, Outcome, Owner, Pause, Plan, Policy, Receipt, Replica,
-    Rule, Source, Step, StopReason, StopRequest, View, plan,
+    Allowance, Capabilities, Context, Control, Mode, Observation, Outcome, Owner, Pause, Plan, Policy,
+    Receipt, Replica, Rule, Source, Step, StopReason, StopRequest, View, plan,
 };
 
 use build::{ALL_CALLS, moment, publisher, rule, session, tags, time, to};
@@ -103,6 +103,24 @@ fn a_stop_while_its_rule_cannot_be_decided_on() {
     let context = at("00:00:10", &policy);
     let wrong = Plan { steps: vec![stop("B")], ..plan(&view, context) };
     assert_broken(Invariant::UnknownStopsNothing, &view, context, &wrong);
+}
+
+/// It is wanted by another rule for certain, and that one is outranked: what the undecided one wants makes no difference.
+#[test]
+fn a_certain_rule_is_outranked_whatever_another_may_want() {
+    let (mut view, policy) = (running(), Policy::default());
+    let undecided = Rule { source: Source::Tags(tags("role=main")), ..rule("main", &["B"]) };
+    let certain = Rule { priority: 10, ..rule("certain", &["B"]) };
+    let urgent = Rule { priority: 90, preempt: true, ..rule("urgent", &["C", "D", "E", "F", "G"]) };
+    view.rules = vec![undecided, certain, urgent];
+    let context = Context { can: Capabilities { get_stage: false, ..ALL_CALLS }, ..at("00:00:10", &policy) };
+    let made = plan(&view, context);
+    assert!(
+        made.steps.iter().any(|step| matches!(step, Step::Stop(stop) if stop.key == to("B"))),
+        "{}",
+        made.report
+    );
+    assert_eq!(violations(&view, context, &made), [], "{}", made.report);
 }
 
 #[test]
