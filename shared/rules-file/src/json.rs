@@ -268,6 +268,8 @@ mod tests {
             let text = rule(&more).unwrap_err().to_string();
             assert!(text.len() < 1_000, "{} bytes: {text}", text.len());
         }
+        let text = document(&format!(r#"{{"rules": "{long}"}}"#)).unwrap_err().to_string();
+        assert!(text.len() < 1_000, "{} bytes: {text}", text.len());
     }
 
     /// As many as a request may have. Each is looked for once, or this takes minutes.

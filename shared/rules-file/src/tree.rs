@@ -147,11 +147,12 @@ impl std::error::Error for Fault {}
 
 impl de::Error for Fault {
     fn custom<T: fmt::Display>(words: T) -> Self {
-        Self::Value(words.to_string())
+        Self::Value(cut(&words.to_string()).to_owned())
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::Value(format!("{found}, not {expected}"))
+        // A text that was found stands in it, however long it is.
+        Self::Value(format!("{}, not {expected}", cut(&found.to_string())))
     }
 
     fn unknown_field(_: &str, expected: &'static [&'static str]) -> Self {

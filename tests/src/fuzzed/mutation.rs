@@ -28,6 +28,9 @@ const ODD: [&str; 18] = [
     "null",
 ];
 
+/// How long a text gets by being repeated, in bytes.
+const LONGEST: usize = 20_000;
+
 /// Changes a document in one to three places. The same seed makes the same of the same document.
 pub fn mutated(document: &[u8], words: &[String], seed: u64) -> Vec<u8> {
     let mut dice = Dice { words, dice: SmallRng::seed_from_u64(seed) };
@@ -138,7 +141,8 @@ impl Dice<'_> {
         match self.below(4) {
             0 => format!("{}{}", &word[..from], &word[to..]),
             1 => format!("{}{}{}", &word[..from], self.word(), &word[from..]),
-            2 => word.repeat([2, 40, 400][self.below(3)]),
+            // Long, but a document of many changes shall not become longer than any that could come.
+            2 => word.repeat([2, 40, 400][self.below(3)].min(LONGEST / word.len().max(1) + 1)),
             _ => self.word(),
         }
     }
