@@ -21,7 +21,7 @@ use arbitrary::now;
 use build::{ALL_CALLS, moment, publisher, rule, session, stage, tagged, tags, time, to, window};
 
 fn config() -> Config {
-    Config { cases: 256, failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..Config::default() }
+    Config { rng_seed: RngSeed::Fixed(1), ..Config::default() }
 }
 
 proptest! {
