@@ -203,6 +203,13 @@ impl Replica {
         self.begun = Some(Moment::between(first, last));
     }
 
+    /// Whether it was seen running since our last Start, so that what is known to be absent has ended. If not, that Start may have
+    /// taken effect, and only a list did not show it.
+    pub(crate) fn has_ended(&self) -> bool {
+        let started = self.begun.map(Moment::latest);
+        self.evidence.on.is_some_and(|on| Some(on.latest()) >= started)
+    }
+
     /// When our Starts were, if it runs.
     pub(crate) fn begun_if_running(&self) -> Option<Moment> {
         let mut running = Self { begun: self.begun, ..Self::new(self.key.clone()) };
