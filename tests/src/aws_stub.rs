@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::IntoResponse;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -55,6 +56,33 @@ impl AwsStub {
                 }
             }
         });
+        Self::serving(listener, url, router)
+    }
+
+    /// Refuses every request with this error, in words that are made of what was sent.
+    ///
+    /// # Panics
+    /// When no port can be had.
+    #[allow(clippy::expect_used, reason = "a test that cannot go on shall panic")]
+    pub async fn refusing(
+        status: u16,
+        code: &'static str,
+        words: impl Fn(&str) -> String + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("its number"));
+        let status = StatusCode::from_u16(status).expect("a status");
+        let words = Arc::new(words);
+        let router = Router::new().fallback(move |sent: String| {
+            let words = words(&sent);
+            // DynamoDB and IVS have different members for it.
+            let body = json!({ "__type": code, "message": words, "exceptionMessage": words }).to_string();
+            async move { (status, [("x-amzn-errortype", code)], body) }
+        });
+        Self::serving(listener, url, router)
+    }
+
+    fn serving(listener: TcpListener, url: String, router: Router) -> Self {
         let mut servers = JoinSet::new();
         servers.spawn(async move { drop(axum::serve(listener, router).await) });
         Self { url, _servers: servers }

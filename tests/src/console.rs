@@ -67,12 +67,17 @@ impl Console {
 
     /// The operator's command on a world, where what is beside the table and IVS is at this address.
     pub async fn with_aws(world: &World, aws: &str) -> Self {
-        let [dynamodb, ivs] = world.urls().map(str::to_owned);
+        let [dynamodb, ivs] = world.urls();
+        Self::at(world, dynamodb, ivs, aws).await
+    }
+
+    /// The operator's command, where the table, IVS and what is beside them are at these addresses.
+    pub async fn at(world: &World, dynamodb: &str, ivs: &str, aws: &str) -> Self {
         let options = ConnectionOptions {
             region: Some("us-east-1".to_owned()),
             profile: None,
-            dynamodb_endpoint: Some(dynamodb),
-            ivs_endpoint: Some(ivs),
+            dynamodb_endpoint: Some(dynamodb.to_owned()),
+            ivs_endpoint: Some(ivs.to_owned()),
             aws_endpoint: Some(aws.to_owned()),
             any_credentials: true,
         };

@@ -2,16 +2,22 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
 
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use aws_adapters::{Connection, ConnectionOptions};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http_api::{Api, Settings};
+use jsonschema::Validator;
 use lambda_http::lambda_runtime::{Context, LambdaEvent};
 use lambda_http::request::LambdaRequest;
 use replication::Policy;
 use serde_json::{Map, Value, json};
 
 use crate::World;
+use crate::world::Trouble;
 
 /// The caller, if nothing else is said.
 pub const CALLER: &str = "arn:aws:iam::123456789012:user/backend";
@@ -24,6 +30,7 @@ pub struct Asked {
     query: String,
     headers: Map<String, Value>,
     body: Option<String>,
+    is_base64: bool,
     caller: String,
 }
 
@@ -48,6 +55,7 @@ impl Asked {
             query: String::new(),
             headers: Map::new(),
             body: None,
+            is_base64: false,
             caller: CALLER.to_owned(),
         }
     }
@@ -75,6 +83,14 @@ impl Asked {
     /// With this body.
     pub fn text(self, body: &str) -> Self {
         Self { body: Some(body.to_owned()), ..self }
+    }
+
+    /// With this body, which a Function URL encodes unless it is text.
+    pub fn bytes(self, body: &[u8]) -> Self {
+        match std::str::from_utf8(body) {
+            Ok(text) => self.text(text),
+            Err(_) => Self { body: Some(STANDARD.encode(body)), is_base64: true, ..self },
+        }
     }
 
     /// With a header, in lower case, as a Function URL gives it.
@@ -108,18 +124,30 @@ impl Asked {
     }
 
     async fn unchecked(self, api: &Api) -> Answered {
-        let request: LambdaRequest = serde_json::from_value(self.event()).expect("an event");
+        self.try_of(api).await.expect("an answer")
+    }
+
+    /// The answer, whatever it is.
+    ///
+    /// # Errors
+    /// When there is none: the Function URL would answer 502.
+    ///
+    /// # Panics
+    /// When the answer is none.
+    pub async fn try_of(self, api: &Api) -> Result<Answered, Trouble> {
+        let request: LambdaRequest = serde_json::from_value(self.event())?;
         let mut context = Context::default();
         context.request_id = "request-1".to_owned();
-        let answer = api.handle(LambdaEvent::new(request, context)).await.expect("an answer");
+        let answer =
+            api.handle(LambdaEvent::new(request, context)).await.map_err(|error| error.to_string())?;
         let answer = serde_json::to_value(answer).expect("JSON");
         let raw = answer["body"].as_str().expect("a body").to_owned();
-        Answered {
+        Ok(Answered {
             status: u16::try_from(answer["statusCode"].as_u64().expect("a status")).expect("a status"),
             headers: answer["headers"].as_object().expect("headers").clone(),
             body: serde_json::from_str(&raw).unwrap_or_default(),
             raw,
-        }
+        })
     }
 
     /// What a Function URL with IAM authentication sends: payload format 2.0.
@@ -128,7 +156,7 @@ impl Asked {
         let (method, path) = (&self.method, &self.path);
         let mut headers = self.headers.clone();
         for (name, value) in [("host", domain), ("x-forwarded-proto", "https"), ("accept", "*/*")] {
-            headers.insert(name.to_owned(), value.into());
+            headers.entry(name).or_insert(value.into());
         }
         let mut event = json!({
             "version": "2.0",
@@ -158,7 +186,7 @@ impl Asked {
                 "time": "29/Jun/2026:16:40:32 +0000",
                 "timeEpoch": 1_782_751_232_000_i64
             },
-            "isBase64Encoded": false
+            "isBase64Encoded": self.is_base64
         });
         if let Some(body) = &self.body {
             event["body"] = body.as_str().into();
@@ -235,8 +263,14 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     document
 });
 
-/// What the document does not say of an answer.
-fn against_the_document(asked: &Asked, answered: &Answered) -> Result<(), String> {
+/// Validators of its schemas, by these: to make one takes longer than to ask it.
+static VALIDATORS: Mutex<BTreeMap<String, Validator>> = Mutex::new(BTreeMap::new());
+
+/// Holds an answer against the document.
+///
+/// # Errors
+/// What the document does not say of it.
+pub fn against_the_document(asked: &Asked, answered: &Answered) -> Result<(), String> {
     let kind = answered.body["type"].as_str().unwrap_or_default();
     if kind.ends_with(":unknown-path") || kind.ends_with(":method-not-allowed") {
         return valid(&json!({ "$ref": "#/components/schemas/Problem" }), &answered.body);
@@ -275,12 +309,18 @@ fn paths() -> impl Iterator<Item = (&'static String, &'static Value)> {
 }
 
 fn valid(schema: &Value, value: &Value) -> Result<(), String> {
-    let schema = json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "components": DOCUMENT["components"],
-        "allOf": [schema],
-    });
-    let validator = jsonschema::validator_for(&schema).map_err(|error| error.to_string())?;
+    let mut validators = VALIDATORS.lock().unwrap_or_else(PoisonError::into_inner);
+    let validator = match validators.entry(schema.to_string()) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(place) => {
+            let schema = json!({
+                "$schema": "https://json-schema.org/draft/2020-12/schema",
+                "components": DOCUMENT["components"],
+                "allOf": [schema],
+            });
+            place.insert(jsonschema::validator_for(&schema).map_err(|error| error.to_string())?)
+        }
+    };
     let wrong: Vec<_> =
         validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect();
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }

@@ -9,31 +9,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use controller::sweep::Sweep;
 use controller::sweep::pace::SharedPace;
-use controller::sweep::port::{
-    GetRecording, ListParticipantEvents, ListParticipants, ListStageSessions, ListStages, Page, Reads,
-    RecordingCalls, SetRecording, SweepStore,
-};
+use controller::sweep::port::SweepStore;
 use controller::versus::Judge;
 use controller::{
-    Calls, CallsLeft, Clock, Controller, Dispatcher, Error, GetParticipant, GetStage, Handled, Invocation,
-    ListReplicas, MemoryStore, Patience, StartReplication, StopReplication, StoreError, Swept, Turn,
-    Unmeasured,
+    Calls, CallsLeft, Clock, Controller, Dispatcher, Error, Handled, Invocation, MemoryStore, Patience,
+    StoreError, Swept, Turn, Unmeasured,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use ivs_sim::{Simulator, VirtualClock};
 use jiff::{SignedDuration, Timestamp};
-use replication::sweep::{
-    EventName, ListedEvent, ListedParticipant, ListedSession, ListedStage, Recording, Role, SweepPolicy,
-};
-use replication::{
-    CallError, Listed, Observation, ParticipantId, Policy, PublisherKey, Receipt, Refusal, ReplicationKey,
-    Rule, SessionId, StageArn, StartRequest,
-};
-use serde_json::{Value, json};
+use replication::sweep::SweepPolicy;
+use replication::{CallError, Observation, Policy, PublisherKey, Refusal, Rule};
+use serde_json::Value;
+use simulation::ports::{Ports, Way, call_error, cut};
 use tokio::task::yield_now;
-
-use crate::virtual_time::call_error;
 
 /// How a List operation lies. A Get operation can only fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,8 +133,8 @@ impl InProcess {
         Sweep {
             store: self.store.clone(),
             controller: self.controller(Calls::default()),
-            reads: Reads::all_of(self.clone()),
-            recordings: RecordingCalls::both_of(self.clone()),
+            reads: self.ports().reads(),
+            recordings: self.ports().recordings(),
             pace: Arc::new(SharedPace::new(self.store.clone(), self.clone(), 100)),
             clock: self.clone(),
             policy: SweepPolicy::default(),
@@ -156,12 +146,7 @@ impl InProcess {
     /// # Errors
     /// When the table cannot be read.
     pub async fn dispatch(self: &Arc<Self>) -> Result<(), StoreError> {
-        let calls = Calls {
-            start: Some(self.clone()),
-            stop: Some(self.clone()),
-            list: Some(self.clone()),
-            ..Calls::default()
-        };
+        let calls = Calls { stage: None, participant: None, ..self.ports().every_call() };
         let controller =
             Controller { calls_left: CallsLeft::share(100, Turn::Queue), ..self.controller(calls) };
         let dispatcher = Dispatcher {
@@ -174,12 +159,13 @@ impl InProcess {
 
     /// A new execution environment of a function that reacts to events, and does not wait.
     pub fn event_function(self: &Arc<Self>, starts: bool, stops: bool) -> Controller {
+        let all = self.ports().every_call();
         let calls = Calls {
-            start: starts.then(|| self.clone() as Arc<dyn StartReplication>),
-            stop: stops.then(|| self.clone() as Arc<dyn StopReplication>),
-            list: (starts || stops).then(|| self.clone() as Arc<dyn ListReplicas>),
-            stage: starts.then(|| self.clone() as Arc<dyn GetStage>),
-            participant: starts.then(|| self.clone() as Arc<dyn GetParticipant>),
+            start: all.start.filter(|_| starts),
+            stop: all.stop.filter(|_| stops),
+            list: all.list.filter(|_| starts || stops),
+            stage: all.stage.filter(|_| starts),
+            participant: all.participant.filter(|_| starts),
         };
         Controller { calls_left: CallsLeft::share(80, Turn::Newcomer), ..self.controller(calls) }
     }
@@ -218,6 +204,11 @@ impl InProcess {
         Invocation { id: id.to_owned(), deadline: self.now() + SignedDuration::from_secs(seconds) }
     }
 
+    /// The simulated IVS, with its lies.
+    pub fn ports(self: &Arc<Self>) -> Arc<Ports<Self>> {
+        Ports::by(self.clone())
+    }
+
     fn controller(self: &Arc<Self>, calls: Calls) -> Controller {
         Controller {
             store: self.clone(),
@@ -232,31 +223,6 @@ impl InProcess {
 
     fn lies(&self) -> MutexGuard<'_, BTreeMap<&'static str, Lie>> {
         self.lies.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn call(&self, operation: &'static str, input: Value) -> Result<Value, CallError> {
-        self.simulator.call(operation, input).map_err(|error| call_error(&error))
-    }
-
-    fn page<T>(
-        &self,
-        operation: &'static str,
-        mut input: Value,
-        token: Option<String>,
-        rows: &str,
-        read: impl Fn(&Value) -> T,
-    ) -> Result<Page<T>, CallError> {
-        input["maxResults"] = json!(100);
-        input["nextToken"] = json!(token);
-        let answer = self.call(operation, input)?;
-        let listed = answer[rows].as_array().into_iter().flatten().map(read);
-        let next = answer["nextToken"].as_str().map(str::to_owned);
-        Ok(match self.lies().get(operation) {
-            None => Page { rows: listed.collect(), next },
-            Some(Lie::Empty) => Page { rows: Vec::new(), next: None },
-            Some(Lie::Truncated) => Page { rows: listed.step_by(2).collect(), next: None },
-            Some(Lie::Fails) => return Err(told_to_fail()),
-        })
     }
 }
 
@@ -276,234 +242,39 @@ impl Clock for InProcess {
     }
 }
 
-impl ListStages for InProcess {
-    fn list_stages(&self, token: Option<String>) -> BoxFuture<'_, Result<Page<ListedStage>, CallError>> {
-        async move { self.page("ListStages", json!({}), token, "stages", stage) }.boxed()
-    }
-}
-
-impl GetStage for InProcess {
-    fn get_stage<'a>(&'a self, arn: &'a StageArn) -> BoxFuture<'a, Result<ListedStage, CallError>> {
-        async {
-            if self.lies().contains_key("GetStage") {
-                return Err(told_to_fail());
-            }
-            self.call("GetStage", json!({"arn": arn.as_str()})).map(|answer| stage(&answer["stage"]))
-        }
-        .boxed()
-    }
-}
-
-impl GetParticipant for InProcess {
-    fn get_participant<'a>(
-        &'a self,
-        publisher: &'a PublisherKey,
-        session: &'a SessionId,
-    ) -> BoxFuture<'a, Result<BTreeMap<String, String>, CallError>> {
-        let input = json!({"stageArn": publisher.stage.as_str(), "sessionId": session.as_str(),
-            "participantId": publisher.participant.as_str()});
+impl Way for InProcess {
+    fn call(
+        self: Arc<Self>,
+        operation: &'static str,
+        input: Value,
+    ) -> BoxFuture<'static, Result<Value, CallError>> {
         async move {
-            if self.lies().contains_key("GetParticipant") {
-                return Err(told_to_fail());
+            // Who sees to recordings can be killed before the call takes effect, and after.
+            let awaits = matches!(operation, "GetStage" | "UpdateStage");
+            if awaits {
+                yield_now().await;
             }
-            let answer = self.call("GetParticipant", input)?;
-            Ok(serde_json::from_value(answer["participant"]["attributes"].clone()).unwrap_or_default())
-        }
-        .boxed()
-    }
-}
-
-impl GetRecording for InProcess {
-    fn get_recording<'a>(&'a self, arn: &'a StageArn) -> BoxFuture<'a, Result<Recording, CallError>> {
-        async {
-            yield_now().await;
-            let answer = self.call("GetStage", json!({"arn": arn.as_str()}))?;
-            yield_now().await;
-            if self.lies().contains_key("GetStage") {
-                return Err(told_to_fail());
+            let answer = self.simulator.call(operation, input).map_err(|error| call_error(&error))?;
+            if awaits {
+                yield_now().await;
             }
-            let settings = &answer["stage"]["autoParticipantRecordingConfiguration"];
-            Ok(Recording {
-                on: settings["storageConfigurationArn"] != "",
-                replicas: settings["recordParticipantReplicas"] == true,
-                settings: settings.to_string(),
-            })
+            match self.lies().get(operation) {
+                None => Ok(answer),
+                Some(lie) => lie.told(operation, answer),
+            }
         }
         .boxed()
     }
 }
 
-impl SetRecording for InProcess {
-    fn set_record_replicas<'a>(
-        &'a self,
-        arn: &'a StageArn,
-        recording: &'a Recording,
-        record_replicas: bool,
-    ) -> BoxFuture<'a, Result<Receipt, CallError>> {
-        async move {
-            let mut settings: Value = serde_json::from_str(&recording.settings).unwrap_or_default();
-            settings["recordParticipantReplicas"] = json!(record_replicas);
-            let input = json!({"arn": arn.as_str(), "autoParticipantRecordingConfiguration": settings});
-            // A sweep can be killed before the call takes effect, and after.
-            yield_now().await;
-            let answer = self.call("UpdateStage", input).map(|_| Receipt::default());
-            yield_now().await;
-            answer
+impl Lie {
+    /// The answer, as it is told.
+    fn told(self, operation: &str, mut answer: Value) -> Result<Value, CallError> {
+        if self == Self::Fails || !operation.starts_with("List") {
+            let (refusal, code) = (Refusal::Unavailable, "InternalServerException".to_owned());
+            return Err(CallError { refusal, code, message: "told to".to_owned(), request_id: None });
         }
-        .boxed()
+        cut(&mut answer, self == Self::Empty);
+        Ok(answer)
     }
-}
-
-impl ListStageSessions for InProcess {
-    fn list_stage_sessions<'a>(
-        &'a self,
-        stage: &'a StageArn,
-        token: Option<String>,
-    ) -> BoxFuture<'a, Result<Page<ListedSession>, CallError>> {
-        let row = |row: &Value| ListedSession {
-            session: parsed(&row["sessionId"]),
-            ended: row["endTime"].as_str().and_then(|at| at.parse().ok()),
-        };
-        let input = json!({"stageArn": stage.as_str()});
-        async move { self.page("ListStageSessions", input, token, "stageSessions", row) }.boxed()
-    }
-}
-
-impl ListParticipants for InProcess {
-    fn list_participants<'a>(
-        &'a self,
-        stage: &'a StageArn,
-        session: &'a SessionId,
-        token: Option<String>,
-    ) -> BoxFuture<'a, Result<Page<ListedParticipant>, CallError>> {
-        let input =
-            json!({"stageArn": stage.as_str(), "sessionId": session.as_str(), "filterByPublished": true});
-        async move { self.page("ListParticipants", input, token, "participants", participant) }.boxed()
-    }
-}
-
-impl ListParticipantEvents for InProcess {
-    fn list_participant_events<'a>(
-        &'a self,
-        stage: &'a StageArn,
-        session: &'a SessionId,
-        participant: &'a ParticipantId,
-        token: Option<String>,
-    ) -> BoxFuture<'a, Result<Page<ListedEvent>, CallError>> {
-        let input = json!({"stageArn": stage.as_str(), "sessionId": session.as_str(),
-            "participantId": participant.as_str()});
-        async move { self.page("ListParticipantEvents", input, token, "events", event) }.boxed()
-    }
-}
-
-impl ListReplicas for InProcess {
-    fn list_participant_replicas<'a>(
-        &'a self,
-        publisher: &'a PublisherKey,
-    ) -> BoxFuture<'a, Result<Vec<Listed>, CallError>> {
-        let input = json!({"sourceStageArn": publisher.stage.as_str(),
-            "participantId": publisher.participant.as_str()});
-        async move {
-            let mut input = input;
-            input["maxResults"] = json!(50);
-            let answer = self.call("ListParticipantReplicas", input)?;
-            let lie = self.lies().get("ListParticipantReplicas").copied();
-            let rows = answer["replicas"].as_array().cloned().unwrap_or_default();
-            let active = rows.iter().filter(|row| row["replicationState"] == "ACTIVE");
-            let listed = active.map(|row| Listed {
-                destination: parsed(&row["destinationStageArn"]),
-                destination_session: row["destinationSessionId"].as_str().and_then(|id| id.parse().ok()),
-            });
-            Ok(match lie {
-                None => listed.collect(),
-                Some(Lie::Empty) => Vec::new(),
-                Some(Lie::Truncated) => listed.step_by(2).collect(),
-                Some(Lie::Fails) => return Err(told_to_fail()),
-            })
-        }
-        .boxed()
-    }
-}
-
-impl StartReplication for InProcess {
-    fn start_participant_replication<'a>(
-        &'a self,
-        request: &'a StartRequest,
-    ) -> BoxFuture<'a, Result<Receipt, CallError>> {
-        let mut input = key(&request.key);
-        input["reconnectWindowSeconds"] = json!(request.reconnect_window.seconds());
-        input["attributes"] = json!(request.attributes);
-        async move { self.call("StartParticipantReplication", input).map(|_| Receipt::default()) }.boxed()
-    }
-}
-
-impl StopReplication for InProcess {
-    fn stop_participant_replication<'a>(
-        &'a self,
-        of: &'a ReplicationKey,
-    ) -> BoxFuture<'a, Result<Receipt, CallError>> {
-        async move { self.call("StopParticipantReplication", key(of)).map(|_| Receipt::default()) }.boxed()
-    }
-}
-
-fn key(key: &ReplicationKey) -> Value {
-    json!({"sourceStageArn": key.source.as_str(), "participantId": key.participant.as_str(),
-        "destinationStageArn": key.destination.as_str()})
-}
-
-fn stage(row: &Value) -> ListedStage {
-    ListedStage {
-        stage: parsed(&row["arn"]),
-        name: text(&row["name"]),
-        tags: serde_json::from_value(row["tags"].clone()).unwrap_or_default(),
-        active_session: row["activeSessionId"].as_str().and_then(|id| id.parse().ok()),
-    }
-}
-
-fn participant(row: &Value) -> ListedParticipant {
-    let active = row["replicationState"] == "ACTIVE";
-    ListedParticipant {
-        participant: parsed(&row["participantId"]),
-        user_id: text(&row["userId"]),
-        connected: row["state"].as_str().map(|state| state == "CONNECTED"),
-        role: match row["replicationType"].as_str() {
-            Some("SOURCE") => Role::Original { replicated: active },
-            Some("NONE") => Role::Original { replicated: false },
-            Some("REPLICA") => Role::Replica { source: parsed(&row["sourceStageArn"]), active },
-            _ => Role::Unknown,
-        },
-    }
-}
-
-fn event(row: &Value) -> ListedEvent {
-    ListedEvent {
-        name: match row["name"].as_str() {
-            Some("JOINED") => EventName::Joined,
-            Some("LEFT") => EventName::Left,
-            Some("PUBLISH_STARTED") => EventName::PublishStarted,
-            Some("PUBLISH_STOPPED") => EventName::PublishStopped,
-            Some("REPLICATION_STARTED") => EventName::ReplicationStarted(parsed(&row["destinationStageArn"])),
-            Some("REPLICATION_STOPPED") => EventName::ReplicationStopped(parsed(&row["destinationStageArn"])),
-            _ => EventName::Other,
-        },
-        at: parsed(&row["eventTime"]),
-        replica: row["replica"] == true,
-    }
-}
-
-fn told_to_fail() -> CallError {
-    let (refusal, code) = (Refusal::Unavailable, "InternalServerException".to_owned());
-    CallError { refusal, code, message: "told to".to_owned(), request_id: None }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
-fn parsed<T: std::str::FromStr>(value: &Value) -> T
-where
-    T::Err: std::fmt::Debug,
-{
-    #[allow(clippy::unwrap_used, reason = "the simulator answers with what it is")]
-    value.as_str().unwrap_or_default().parse().unwrap()
 }

@@ -1,4 +1,4 @@
-//! The controller on the embedded table and a simulated IVS, on a clock that stands still unless somebody waits; and what was done
+//! The controller on a table and a simulated IVS, on a clock that stands still unless somebody waits; and what was done
 //! to IVS as a journal, by which another world comes to the same state.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,25 +7,20 @@ use std::sync::Arc;
 use aws_adapters::{Connection, ConnectionOptions, DynamoStore};
 use controller::sweep::Sweep;
 use controller::sweep::pace::SharedPace;
-use controller::sweep::port::{Reads, RecordingCalls, SweepStore};
+use controller::sweep::port::SweepStore;
 use controller::versus::Judge;
 use controller::{
     Calls, CallsLeft, Clock, Controller, Dispatcher, Error, Handled, Patience, Turn, Unmeasured,
 };
-use dynoxide::Database;
-use dynoxide::actions::put_item::PutItemRequest;
-use dynoxide::actions::scan::ScanRequest;
 use ivs_sim::{Publish, Simulator, VirtualClock};
 use jiff::{SignedDuration, Timestamp};
 use local::table::TableAddress;
-use local::template::{Deployment, Template};
 use replication::sweep::SweepPolicy;
 use replication::{Observation, Policy, PublisherKey};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 
 use crate::in_process::InProcess;
+use crate::table::Table;
 use crate::world::Trouble;
 
 /// The world. Its server ends with it.
@@ -37,9 +32,8 @@ pub struct TableWorld {
     /// The table, for rules files.
     pub address: TableAddress,
     time: Arc<VirtualClock>,
-    database: Database,
+    table: Table,
     journal: Vec<Value>,
-    _server: JoinSet<()>,
 }
 
 impl TableWorld {
@@ -48,23 +42,10 @@ impl TableWorld {
     /// # Errors
     /// When the table cannot be served.
     pub async fn start() -> Result<Self, Trouble> {
-        let deployment = Deployment {
-            region: "us-east-1".to_owned(),
-            account: "123456789012".to_owned(),
-            parameters: BTreeMap::new(),
-        };
-        let template = local::stand::workspace().join("infra/template.yaml");
-        let table = Template::read(&template, &deployment)?.table;
-        let database = local::dynamodb::open(&table, None)?;
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let url = format!("http://{}", listener.local_addr()?);
-        let (mut server, served) = (JoinSet::new(), database.clone());
-        server.spawn(async move {
-            drop(dynoxide::server::serve_with_shutdown(listener, served, std::future::pending()).await);
-        });
+        let table = Table::create().await?;
         let connection = Connection::new(ConnectionOptions {
             region: Some("us-east-1".to_owned()),
-            dynamodb_endpoint: Some(url.clone()),
+            dynamodb_endpoint: Some(table.url.clone()),
             ivs_endpoint: None,
             any_credentials: true,
             ..ConnectionOptions::default()
@@ -75,11 +56,14 @@ impl TableWorld {
         Ok(Self {
             ivs: InProcess::around(simulator, time.clone()),
             store: Arc::new(store),
-            address: TableAddress { dynamodb: url, table: table.name, region: "us-east-1".to_owned() },
+            address: TableAddress {
+                dynamodb: table.url.clone(),
+                table: table.name.clone(),
+                region: "us-east-1".to_owned(),
+            },
             time,
-            database,
+            table,
             journal: Vec::new(),
-            _server: server,
         })
     }
 
@@ -145,23 +129,28 @@ impl TableWorld {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub fn items(&self) -> Result<Vec<Value>, Trouble> {
-        let scan: ScanRequest = serde_json::from_value(json!({ "TableName": self.address.table }))?;
-        let mut answer = serde_json::to_value(self.database.scan(scan)?)?;
-        let mut items: Vec<Value> = serde_json::from_value(answer["Items"].take())?;
-        items.sort_by_key(|item| [&item["pk"]["S"], &item["sk"]["S"]].map(ToString::to_string));
-        Ok(items)
+    pub async fn items(&self) -> Result<Vec<Value>, Trouble> {
+        self.table.items().await
+    }
+
+    /// Takes every item out of the table.
+    ///
+    /// # Errors
+    /// When DynamoDB refuses it.
+    pub async fn clear(&self) -> Result<(), Trouble> {
+        for item in self.items().await? {
+            let key = json!({ "pk": item["pk"], "sk": item["sk"] });
+            self.table.request("DeleteItem", &json!({ "TableName": self.table.name, "Key": key })).await?;
+        }
+        Ok(())
     }
 
     /// Puts an item into the table as it is.
     ///
     /// # Errors
     /// When DynamoDB refuses it.
-    pub fn put(&self, item: &Value) -> Result<(), Trouble> {
-        let put = json!({ "TableName": self.address.table, "Item": item });
-        let put: PutItemRequest = serde_json::from_value(put)?;
-        self.database.put_item(put)?;
-        Ok(())
+    pub async fn put(&self, item: &Value) -> Result<(), Trouble> {
+        self.table.put(item).await
     }
 
     /// A function with these calls, which does not wait.
@@ -179,13 +168,7 @@ impl TableWorld {
 
     /// Every call.
     pub fn calls(&self) -> Calls {
-        Calls {
-            start: Some(self.ivs.clone()),
-            stop: Some(self.ivs.clone()),
-            list: Some(self.ivs.clone()),
-            stage: Some(self.ivs.clone()),
-            participant: Some(self.ivs.clone()),
-        }
+        self.ivs.ports().every_call()
     }
 
     /// News comes to a function with these calls.
@@ -227,8 +210,8 @@ impl TableWorld {
         let sweep = Sweep {
             store: self.store.clone(),
             controller: self.controller(Calls::default()),
-            reads: Reads::all_of(self.ivs.clone()),
-            recordings: RecordingCalls::both_of(self.ivs.clone()),
+            reads: self.ivs.ports().reads(),
+            recordings: self.ivs.ports().recordings(),
             pace: Arc::new(SharedPace::new(self.store.clone(), self.ivs.clone(), 100)),
             clock: self.ivs.clone(),
             policy: SweepPolicy::default(),
@@ -276,7 +259,8 @@ impl TableWorld {
         let asked = stages().filter(|stage| stage.asked.is_some()).count();
         let mut revisions = 0;
         for rule in &inventory.rules {
-            revisions += self.store.revisions(&rule.id).await?.into_iter().flatten().count();
+            revisions +=
+                controller::rules::all_revisions(&*self.store, &rule.id).await?.into_iter().flatten().count();
         }
         let edition = RuleBook::rules(&*self.store).await?.edition;
         let mut readable = BTreeMap::from([

@@ -8,15 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use controller::{Calls, Clock, GetParticipant, ListReplicas, StartReplication, StopReplication};
+use controller::{Calls, Clock};
 use futures::FutureExt;
 use futures::future::{BoxFuture, poll_fn};
-use ivs_sim::{ApiError, Simulator, VirtualClock};
+use ivs_sim::{Simulator, VirtualClock};
 use jiff::{SignedDuration, Timestamp};
-use replication::{
-    CallError, Listed, PublisherKey, Receipt, Refusal, Rejection, ReplicationKey, SessionId, StartRequest,
-};
-use serde_json::{Value, json};
+use replication::CallError;
+use serde_json::Value;
+use simulation::ports::{Ports, Way, call_error};
 
 /// A clock that stands still while anybody is working.
 #[derive(Default)]
@@ -96,105 +95,22 @@ pub struct SimulatedIvs {
 impl SimulatedIvs {
     /// Every call but GetStage.
     pub fn calls(&self) -> Calls {
-        Calls {
-            start: Some(Arc::new(self.clone())),
-            stop: Some(Arc::new(self.clone())),
-            list: Some(Arc::new(self.clone())),
-            participant: Some(Arc::new(self.clone())),
-            ..Calls::default()
-        }
-    }
-
-    async fn call(&self, operation: &str, input: Value) -> Result<Value, CallError> {
-        let way = SignedDuration::from_millis(self.way_ms);
-        self.clock.sleep_until(self.clock.now() + way).await;
-        let answer = self.simulator.call(operation, input);
-        self.clock.sleep_until(self.clock.now() + way).await;
-        answer.map_err(|error| call_error(&error))
+        Calls { stage: None, ..Ports::by(Arc::new(self.clone())).every_call() }
     }
 }
 
-/// As the adapter does it over the wire.
-pub(crate) fn call_error(error: &ApiError) -> CallError {
-    let code = error.code.to_string();
-    let rejection = Rejection::ALL.into_iter().find(|rejection| rejection.code() == code);
-    let refusal = match (rejection, code.as_str()) {
-        (Some(rejection), _) => Refusal::Rejected(rejection),
-        (None, "ThrottlingException") => Refusal::Throttled { retry_after: None },
-        (None, "AccessDeniedException" | "PendingVerification") => Refusal::AccessDenied,
-        (None, _) => Refusal::Unavailable,
-    };
-    CallError { refusal, code, message: error.message.clone(), request_id: None }
-}
-
-fn names(key: &ReplicationKey) -> Value {
-    json!({
-        "sourceStageArn": key.source.as_str(),
-        "destinationStageArn": key.destination.as_str(),
-        "participantId": key.participant.as_str(),
-    })
-}
-
-impl StartReplication for SimulatedIvs {
-    fn start_participant_replication<'a>(
-        &'a self,
-        request: &'a StartRequest,
-    ) -> BoxFuture<'a, Result<Receipt, CallError>> {
-        let mut input = names(&request.key);
-        input["reconnectWindowSeconds"] = request.reconnect_window.seconds().into();
-        async move { self.call("StartParticipantReplication", input).await.map(|_| Receipt::default()) }
-            .boxed()
-    }
-}
-
-impl StopReplication for SimulatedIvs {
-    fn stop_participant_replication<'a>(
-        &'a self,
-        key: &'a ReplicationKey,
-    ) -> BoxFuture<'a, Result<Receipt, CallError>> {
-        async move { self.call("StopParticipantReplication", names(key)).await.map(|_| Receipt::default()) }
-            .boxed()
-    }
-}
-
-impl ListReplicas for SimulatedIvs {
-    fn list_participant_replicas<'a>(
-        &'a self,
-        publisher: &'a PublisherKey,
-    ) -> BoxFuture<'a, Result<Vec<Listed>, CallError>> {
-        let input = json!({
-            "sourceStageArn": publisher.stage.as_str(),
-            "participantId": publisher.participant.as_str(),
-        });
+impl Way for SimulatedIvs {
+    fn call(
+        self: Arc<Self>,
+        operation: &'static str,
+        input: Value,
+    ) -> BoxFuture<'static, Result<Value, CallError>> {
         async move {
-            let answer = self.call("ListParticipantReplicas", input).await?;
-            let rows = answer["replicas"].as_array().cloned().unwrap_or_default();
-            let active = rows.iter().filter(|row| row["replicationState"] == "ACTIVE");
-            let listed = active.filter_map(|row| {
-                let destination = row["destinationStageArn"].as_str()?.parse().ok()?;
-                let destination_session = row["destinationSessionId"].as_str().and_then(|id| id.parse().ok());
-                Some(Listed { destination, destination_session })
-            });
-            Ok(listed.collect())
-        }
-        .boxed()
-    }
-}
-
-impl GetParticipant for SimulatedIvs {
-    fn get_participant<'a>(
-        &'a self,
-        publisher: &'a PublisherKey,
-        session: &'a SessionId,
-    ) -> BoxFuture<'a, Result<BTreeMap<String, String>, CallError>> {
-        let input = json!({
-            "stageArn": publisher.stage.as_str(),
-            "sessionId": session.as_str(),
-            "participantId": publisher.participant.as_str(),
-        });
-        async move {
-            let answer = self.call("GetParticipant", input).await?;
-            Ok(serde_json::from_value(answer["participant"]["attributes"].clone()).unwrap_or_default())
+            let way = SignedDuration::from_millis(self.way_ms);
+            self.clock.sleep_until(self.clock.now() + way).await;
+            let answer = self.simulator.call(operation, input);
+            self.clock.sleep_until(self.clock.now() + way).await;
+            answer.map_err(|error| call_error(&error))
         }
         .boxed()
     }

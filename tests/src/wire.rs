@@ -1,12 +1,13 @@
 //! A proxy on loopback that passes every request on and remembers it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::Response;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -30,6 +31,8 @@ pub struct Recording {
     requests: Arc<Mutex<Vec<Request>>>,
     /// The operation whose answers do not come back.
     lost: Arc<Mutex<Option<&'static str>>>,
+    /// Nothing is passed on any more.
+    is_cut_off: Arc<AtomicBool>,
 }
 
 impl Recording {
@@ -44,6 +47,11 @@ impl Recording {
     /// none is given.
     pub fn lose_answers(&self, operation: Option<&'static str>) {
         *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = operation;
+    }
+
+    /// From now on nothing is passed on: every request is answered with 502.
+    pub fn cut_off(&self) {
+        self.is_cut_off.store(true, Ordering::Release);
     }
 
     /// Waits until a request of this operation has been carried out.
@@ -105,6 +113,9 @@ async fn forward(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    if proxy.recording.is_cut_off.load(Ordering::Acquire) {
+        return refuse("cut off");
+    }
     let began = Instant::now();
     let operation = operation(&uri, &headers);
     let answer =
@@ -123,7 +134,9 @@ async fn forward(
 }
 
 async fn pass_back(answer: reqwest::Response) -> Response {
-    let (status, headers) = (answer.status(), answer.headers().clone());
+    let (status, mut headers) = (answer.status(), answer.headers().clone());
+    // How the body is cut into chunks is a matter of each connection.
+    headers.remove(header::TRANSFER_ENCODING);
     let body = answer.bytes().await.unwrap_or_default();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;

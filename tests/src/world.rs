@@ -7,15 +7,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_adapters::{Connection, ConnectionOptions, DynamoStore};
 use controller::Calls;
 use ivs_sim::{Publish, Simulator, SystemClock};
-use lambda_kit::{Config, DispatchFunction, EventSources, Failure, Function, ReconcileFunction};
+use lambda_kit::{
+    Config, DispatchFunction, EventSources, Failure, Function, ReconcileFunction, RuleChangedFunction,
+};
 use lambda_runtime::{Context, LambdaEvent};
-use local::template::{Deployment, Template};
 use replication::Rule;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
+use crate::table::Table;
 use crate::wire::{Recorder, Recording};
 
 /// The world. Its servers end with it.
@@ -30,7 +32,8 @@ pub struct World {
     config: Config,
     connection: Connection,
     recorders: [Recorder; 2],
-    servers: JoinSet<()>,
+    table: Table,
+    _servers: JoinSet<()>,
 }
 
 /// What is wrong with the test's own surroundings.
@@ -42,28 +45,16 @@ impl World {
     /// # Errors
     /// When a server cannot be started.
     pub async fn start() -> Result<Self, Trouble> {
-        let template = local::stand::workspace().join("infra/template.yaml");
-        let deployment = Deployment {
-            region: "us-east-1".to_owned(),
-            account: "123456789012".to_owned(),
-            parameters: BTreeMap::new(),
-        };
-        let table = Template::read(&template, &deployment)?.table;
-        let database = local::dynamodb::open(&table, None)?;
+        let table = Table::create().await?;
         let simulator = Simulator::new(ivs_sim::Config::default(), Arc::new(SystemClock));
-        let (dynamodb, dynamodb_url) = listen().await?;
         let (ivs, ivs_url) = listen().await?;
         let mut servers = JoinSet::new();
-        let never = std::future::pending::<()>;
-        servers.spawn(async move {
-            drop(dynoxide::server::serve_with_shutdown(dynamodb, database, never()).await);
-        });
         let served = simulator.clone();
-        servers.spawn(async move { drop(ivs_sim::serve(ivs, served, never()).await) });
+        servers.spawn(async move { drop(ivs_sim::serve(ivs, served, std::future::pending()).await) });
 
         let recording = Recording::default();
         let recorders =
-            [Recorder::start(&dynamodb_url, &recording).await?, Recorder::start(&ivs_url, &recording).await?];
+            [Recorder::start(&table.url, &recording).await?, Recorder::start(&ivs_url, &recording).await?];
         let connect = |dynamodb: &str, ivs: &str| {
             Connection::new(ConnectionOptions {
                 region: Some("us-east-1".to_owned()),
@@ -74,9 +65,9 @@ impl World {
             })
         };
         let connection = connect(&recorders[0].url, &recorders[1].url).await;
-        let store = connect(&dynamodb_url, &ivs_url).await.store(&table.name);
+        let store = connect(&table.url, &ivs_url).await.store(&table.name);
         let config = Config {
-            table: table.name,
+            table: table.name.clone(),
             log_level: "info".to_owned(),
             selector_cache: Duration::from_secs(60),
             quota_share: 100,
@@ -86,7 +77,17 @@ impl World {
             event_sources: EventSources::default(),
         };
         let events = simulator.subscribe();
-        Ok(Self { simulator, store, recording, events, config, connection, recorders, servers })
+        Ok(Self {
+            simulator,
+            store,
+            recording,
+            events,
+            config,
+            connection,
+            recorders,
+            table,
+            _servers: servers,
+        })
     }
 
     /// The way of the functions, whose requests are recorded.
@@ -163,18 +164,15 @@ impl World {
     /// # Errors
     /// When the table cannot be written.
     pub async fn put(&self, item: &Value) -> Result<(), Trouble> {
-        let authorization = "AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/dynamodb/aws4_request, \
-            SignedHeaders=host, Signature=any";
-        let request = reqwest::Client::new()
-            .post(self.urls()[0])
-            .header("content-type", "application/x-amz-json-1.0")
-            .header("x-amz-target", "DynamoDB_20120810.PutItem")
-            .header("x-amz-date", "20260101T000000Z")
-            .header("authorization", authorization)
-            .body(json!({ "TableName": self.table(), "Item": item }).to_string());
-        request.send().await?.error_for_status()?;
-        self.recording.take();
-        Ok(())
+        self.table.put(item).await
+    }
+
+    /// Asks the table something as none of ours would, in the JSON of DynamoDB. It is not on the recording.
+    ///
+    /// # Errors
+    /// When the table refuses.
+    pub async fn dynamodb(&self, operation: &str, input: &Value) -> Result<Value, Trouble> {
+        self.table.request(operation, input).await
     }
 
     /// Where the recorders listen: the table, IVS.
@@ -182,14 +180,24 @@ impl World {
         [&self.recorders[0].url, &self.recorders[1].url]
     }
 
+    /// A new execution environment of the function that takes changed rules to publishers.
+    pub fn rule_changed(&self) -> RuleChangedFunction {
+        RuleChangedFunction::new(&self.config, &self.connection)
+    }
+
+    /// The configuration of every function.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// The table's name.
     pub fn table(&self) -> &str {
         &self.config.table
     }
 
-    /// Ends the servers; the recorders stay, and answer 502.
-    pub fn cut_off(&mut self) {
-        self.servers.abort_all();
+    /// From now on the functions reach neither the table nor IVS.
+    pub fn cut_off(&self) {
+        self.recording.cut_off();
     }
 }
 
@@ -205,6 +213,14 @@ pub async fn invoke(function: &Function, event: Value) -> Result<Value, Failure>
 /// What the schedule invokes a function with.
 pub fn scheduled() -> LambdaEvent<Value> {
     LambdaEvent::new(Value::Null, context("scheduled"))
+}
+
+/// An invocation with so many seconds, of which functions that work to their end leave the last six for what is under way.
+pub fn with_time(event: Value, seconds: u64) -> LambdaEvent<Value> {
+    let mut context = context("invocation");
+    context.deadline -= 15_000;
+    context.deadline += 1_000 * seconds;
+    LambdaEvent::new(event, context)
 }
 
 async fn listen() -> Result<(TcpListener, String), Trouble> {

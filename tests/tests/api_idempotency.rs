@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use controller::VersusStore;
-use controller::rules::RuleBook;
+use controller::rules::all_revisions;
 use http_api::Api;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ fn assert_replayed(first: &Answered, again: &Answered) {
 }
 
 async fn revisions(world: &World, id: &str) -> usize {
-    world.store.revisions(&id.parse().unwrap()).await.unwrap().len()
+    all_revisions(&world.store, &id.parse().unwrap()).await.unwrap().len()
 }
 
 #[tokio::test(flavor = "multi_thread")]

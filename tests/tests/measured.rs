@@ -217,7 +217,7 @@ async fn what_is_blocked_and_what_is_overdue_is_told_by_reason_and_by_age() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sweep_that_fails_tells_nothing_of_the_table() {
-    let mut scene = Scene::start().await;
+    let scene = Scene::start().await;
     let reconcile = scene.world.reconcile();
     reconcile.meter().write_to(scene.log.clone());
     scene.world.cut_off();

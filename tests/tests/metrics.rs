@@ -5,7 +5,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use lambda_kit::metric::{Metric, NAMESPACE};
+use lambda_kit::metric::{Dimension, Metric, NAMESPACE};
+use replication::invariant::Invariant;
+use replication::{BlockedReason, Operation, Rule, RuleId};
 
 const TEMPLATE: &str = include_str!("../../infra/template.yaml");
 const RUNBOOK: &str = include_str!("../../infra/RUNBOOK.md");
@@ -77,6 +79,27 @@ fn every_metric_is_explained_in_the_runbook_with_its_unit_and_what_it_is_split_b
         (metric.name().to_owned(), metric.unit().to_lowercase(), split_by.to_owned())
     };
     assert_eq!(rows, Metric::ALL.into_iter().map(row).collect());
+}
+
+/// CloudWatch charges for each series. Nobody can make more of them than rules: all other dimensions have values of our own.
+#[test]
+fn the_number_of_series_is_bounded() {
+    let values = |dimension| match dimension {
+        // Those of versus sessions are one, and those of no rule.
+        Dimension::Rule => Rule::MAX_RULES + 2,
+        Dimension::Reason => BlockedReason::ALL.len(),
+        Dimension::Operation => Operation::ALL.len(),
+        Dimension::Function => 7,
+        Dimension::Invariant => Invariant::ALL.len(),
+        Dimension::Table => 1,
+    };
+    let series = |metric: &Metric| 1 + metric.split_by().map_or(0, values);
+    let all: usize = Metric::ALL.iter().map(series).sum();
+    let without_rules = Metric::ALL.iter().filter(|metric| metric.split_by() != Some(Dimension::Rule));
+    assert_eq!((all, without_rules.map(series).sum::<usize>()), (5_081, 66));
+    for id in ["Rule\n{}", "a b", "{\"_aws\":1}", "", &"r".repeat(65)] {
+        assert!(id.parse::<RuleId>().is_err(), "{id}");
+    }
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use controller::{Order, RuleBook, Store, Write, rules};
 use jiff::Timestamp;
@@ -20,8 +21,11 @@ struct Transcript<'a> {
 }
 
 impl<'a> Transcript<'a> {
-    fn of(world: &'a World, test: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("stagelink-rules-{}-{test}", std::process::id()));
+    /// With a folder of its own: tests run side by side.
+    fn of(world: &'a World) -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("stagelink-rules-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         Self { world, folder: folder.display().to_string(), text: String::new() }
     }
@@ -126,7 +130,7 @@ fn fingerprint(plan: &str) -> Fingerprint {
 async fn state(world: &World) -> Vec<(Rule, usize)> {
     let mut state = Vec::new();
     for rule in RuleBook::rules(&world.store).await.unwrap().rules {
-        let revisions = world.store.revisions(&rule.id).await.unwrap().len();
+        let revisions = rules::all_revisions(&world.store, &rule.id).await.unwrap().len();
         state.push((rule, revisions));
     }
     state
@@ -135,7 +139,7 @@ async fn state(world: &World) -> Vec<(Rule, usize)> {
 /// A table with rule `main` from A to B, whose two publishers run there, and rule `other`.
 async fn filled() -> World {
     let world = World::start().await.unwrap();
-    let files = Transcript::of(&world, "filled");
+    let files = Transcript::of(&world);
     files.rules("first.yaml", &[A_TO_B, OTHER]);
     let first = format!("{}/first.yaml", files.folder);
     let said = world.console().run(&["apply", "-f", &first, "--yes", "--by", "kim"]).await;
@@ -149,7 +153,7 @@ async fn filled() -> World {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_says_what_changes_and_what_follows() {
     let world = filled().await;
-    let mut said = Transcript::of(&world, "plan");
+    let mut said = Transcript::of(&world);
     said.rules("same.yaml", &[A_TO_B, OTHER]);
     said.rules("six.yaml", &[A_TO_SIX]);
     said.rules("none.yaml", &[]);
@@ -166,7 +170,7 @@ async fn a_plan_says_what_changes_and_what_follows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_is_a_document_for_programs() {
     let world = filled().await;
-    let said = Transcript::of(&world, "document");
+    let said = Transcript::of(&world);
     said.rules("six.yaml", &[A_TO_SIX]);
     let file = format!("{}/six.yaml", said.folder);
     let json = world.console().run(&["plan", "-f", &file, "-o", "json"]).await;
@@ -186,7 +190,7 @@ async fn a_plan_is_a_document_for_programs() {
 async fn rules_are_applied_as_they_were_planned() {
     let world = World::start().await.unwrap();
     publishing(&world, &[("p-1", "host-1")]).await;
-    let mut said = Transcript::of(&world, "apply");
+    let mut said = Transcript::of(&world);
     said.rules("first.yaml", &[A_TO_B, OTHER]);
     said.rules("second.yaml", &[A_TO_SIX]);
     said.told("apply -f first.yaml", 1).await;
@@ -200,7 +204,7 @@ async fn rules_are_applied_as_they_were_planned() {
     let stored = state(&world).await;
     assert_eq!(stored.len(), 1);
     assert_eq!((stored[0].0.revision, stored[0].0.priority, stored[0].1), (2, 60, 2));
-    let other = world.store.revisions(&"other".parse().unwrap()).await.unwrap();
+    let other = rules::all_revisions(&world.store, &"other".parse().unwrap()).await.unwrap();
     let deleted = other[0].as_ref().unwrap();
     assert_eq!((deleted.revision, deleted.rule.as_ref(), other.len()), (2, None, 2));
     assert_golden("operator_rules/apply.txt", &said.text);
@@ -209,7 +213,7 @@ async fn rules_are_applied_as_they_were_planned() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_rule_is_paused_resumed_deleted_and_rolled_back() {
     let world = filled().await;
-    let mut said = Transcript::of(&world, "rule");
+    let mut said = Transcript::of(&world);
     said.told("rule pause main --reason 'a fire' --by kim", 0).await;
     said.told("rule pause main --reason 'a fire' --by kim", 0).await;
     said.told("rule resume main --reason 'it is out' --by sam", 0).await;
@@ -241,7 +245,7 @@ async fn what_is_wrong_is_refused_and_changes_nothing() {
     let terms = replication::VersusTerms::new("duel".parse().unwrap(), vec![stage("V1"), stage("V2")], 300);
     controller::versus::start(&world.store, terms, Timestamp::now()).await.unwrap();
     let before = state(&world).await;
-    let mut said = Transcript::of(&world, "wrong");
+    let mut said = Transcript::of(&world);
     let with = |from: &str, to: &str| A_TO_B.replace(from, to);
     said.rules("unknown-field.yaml", &[&with("id: main,", "id: main, colour: red,")]);
     said.rules("wrong-arn.yaml", &[&with("stage/B", "channel/B")]);
@@ -279,7 +283,7 @@ async fn what_is_wrong_is_refused_and_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stale_plan_is_refused() {
     let world = filled().await;
-    let mut said = Transcript::of(&world, "stale");
+    let mut said = Transcript::of(&world);
     said.rules("six.yaml", &[A_TO_SIX, OTHER]);
     let plan = async |said: &mut Transcript<'_>| fingerprint(&said.told("plan -f six.yaml", 2).await.text);
     let first = plan(&mut said).await;
@@ -348,7 +352,8 @@ async fn of_two_writers_one_wins() {
         );
         let stored = RuleBook::rules(&world.store).await.unwrap();
         assert_eq!(stored.get(&"main".parse().unwrap()), Some(&won));
-        let newest = world.store.revisions(&"main".parse().unwrap()).await.unwrap().remove(0).unwrap();
+        let newest =
+            rules::all_revisions(&world.store, &"main".parse().unwrap()).await.unwrap().remove(0).unwrap();
         assert_eq!(newest.rule, Some(won));
     }
 }
@@ -389,7 +394,7 @@ async fn two_hundred_rules_are_applied_and_deleted() {
     assert_eq!(made.len(), 200);
     let stored = RuleBook::rules(&world.store).await.unwrap();
     assert_eq!((stored.rules.len(), stored.edition), (200, 5), "49 of them in a transaction");
-    assert_eq!(world.store.revisions(&"r-199".parse().unwrap()).await.unwrap().len(), 1);
+    assert_eq!(rules::all_revisions(&world.store, &"r-199".parse().unwrap()).await.unwrap().len(), 1);
     let again = rules::replace(&world.store, &many, None, &ordered()).await.unwrap();
     assert_eq!(again, [], "nothing changed, and nothing is written");
     rules::replace(&world.store, &[], None, &ordered()).await.unwrap();
@@ -417,7 +422,7 @@ async fn a_rule_moves_with_its_source() {
 async fn a_rule_that_cannot_be_read_stops_a_plan() {
     let world = filled().await;
     world.put(&json!({"pk": {"S": "STAGE#*"}, "sk": {"S": "RULE#new"}, "schema": {"N": "9"}})).await.unwrap();
-    let mut said = Transcript::of(&world, "unreadable");
+    let mut said = Transcript::of(&world);
     said.rules("six.yaml", &[A_TO_SIX]);
     for command in ["plan -f six.yaml", "apply -f six.yaml --yes", "rule pause new --reason x"] {
         let refused = said.told(command, 1).await.text;
@@ -440,7 +445,7 @@ async fn a_plan_during_a_pause_says_so() {
     let world = filled().await;
     let pause = Pause { reason: "a fire".to_owned(), by: "kim".to_owned(), at: Timestamp::UNIX_EPOCH };
     world.store.pause(&pause).await.unwrap();
-    let mut said = Transcript::of(&world, "paused");
+    let mut said = Transcript::of(&world);
     said.rules("six.yaml", &[A_TO_SIX]);
     let plan = said.told("plan -f six.yaml", 2).await.text;
     assert!(

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use controller::Clock;
 use ivs_sim::{Config, Publish};
+use proptest::prelude::*;
 use replication::{
     BlockedReason, Destination, Moment, Observation, ParticipantFilter, Phase, PublisherKey, ReconnectWindow,
     Replica, Rule, Source, StageArn, Status,
@@ -191,4 +192,109 @@ async fn those_who_publish_there_themselves_count() {
     wall.leave("own1");
     wall.minutes(3).await;
     assert_eq!((wall.world.running().len(), wall.waiting().len()), (10, 2));
+}
+
+// ---- against an exhaustive search -----------------------------------------------------------------------------------
+
+/// A class of participants: the rule for its stage.
+#[derive(Debug, Clone, Copy)]
+struct Class {
+    priority: u8,
+    preempt: bool,
+}
+
+/// Who comes, in two waves: each of one of three stages. Some publish on the wall itself from the beginning.
+#[derive(Debug, Clone)]
+struct Crowding {
+    classes: [Class; 3],
+    own: usize,
+    waves: [Vec<usize>; 2],
+}
+
+fn crowding() -> impl Strategy<Value = Crowding> {
+    let class = || (0..3_u8, any::<bool>()).prop_map(|(priority, preempt)| Class { priority, preempt });
+    let classes = [class(), class(), class()];
+    let wave = |most| proptest::collection::vec(0..3_usize, 0..=most);
+    (classes, 0..3_usize, wave(12), wave(5)).prop_map(|(classes, own, first, second)| Crowding {
+        classes,
+        own,
+        waves: [first, second],
+    })
+}
+
+/// Sets of participants, each a bit.
+type Set = u32;
+
+impl Crowding {
+    /// The sets of those who have a place after a wave, of all sets that there are: they keep every promise, and the fewest lose theirs.
+    /// `came` is everybody there by then, by class; `there` had places before.
+    fn right(&self, came: &[usize], there: Set) -> Vec<Set> {
+        let places = 12 - self.own;
+        let class = |i: usize| self.classes[came[i]];
+        let members = |set: Set| (0..came.len()).filter(move |i| set & (1 << i) != 0);
+        let lowest = |set: Set| members(set).map(|i| class(i).priority).min();
+        let highest = |set: Set| members(set).map(|i| class(i).priority).max();
+        let pre_empting =
+            |set: Set| members(set).filter(|i| class(*i).preempt).map(|i| class(i).priority).max();
+        let all: Set = (1 << came.len()) - 1;
+        let right = (0..=all).filter(|with| {
+            let (kept, won, lost, waiting) =
+                (with & there, with & !there, there & !with, all & !with & !there);
+            let taken = with.count_ones() as usize;
+            let full = taken == places || taken < places && *with == all;
+            let in_order = won == 0 || waiting == 0 || lowest(won) >= highest(waiting);
+            let the_lowest_lost = lost == 0 || kept == 0 || lowest(kept) >= highest(lost);
+            let for_cause = lost == 0 || pre_empting(won | waiting) > highest(lost);
+            let none_in_vain =
+                pre_empting(waiting).is_none() || kept == 0 || pre_empting(waiting) <= lowest(kept);
+            full && in_order && the_lowest_lost && for_cause && none_in_vain
+        });
+        let right: Vec<Set> = right.collect();
+        let lost = |with: &Set| (there & !with).count_ones();
+        let fewest = right.iter().map(lost).min();
+        right.into_iter().filter(|with| Some(lost(with)) == fewest).collect()
+    }
+
+    async fn play(&self) -> Result<(), TestCaseError> {
+        let wall = Wall::new();
+        let stages = [&wall.first, &wall.second, &wall.third];
+        let rules = stages.into_iter().zip(self.classes).enumerate().map(|(i, (stage, class))| Rule {
+            id: format!("class-{i}").parse().unwrap(),
+            ..wall.rule(Source::Stage(stage.clone()), class.priority, class.preempt)
+        });
+        wall.world.rules(rules.collect());
+        (0..self.own).for_each(|i| wall.publish(&wall.wall, &format!("own{i}")));
+        wall.minutes(1).await;
+        let (mut came, mut there) = (Vec::new(), 0);
+        for wave in &self.waves {
+            for class in wave {
+                wall.publish(stages[*class], &format!("p{:02}", came.len()));
+                came.push(*class);
+            }
+            wall.minutes(5).await;
+            let running = (0..came.len()).filter(|i| wall.running(&format!("p{i:02}")));
+            there = {
+                let now: Set = running.map(|i| 1 << i).sum();
+                let right = self.right(&came, there);
+                let shown: Vec<_> = right.iter().map(|set| format!("{set:b}")).collect();
+                prop_assert!(
+                    right.contains(&now),
+                    "{there:b} became {now:b} of {came:?}, and not one of {shown:?}"
+                );
+                now
+            };
+        }
+        prop_assert!(wall.world.running().len() + self.own <= 12);
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn places_are_given_as_an_exhaustive_search_gives_them(crowding in crowding()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(crowding.play())?;
+    }
 }

@@ -34,7 +34,7 @@ async fn history(book: &dyn RuleBook, rule: &str) -> Vec<String> {
         };
         format!("{} {by} {what}", revision.revision)
     };
-    let revisions = book.revisions(&id(rule)).await.unwrap();
+    let revisions = rules::all_revisions(book, &id(rule)).await.unwrap();
     revisions.iter().map(|revision| told(revision.as_ref().unwrap())).collect()
 }
 
@@ -148,4 +148,29 @@ async fn a_change_is_a_line_of_the_activity() {
         ("AddRule", "ok, revision 1", "kim")
     );
     assert_eq!(line.reason.as_deref(), Some("kim says so"));
+}
+
+/// One more is refused, however it comes; what is there can be changed all the same.
+#[tokio::test]
+async fn there_are_a_thousand_rules_at_most() {
+    let many = |count: usize| -> Vec<Rule> {
+        (0..count)
+            .map(|i| rule(&format!("r-{i}"), stage(&format!("A{i}")).as_str(), stage("B").as_str()))
+            .collect()
+    };
+    let book = MemoryStore::with_rules(many(Rule::MAX_RULES));
+    let refused = [
+        put(&book, &main_rule(), None, &by("kim")).await.map(drop).unwrap_err(),
+        replace(&book, &many(Rule::MAX_RULES + 1), None, &by("kim")).await.map(drop).unwrap_err(),
+    ];
+    for error in refused {
+        let Error::Invalid(error) = error else { panic!("{error}") };
+        assert_eq!(
+            (error.field.as_str(), error.allowed.as_str()),
+            ("(the rules)", "at most 1000 rules in all")
+        );
+    }
+    set_status(&book, &id("r-7"), Status::Paused, None, &by("kim")).await.unwrap();
+    delete(&book, &id("r-8"), None, &by("kim")).await.unwrap();
+    put(&book, &main_rule(), None, &by("kim")).await.unwrap();
 }

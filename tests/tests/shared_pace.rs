@@ -7,10 +7,14 @@ use std::sync::Arc;
 
 use controller::sweep::pace::SharedPace;
 use controller::sweep::port::Pace;
+use controller::sweep::single_pace::SinglePace;
 use controller::{CallsLeft, Clock, MemoryStore, Store, StoreError, Turn, Write};
-use futures::future::{join, join3};
+use futures::future::{join, join_all, join3, select as select_first};
 use jiff::{SignedDuration, Timestamp};
-use replication::Operation;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use replication::{Limit, Operation};
 use stagelink_tests::distant_store::DistantStore;
 use stagelink_tests::virtual_time::JumpingClock;
 
@@ -68,9 +72,12 @@ impl World {
 }
 
 fn most_in_a_second(calls: &[Timestamp]) -> usize {
-    let second = SignedDuration::from_secs(1);
+    most_within(calls, SignedDuration::from_secs(1))
+}
+
+fn most_within(calls: &[Timestamp], window: SignedDuration) -> usize {
     let within =
-        |from: &Timestamp| calls.iter().filter(|at| *at >= from && at.duration_since(*from) < second).count();
+        |from: &Timestamp| calls.iter().filter(|at| *at >= from && at.duration_since(*from) < window).count();
     calls.iter().map(within).max().unwrap_or(0)
 }
 
@@ -142,4 +149,123 @@ fn a_throttled_read_slows_down_everybody_who_makes_it() {
     println!("throttled, in 15 s: {calls} by the sweep, {others} by dispatch");
     assert!((1..20).contains(&calls), "{calls}");
     assert!((1..25).contains(&others), "{others}");
+}
+
+// ---- any number of holders, whatever they do when -------------------------------------------------------------------
+
+/// Somebody who calls IVS.
+#[derive(Debug, Clone)]
+struct Holder {
+    kind: Kind,
+    /// How long it waits before each of its looks, in ms; then from the beginning.
+    pauses: Vec<i64>,
+    /// When it is killed, in ms.
+    killed: i64,
+    /// After which of its calls it says that IVS throttled it.
+    throttled: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    /// A sweep, with a lane.
+    Sweep,
+    /// Who makes few calls, each with a write of its own.
+    Single,
+    /// A function that makes so many calls at once, if the budget has as many, and works with what it read last.
+    Function(Turn, usize),
+}
+
+fn holder() -> impl Strategy<Value = Holder> {
+    let turn = select(vec![Turn::Newcomer, Turn::Queue]);
+    let kind = prop_oneof![
+        Just(Kind::Sweep),
+        Just(Kind::Single),
+        (turn, 1..7_usize).prop_map(|(turn, calls)| Kind::Function(turn, calls)),
+    ];
+    (kind, vec(0..900_i64, 1..6), 0..30_000_i64, 3..60_usize)
+        .prop_map(|(kind, pauses, killed, throttled)| Holder { kind, pauses, killed, throttled })
+}
+
+impl Holder {
+    /// Calls as often as it may, until it is killed or time is over.
+    async fn live(&self, i: u64, world: &World, share: u32, calls: &RefCell<Vec<Timestamp>>) {
+        let killed = world.clock.now() + SignedDuration::from_millis(self.killed);
+        let work = async {
+            let sweep = world.pace(share);
+            let single = SinglePace::new(world.store.clone(), world.clock.clone(), share);
+            let left = CallsLeft::share(
+                share,
+                if let Kind::Function(turn, _) = self.kind { turn } else { Turn::Queue },
+            );
+            let mut made = 0;
+            for (stamp, pause) in (i << 32 | 1..).zip(self.pauses.iter().cycle()) {
+                world.clock.sleep_until(world.clock.now() + SignedDuration::from_millis(*pause)).await;
+                if world.clock.now() >= world.until {
+                    return;
+                }
+                let now = match self.kind {
+                    Kind::Sweep => usize::from(sweep.take(Operation::List, world.until).await),
+                    Kind::Single => usize::from(single.take(Operation::List, world.until).await),
+                    Kind::Function(_, at_once) => taken(&left, at_once, stamp, world).await,
+                };
+                let at = world.clock.now();
+                calls.borrow_mut().extend(std::iter::repeat_n(at, now));
+                let throttled = (made..made + now).any(|call| call % self.throttled == self.throttled - 1);
+                made += now;
+                match self.kind {
+                    Kind::Sweep if throttled => sweep.throttled(Operation::List).await,
+                    Kind::Single if throttled => single.throttled(Operation::List).await,
+                    _ => {}
+                }
+            }
+        };
+        select_first(Box::pin(work), Box::pin(world.clock.sleep_until(killed))).await;
+    }
+}
+
+/// So many calls out of the budget, or as many as it has; none, if somebody else was faster.
+async fn taken(left: &CallsLeft, calls: usize, stamp: u64, world: &World) -> usize {
+    let now = world.clock.now();
+    let calls = calls.min(left.allowance(now).list);
+    let budgets = left.spend(&vec![Operation::List; calls], now, stamp);
+    if budgets.is_empty() {
+        left.read(world.store.budgets().await.unwrap());
+        return 0;
+    }
+    match world.store.write(&Write { budgets: budgets.clone(), ..Write::default() }).await {
+        Ok(()) => left.written(&budgets),
+        Err(StoreError::Conflict) => {
+            left.read(world.store.budgets().await.unwrap());
+            return 0;
+        }
+        Err(error) => panic!("{error}"),
+    }
+    calls
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// P5: in no second do all of them together call more often than the share allows.
+    #[test]
+    fn no_second_holds_more_calls_than_the_share(
+        holders in vec(holder(), 1..6),
+        share in prop_oneof![1 => 1..=100_u32, 1 => select(vec![19, 20, 40, 60, 80, 100])],
+        way_ms in 0..=9_i64,
+    ) {
+        let clock = Arc::new(JumpingClock::default());
+        let store = Arc::new(DistantStore::new(MemoryStore::default(), clock.clone(), way_ms));
+        let until = clock.now() + SignedDuration::from_secs(20);
+        let world = World { clock, store, until };
+        let calls = RefCell::default();
+        let numbered = holders.iter().zip(0..);
+        world.clock.clone().run(join_all(numbered.map(|(holder, i)| holder.live(i, &world, share, &calls))));
+        let calls = calls.take();
+        let limit = Limit::share(5, share);
+        // A call leaves when the answer to its write is there: up to 18 ms after its grant.
+        let window = limit.window - SignedDuration::from_millis(20);
+        prop_assert!(window >= SignedDuration::from_secs(1));
+        let most = most_within(&calls, window);
+        prop_assert!(most <= limit.calls, "{} of {:?}", most, limit);
+    }
 }

@@ -262,6 +262,33 @@ async fn gives_no_more_places_than_there_are<S: Store + SweepStore>(store: &S) {
     }
 }
 
+/// Everything is read, however many requests that takes: DynamoDB's pages end after 1 MB.
+async fn reads_more_than_a_page<S: Store + SweepStore + VersusStore>(store: &S) {
+    const COUNT: usize = 300;
+    let source = stage("BIG");
+    let big = |i: usize| {
+        let participant = format!("p{i:03}").parse().unwrap();
+        let key = ReplicationKey { source: source.clone(), participant, destination: stage("WALL") };
+        Replica { attributes: BTreeMap::from([("big".to_owned(), "x".repeat(8_000))]), ..Replica::new(key) }
+    };
+    let replicas: Vec<_> = (0..COUNT).map(big).collect();
+    for some in replicas.chunks(90) {
+        store.write(&Write { replicas: some.to_vec(), ..Write::default() }).await.unwrap();
+    }
+    let expected: Vec<_> = replicas.into_iter().map(|replica| Replica { version: 1, ..replica }).collect();
+    let mut found = store.replicas_to(&stage("WALL"), "Pending").await.unwrap();
+    found.sort_by(|a, b| a.key.cmp(&b.key));
+    assert_eq!(found, expected);
+    let views = store.views_on(&source).await.unwrap();
+    let found: Vec<_> = views.into_iter().flat_map(|view| view.replicas).collect();
+    assert_eq!(found, expected);
+    let inventory = store.inventory().await.unwrap();
+    assert_eq!(inventory.stages.get(&source).map(|stage| stage.replicas.len()), Some(COUNT));
+    // The last of them lies behind the first page, of which the others are left out.
+    let last = store.load(&expected[COUNT - 1].key.publisher()).await.unwrap();
+    assert_eq!(last.replicas, expected[COUNT - 1..]);
+}
+
 /// A session with every field, of stages that nothing else here is about.
 fn versus() -> Versus {
     let terms = VersusTerms {
@@ -356,6 +383,7 @@ async fn the_memory_store_keeps_the_contract() {
     keeps_the_contract(&MemoryStore::default()).await;
     gives_no_more_places_than_there_are(&MemoryStore::default()).await;
     keeps_the_contract_of_versus(&MemoryStore::default()).await;
+    reads_more_than_a_page(&MemoryStore::default()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -410,6 +438,27 @@ async fn the_table_gives_no_more_places_than_there_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_table_is_read_in_pages() {
+    let world = World::start().await.unwrap();
+    reads_more_than_a_page(&world.store).await;
+}
+
+/// An item may have 400 kB. One that has more is refused with all that is written with it, and no time heals that.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_large_for_an_item_is_refused() {
+    let world = World::start().await.unwrap();
+    let large = Replica {
+        attributes: BTreeMap::from([("large".to_owned(), "x".repeat(410_000))]),
+        ..Replica::new(key("p", "C"))
+    };
+    let write = Write { replicas: vec![Replica::new(key("p", "B")), large], ..Write::default() };
+    let error = world.store.write(&write).await.unwrap_err();
+    assert!(matches!(error, StoreError::Refused { .. }), "{error}");
+    assert!(error.to_string().contains("size"), "{error}");
+    assert_eq!(world.store.load(&publisher_key("p")).await.unwrap().replicas, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rules_are_replaced_as_a_set_and_revisions_grow_only_with_changes() {
     let world = World::start().await.unwrap();
     let store = world.store.clone().with_selector_cache(std::time::Duration::ZERO);
@@ -448,23 +497,27 @@ async fn rules_are_replaced_as_a_set_and_revisions_grow_only_with_changes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_table_is_a_refusal_that_names_it() {
     let world = World::start().await.unwrap();
-    let [dynamodb, _] = world.urls();
-    let connection = aws_adapters::Connection::new(aws_adapters::ConnectionOptions {
-        region: Some("us-east-1".to_owned()),
-        dynamodb_endpoint: Some(dynamodb.to_owned()),
-        any_credentials: true,
-        ..Default::default()
-    });
-    let error = connection.await.store("nowhere").load(&publisher_key("p")).await.unwrap_err();
+    let connection = connection_to(world.urls()[0]).await;
+    let error = connection.store("nowhere").load(&publisher_key("p")).await.unwrap_err();
     assert!(matches!(&error, StoreError::Refused { table, .. } if table == "nowhere"), "{error}");
     assert!(error.to_string().contains("ResourceNotFoundException"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreachable_table_is_unavailable() {
-    let mut world = World::start().await.unwrap();
-    let store = world.store.clone();
-    world.cut_off();
-    let error = store.load(&publisher_key("p")).await.unwrap_err();
+    // Where nobody listens any more.
+    let url = format!("http://{}", std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+    let connection = connection_to(&url).await;
+    let error = connection.store("stagelink").load(&publisher_key("p")).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+}
+
+async fn connection_to(dynamodb: &str) -> aws_adapters::Connection {
+    aws_adapters::Connection::new(aws_adapters::ConnectionOptions {
+        region: Some("us-east-1".to_owned()),
+        dynamodb_endpoint: Some(dynamodb.to_owned()),
+        any_credentials: true,
+        ..Default::default()
+    })
+    .await
 }

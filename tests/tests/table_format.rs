@@ -46,7 +46,7 @@ const FREE: [&str; 7] = [
 async fn no_form_changes_unnoticed() {
     let world = TableWorld::start().await.unwrap();
     write_everything(&world).await;
-    let items = world.items().unwrap();
+    let items = world.items().await.unwrap();
     let kinds: BTreeSet<_> = items.iter().map(kind).collect();
     assert_eq!(kinds.len(), 16, "{kinds:?}");
     let text: String =
@@ -130,7 +130,7 @@ async fn write_everything(world: &TableWorld) {
         "status": { "S": "enabled" }, "source_stage": { "S": stage("A").as_str() },
         "destination_stages": { "L": [{ "S": stage("B").as_str() }] }, "reconnect_window_seconds": { "N": "0" },
         "attributes": { "M": {} } });
-    world.put(&old).unwrap();
+    world.put(&old).await.unwrap();
     world.store.replace_rules(&[], &ordered()).await.unwrap();
     let why = Order { reason: Some("a test".to_owned()), ..ordered() };
     world.store.replace_rules(&[rule(true), rule(false)], &why).await.unwrap();

@@ -55,7 +55,9 @@ async fn restored(dump: &Value) -> TableWorld {
     let mut world = TableWorld::start().await.unwrap();
     let now = dump["now"].as_str().unwrap().parse().unwrap();
     world.replay(list(&dump["journal"]), now).unwrap();
-    list(&dump["items"]).iter().for_each(|item| world.put(item).unwrap());
+    for item in list(&dump["items"]) {
+        world.put(item).await.unwrap();
+    }
     world
 }
 
@@ -182,7 +184,7 @@ async fn an_item_of_an_unknown_form_is_refused_by_its_number_and_taken_for_nothi
         let known = ["pk", "sk", "schema", "participant"];
         newer.as_object_mut().unwrap().retain(|name, _| known.contains(&&**name));
         refused(&world, &newer, &all, "(schema: 9)").await;
-        world.put(item).unwrap();
+        world.put(item).await.unwrap();
     }
     assert_eq!(seen.len(), all.len(), "one of every kind: {seen:?}");
 }
@@ -197,7 +199,8 @@ async fn a_rule_of_an_earlier_version_can_be_changed_and_rolled_back() {
         let changed =
             rules::set_status(book, &id, Status::Paused, Some(known.revision), &ordered()).await.unwrap();
         assert_eq!(changed.after.unwrap().revision, known.revision + 1);
-        let revisions: Vec<_> = book.revisions(&id).await.unwrap().into_iter().map(Result::unwrap).collect();
+        let revisions: Vec<_> =
+            rules::all_revisions(book, &id).await.unwrap().into_iter().map(Result::unwrap).collect();
         assert_eq!(
             (revisions.len(), revisions[0].ordered.is_some(), revisions[1].ordered.is_some()),
             (2, true, false)
@@ -215,7 +218,7 @@ async fn a_rule_of_an_earlier_version_can_be_changed_and_rolled_back() {
 
 /// That an item is left out, or is an error that says so.
 async fn refused(world: &TableWorld, item: &Value, all: &BTreeMap<&'static str, usize>, says: &str) {
-    world.put(item).unwrap();
+    world.put(item).await.unwrap();
     match world.readable().await {
         Ok(read) => assert!(read[kind(item)] < all[kind(item)], "{item} was read as if it were known"),
         Err(error) => assert!(words(&*error).contains(says), "{item}: {}", words(&*error)),
@@ -404,7 +407,7 @@ async fn this_version_leaves_its_table() {
     let stages = scenario(&mut world).await;
     let now = clock(&world);
     let mut dump =
-        json!({ "now": now.to_string(), "journal": world.journal(), "items": world.items().unwrap() });
+        json!({ "now": now.to_string(), "journal": world.journal(), "items": world.items().await.unwrap() });
     let restored = restored(&dump).await;
     assert_eq!(restored.ivs.running(), world.ivs.running(), "IVS can be brought back to where it was");
     dump["planned"] = json!(planned(&restored).await);

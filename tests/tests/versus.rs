@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use controller::sweep::port::Reads;
 use controller::sweep::scout::Scout;
 use controller::sweep::single_pace::SinglePace;
 use controller::versus::Judge;
@@ -81,7 +80,7 @@ impl Arena {
     fn dispatcher(&self) -> Dispatcher {
         let calls_left = CallsLeft::share(100, Turn::Queue);
         let controller = Controller { calls_left, ..self.controller(self.ivs.calls()) };
-        let reads = Reads::all_of(self.reads.clone());
+        let reads = self.reads.ports().reads();
         let pace = Arc::new(SinglePace::new(self.store.clone(), self.clock.clone(), 100));
         let scout = Scout { reads, pace, clock: self.clock.clone() };
         let versus = Judge::new(self.store.clone(), Some(scout));

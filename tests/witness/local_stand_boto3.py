@@ -3,8 +3,8 @@
 Needs: boto3, awscli (`pip install boto3 awscli`).
 Usage: cargo local up --json --retry-delays 0.1,0.1 > READY; python3 local_stand_boto3.py READY
 
-The stand must be fresh. What is switched off is switched on again, and what is put into the queue is taken out. botocore checks the
-answers against its own service models. The last line is "N passed, N failed"; the exit code is 0 if none failed.
+The stand must be fresh. What is switched off is switched on again, and what is put into the queue is taken out. Answers in JSON are held
+against their shapes in botocore's service models. The last line is "N passed, N failed"; the exit code is 0 if none failed.
 """
 
 import json
@@ -19,6 +19,10 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+import checks
+import shapes
+from checks import check, equal
+
 READY = json.load(open(sys.argv[1])) if len(sys.argv) == 2 else sys.exit(__doc__)
 os.environ.update({
     "AWS_ACCESS_KEY_ID": "witness", "AWS_SECRET_ACCESS_KEY": "witness", "AWS_DEFAULT_REGION": READY["region"], "AWS_PAGER": ""})
@@ -26,25 +30,21 @@ ACCOUNT = "123456789012"
 FUNCTIONS = {
     "api", "dispatch", "participant-published", "participant-unpublished", "reconcile", "replication-changed", "rule-changed"}
 FOREIGN = {"id": "w", "source": "witness", "detail-type": "Other", "detail": {}}
-passed = failed = 0
-
-
-def check(what, condition, detail=""):
-    """Counts a check, and prints it if it failed."""
-    global passed, failed
-    if condition:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAILED: {what} {detail}")
-
-
-def equal(what, actual, expected):
-    check(what, actual == expected, f"is {actual!r}, not {expected!r}")
 
 
 def client(service):
-    return boto3.client(service, endpoint_url=READY["aws"], config=Config(retries={"total_max_attempts": 1}))
+    made = boto3.client(service, endpoint_url=READY["aws"], config=Config(retries={"total_max_attempts": 1}))
+    made.meta.events.register("before-parse", answered)
+    return made
+
+
+def answered(operation_model, response_dict, **_):
+    """Holds an answer in JSON against its shape; what a function returns has none."""
+    shape = operation_model.output_shape
+    is_json = operation_model.service_model.resolved_protocol in ("json", "rest-json")
+    if response_dict["status_code"] < 300 and is_json and shape is not None and "payload" not in shape.serialization:
+        problems = [f"{path} {words}" for path, words in shapes.of_body(shape, response_dict["body"] or b"{}")]
+        check(f"answer to {operation_model.name}:", not problems, "; ".join(problems))
 
 
 sts, functions, events, queues = client("sts"), client("lambda"), client("events"), client("sqs")
@@ -214,8 +214,7 @@ def main():
     url = messages()
     a_dead_letter(url)
     cli(url)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+    return checks.finish()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ use aws_sdk_ivsrealtime::config::http::HttpResponse;
 use aws_sdk_ivsrealtime::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ivsrealtime::operation::RequestId;
 use jiff::SignedDuration;
-use replication::{CallError, Refusal, Rejection};
+use replication::{CallError, Refusal, Rejection, plain};
 
 /// Codes that mean "slow down", at whatever status they come.
 const THROTTLING: [&str; 8] = [
@@ -47,8 +47,40 @@ pub(crate) const DENIED: [&str; 12] = [
     "OptInRequired",
 ];
 
+/// How much of IVS's words is kept, in characters: they stand in logs, in rows and in history.
+const MOST_WORDS: usize = 1_000;
+
+/// Attributes shorter than this are words like any other, and may stand in IVS's own.
+const SHORTEST_HIDDEN: usize = 4;
+
 /// What a failed call means.
 pub fn call_error<E>(error: &SdkError<E, HttpResponse>) -> CallError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    call_error_hiding(error, &[])
+}
+
+/// What a failed call means, without these values that it was made with: should IVS repeat them, nobody else does.
+pub(crate) fn call_error_hiding<E>(error: &SdkError<E, HttpResponse>, hidden: &[&str]) -> CallError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let told = told(error);
+    let code: String = told.code.chars().take(100).collect();
+    CallError { message: kept(&told.message, hidden), code: plain(&code).into_owned(), ..told }
+}
+
+/// As much of IVS's words as is kept, without anything that a terminal would obey: they stand in logs.
+fn kept(words: &str, hidden: &[&str]) -> String {
+    let mut hidden: Vec<_> = hidden.iter().filter(|value| value.len() >= SHORTEST_HIDDEN).collect();
+    // One may be part of another.
+    hidden.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    let words = hidden.iter().fold(words.to_owned(), |words, value| words.replace(**value, "(an attribute)"));
+    plain(&words.chars().take(MOST_WORDS).collect::<String>()).into_owned()
+}
+
+fn told<E>(error: &SdkError<E, HttpResponse>) -> CallError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
@@ -127,6 +159,20 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_kept_without_attributes_and_not_without_end() {
+        let words = "Value 'host-secret' at 'attributes.via' and 'secret' are not valid: main a";
+        let shown = kept(words, &["secret", "a", "host-secret"]);
+        assert_eq!(
+            shown,
+            "Value '(an attribute)' at 'attributes.via' and '(an attribute)' are not valid: main a"
+        );
+        let long = format!("{}secret", "x".repeat(MOST_WORDS - 3));
+        let shown = kept(&long, &["secret"]);
+        assert_eq!(shown.chars().count(), MOST_WORDS);
+        assert!(shown.ends_with("x(an"), "not even its beginning");
+    }
 
     #[test]
     fn every_modelled_error_and_status_has_its_meaning() {

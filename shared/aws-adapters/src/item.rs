@@ -72,6 +72,9 @@ const RETENTION: SignedDuration = SignedDuration::from_hours(24);
 /// How long history is kept: 7 days.
 const HISTORY: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// How much of a value that cannot be read is repeated, in characters.
+const SHOWN: usize = 200;
+
 /// A stage's partition.
 pub(crate) fn stage_pk(stage: &StageArn) -> String {
     format!("STAGE#{stage}")
@@ -83,6 +86,7 @@ pub(crate) struct Unreadable(String);
 
 impl Unreadable {
     pub(crate) fn new(attribute: &str, value: impl Display, allowed: impl Display) -> Self {
+        let value: String = value.to_string().chars().take(SHOWN).collect();
         Self(format!("attribute {attribute} is {value}: allowed is {allowed}"))
     }
 

@@ -15,7 +15,7 @@ use replication::{CallError, Listed, Operation, PublisherKey, Receipt, Replicati
 use tracing::warn;
 
 use crate::CallTally;
-use crate::failure::call_error;
+use crate::failure::call_error_hiding;
 
 mod body;
 mod reads;
@@ -80,7 +80,20 @@ impl IvsRealTime {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let answer = answer.map_err(|error| call_error(&error));
+        self.counted_hiding(operation, answer, &[])
+    }
+
+    /// The same, of a call that was made with values that nobody else is to see.
+    fn counted_hiding<T, E>(
+        &self,
+        operation: Operation,
+        answer: Result<T, SdkError<E, HttpResponse>>,
+        hidden: &[&str],
+    ) -> Result<T, CallError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let answer = answer.map_err(|error| call_error_hiding(&error, hidden));
         self.tally.count(operation, answer.as_ref().err());
         answer
     }
@@ -97,7 +110,8 @@ impl IvsRealTime {
             .set_attributes((!attributes.is_empty()).then(|| attributes.clone().into_iter().collect()))
             .send()
             .await;
-        let output = self.counted(Operation::Start, output)?;
+        let hidden: Vec<&str> = attributes.values().map(String::as_str).collect();
+        let output = self.counted_hiding(Operation::Start, output, &hidden)?;
         Ok(Receipt { request_id: output.request_id().map(str::to_owned) })
     }
 

@@ -39,7 +39,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, try_join};
 use jiff::Timestamp;
 use replication::budget::Book;
-use replication::{PublisherKey, Replica, Rule, StageArn, Tags, View};
+use replication::{PublisherKey, Replica, Rule, StageArn, Tags, View, plain};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::warn;
@@ -124,6 +124,9 @@ impl DynamoStore {
                 view.is_destination = true;
             } else if sk.starts_with("RULE#") {
                 view.rules.extend(rule(item, &pk, &sk));
+            } else if ["PUB#", "REP#"].iter().any(|kind| sk.starts_with(kind)) && !is_of(&sk, publisher) {
+                // Without the attribute that it is filtered by, one of somebody else comes along, and cannot be read.
+                warn!(pk = %plain(&pk), sk = %plain(&sk), "an item of nobody left out");
             } else if sk.starts_with("PUB#") {
                 view.publisher = Some(decode::<PublisherItem>(item).and_then(|i| i.read()).map_err(corrupt)?);
             } else if sk.starts_with("REP#") {
@@ -283,6 +286,11 @@ impl Store for DynamoStore {
     fn write<'a>(&'a self, write: &'a Write) -> BoxFuture<'a, Result<(), StoreError>> {
         self.write_items(write).boxed()
     }
+}
+
+/// Whether `PUB#<participant>` or `REP#<participant>#<destination>` is about this participant.
+fn is_of(sk: &str, publisher: &PublisherKey) -> bool {
+    sk.split('#').nth(1) == Some(publisher.participant.as_str())
 }
 
 /// A rule that cannot be read is left out, loudly: it must not keep the others from working.

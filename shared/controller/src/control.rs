@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use replication::invariant::applied;
+use replication::invariant::{Invariant, applied, forbids};
 use replication::{
     Allowance, BlockedReason, CallError, Context, Crowd, Desired, Lease, Moment, Observation, Operation,
     Outcome, Phase, Plan, Policy, PublisherKey, Refusal, Replica, Report, SecondWitness, StageArn, Step,
@@ -104,6 +104,14 @@ pub enum Error {
         next: Timestamp,
         /// The replications that are not settled, and their last errors.
         why: String,
+    },
+    /// A plan would have broken what must always hold. Nothing of it was written, and no call was made: this is a fault of ours.
+    #[error("{publisher}: a plan would break {}; nothing of it was done", ids(.invariants))]
+    Forbidden {
+        /// The publisher.
+        publisher: PublisherKey,
+        /// What it would have broken.
+        invariants: Vec<Invariant>,
     },
 }
 
@@ -234,6 +242,11 @@ impl Controller {
                 (stored, view) = (asked.clone(), asked);
                 learnt = carried.answers.fold_into(&mut view, &self.policy).or(learnt);
                 continue;
+            }
+            let invariants = forbids(&view, context, &plan);
+            if !invariants.is_empty() {
+                invariants.iter().for_each(|invariant| self.measure.forbidden(*invariant));
+                return Err(Error::Forbidden { publisher: publisher.clone(), invariants });
             }
             view = applied(&view, &plan);
             let mut write = Write { stage: learnt.take(), ..Write::between(&stored, &view) };
@@ -462,6 +475,10 @@ enum Round {
 struct Recorded {
     changed: Vec<Replica>,
     interfered: bool,
+}
+
+fn ids(invariants: &[Invariant]) -> String {
+    invariants.iter().map(|invariant| invariant.id()).collect::<Vec<_>>().join(", ")
 }
 
 fn describe(replica: &Replica) -> String {

@@ -1,8 +1,9 @@
-//! What is measured of the calls that start and stop replications.
+//! What is measured of the calls that start and stop replications, and of plans that must not be carried out.
 
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use replication::invariant::Invariant;
 use replication::{Moment, Outcome, Refusal, Rejection, Replica, Step, View};
 
 use crate::Controller;
@@ -16,6 +17,9 @@ pub trait Measure: Send + Sync {
     /// IVS refused a Start or a Stop, or gave no answer. One that was throttled has not failed, for it comes again; nor has a Stop
     /// that found nothing to stop, because the replica ended by itself.
     fn failed(&self, replica: &Replica);
+
+    /// A plan would have broken this, and was not carried out.
+    fn forbidden(&self, invariant: Invariant);
 }
 
 /// Measures nothing.
@@ -33,6 +37,8 @@ impl Measure for Unmeasured {
     fn replicated(&self, _: &Replica, _: SignedDuration) {}
 
     fn failed(&self, _: &Replica) {}
+
+    fn forbidden(&self, _: Invariant) {}
 }
 
 impl Controller {

@@ -11,6 +11,7 @@ use replication::sweep::{ListedStage, StageKnowledge};
 use replication::{
     CallError, Capabilities, Desired, Listed, Operation, Phase, PlaceChange, Publisher, PublisherKey,
     Receipt, Replica, ReplicationKey, SessionId, StageArn, StartRequest, Versus, VersusId, View, occupancy,
+    plain,
 };
 
 use crate::{Activity, BudgetWrite};
@@ -289,7 +290,7 @@ impl Write {
     }
 }
 
-/// A store that could not do it.
+/// A store that could not do it. What it says holds nothing that a terminal would obey, whatever is in the table.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Somebody else wrote one of the items since it was read: read again and plan again.
@@ -302,7 +303,7 @@ pub enum StoreError {
         stages: BTreeSet<StageArn>,
     },
     /// The store cannot be reached, is throttled or fails: try again later.
-    #[error("the table {table} cannot be used: {code}: {message}")]
+    #[error("the table {table} cannot be used: {code}: {}", plain(.message))]
     Unavailable {
         /// The table.
         table: String,
@@ -312,7 +313,7 @@ pub enum StoreError {
         message: String,
     },
     /// The store does not let us, or has no such table: somebody has to change something.
-    #[error("the table {table} refused: {code}: {message}")]
+    #[error("the table {table} refused: {code}: {}", plain(.message))]
     Refused {
         /// The table.
         table: String,
@@ -322,7 +323,7 @@ pub enum StoreError {
         message: String,
     },
     /// An item is not as it must be.
-    #[error("item {pk} {sk}: {message}")]
+    #[error("item {} {}: {}", plain(.pk), plain(.sk), plain(.message))]
     Corrupt {
         /// The item's partition key.
         pk: String,

@@ -22,11 +22,12 @@ pub trait RuleBook: Send + Sync {
     /// Every rule, those of versus sessions too. One Scan: for people, and for programs that change rules.
     fn rules(&self) -> BoxFuture<'_, Result<Rules, StoreError>>;
 
-    /// The revisions of a rule, the newest first; [`StoreError::Corrupt`] in the place of what is not as it must be. One Query.
+    /// Part of the revisions of a rule, the newest first. One Query: a rule that programs change has more than anybody reads at once.
     fn revisions<'a>(
         &'a self,
         rule: &'a RuleId,
-    ) -> BoxFuture<'a, Result<Vec<Result<Revision, StoreError>>, StoreError>>;
+        part: RevisionPart,
+    ) -> BoxFuture<'a, Result<Revisions, StoreError>>;
 
     /// Makes these changes, if the book still has this edition and each rule the revision of its `before`. Gives them with the
     /// revisions that they got. Nothing is checked here: [`put`] and the others are the way in.
@@ -76,6 +77,53 @@ pub struct Revision {
     /// Who ordered it. Nothing, if it is from before there was a history.
     pub ordered: Option<Order>,
 }
+
+/// Which part of a rule's history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RevisionPart {
+    /// Only revisions below this one; all if it is not said.
+    pub below: Option<u64>,
+    /// How many at most, from 1.
+    pub limit: usize,
+}
+
+impl RevisionPart {
+    /// The newest.
+    pub fn newest(limit: usize) -> Self {
+        Self { below: None, limit }
+    }
+}
+
+/// Part of a rule's history.
+#[derive(Debug, Default)]
+pub struct Revisions {
+    /// What was found, the newest first; [`StoreError::Corrupt`] in the place of what is not as it must be.
+    pub found: Vec<Result<Revision, StoreError>>,
+    /// The revision below which the next part begins; nothing if this is the last.
+    pub next: Option<u64>,
+}
+
+/// Every revision of a rule, the newest first: for people.
+///
+/// # Errors
+/// [`StoreError`], if the table cannot be read.
+pub async fn all_revisions(
+    book: &dyn RuleBook,
+    rule: &RuleId,
+) -> Result<Vec<Result<Revision, StoreError>>, StoreError> {
+    let (mut all, mut part) = (Vec::new(), RevisionPart::newest(READ_AT_ONCE));
+    loop {
+        let Revisions { found, next } = book.revisions(rule, part).await?;
+        all.extend(found);
+        if next.is_none() {
+            return Ok(all);
+        }
+        part.below = next;
+    }
+}
+
+/// Revisions that are read at once.
+pub(crate) const READ_AT_ONCE: usize = 100;
 
 /// Why a rule was not changed. Nothing was, but for [`Error::Partly`].
 #[derive(Debug, thiserror::Error)]

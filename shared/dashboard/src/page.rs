@@ -56,6 +56,24 @@ mod tests {
         assert_eq!(served, there);
     }
 
+    /// What the page leaves out of texts of others is what a terminal does not get either.
+    #[test]
+    fn the_page_obeys_what_a_terminal_would_not() {
+        let words = FILES.iter().find(|file| file.path == "/words.js").unwrap().text;
+        let class = words.split("replace(/[").nth(1).unwrap().split("]/g, '\\ufffd')").next().unwrap();
+        let points: Vec<_> = class.split("\\u").skip(1).collect();
+        let code = |text: &str| u32::from_str_radix(text.trim_end_matches('-'), 16).unwrap();
+        let (mut cleaned, mut i) = (Vec::new(), 0);
+        while i < points.len() {
+            let is_range = points[i].ends_with('-');
+            let last = if is_range { points[i + 1] } else { points[i] };
+            cleaned.extend(code(points[i])..=code(last));
+            i += 1 + usize::from(is_range);
+        }
+        let obeyed = (0..=0x10_ffff).filter_map(char::from_u32).filter(|c| replication::is_obeyed(*c));
+        assert_eq!(cleaned, obeyed.map(u32::from).collect::<Vec<_>>());
+    }
+
     #[test]
     fn the_page_asks_nobody_else_and_makes_no_markup_of_text() {
         for File { path, text, .. } in FILES {

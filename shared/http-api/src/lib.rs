@@ -66,6 +66,9 @@ use request::Call;
 /// The OpenAPI document, as it is committed.
 pub const OPENAPI: &str = include_str!("../openapi.json");
 
+/// The most that a body may take up of the 6 MB of an answer (AWS Lambda quotas), in bytes.
+const MAX_ANSWER: usize = 6_000_000;
+
 /// The API on one table.
 #[derive(Debug, Clone)]
 pub struct Api {
@@ -107,10 +110,11 @@ impl Api {
     /// When an answer cannot be put into words, which would be a mistake of this crate.
     pub async fn answer(&self, request: Request) -> Result<Response<Body>, Error> {
         let id = request.lambda_context_ref().map_or("unknown", |context| &context.request_id).to_owned();
-        let span = info_span!("http", request = id, method = %request.method(), path = request.uri().path());
+        let path: String = request.uri().path().chars().take(200).collect();
+        let span = info_span!("http", request = id, method = %request.method(), path);
         let only_head = request.method() == Method::HEAD;
         async {
-            let response = match self.met(&request).await {
+            let response = match self.met(&request).await.and_then(within_bounds) {
                 Ok(answer) => written(answer)?,
                 Err(problem) => {
                     problem.log();
@@ -193,6 +197,9 @@ fn with_valid_url(mut request: LambdaRequest) -> LambdaRequest {
     if let LambdaRequest::ApiGatewayV2(request) = &mut request {
         encode(&mut request.raw_path);
         encode(&mut request.raw_query_string);
+        // It would put these before the path, as the client wrote them. Without them it takes the name of the Function URL.
+        request.headers.remove(header::HOST);
+        request.headers.remove("x-forwarded-proto");
     }
     request
 }
@@ -207,6 +214,14 @@ fn encoded(byte: u8) -> String {
         _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
         _ => format!("%{byte:02X}"),
     }
+}
+
+/// The answer, if Lambda can hand it on.
+fn within_bounds(answer: Answer) -> Result<Answer, Problem> {
+    // The body is a text within the JSON of the function's answer. It is JSON itself, so nothing else is escaped there.
+    let escaped = answer.body.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count();
+    let bytes = answer.body.len() + escaped;
+    if bytes > MAX_ANSWER { Err(Problem::answer_too_large(bytes, MAX_ANSWER)) } else { Ok(answer) }
 }
 
 fn written(answer: Answer) -> Result<Response<Body>, Error> {
@@ -224,4 +239,25 @@ fn json(status: u16, content_type: &str, body: String) -> Result<Response<Body>,
         .header(header::CONTENT_TYPE, content_type)
         .header(header::CACHE_CONTROL, "no-store");
     Ok(response.body(Body::Text(body))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What cannot be asked for in parts, and is too much, is a problem that says so, and no failure of the function.
+    #[test]
+    fn an_answer_that_lambda_would_not_take_is_a_problem() {
+        let answer = |texts: usize| Answer::of(200, &vec!["\u{1}\"".repeat(100); texts]);
+        let taken = |answer: &Answer| serde_json::to_string(&answer.body).map_or(0, |text| text.len());
+        let (right, wrong) = (answer(5_400), answer(5_500));
+        assert!(
+            taken(&right) < MAX_ANSWER && taken(&wrong) > MAX_ANSWER,
+            "{} {}",
+            taken(&right),
+            taken(&wrong)
+        );
+        assert!(within_bounds(right).is_ok());
+        assert_eq!(within_bounds(wrong).map_err(|problem| problem.kind()), Err(Kind::AnswerTooLarge));
+    }
 }

@@ -50,7 +50,7 @@ pub fn document() -> Value {
             "headers": headers(),
             "securitySchemes": { "sigv4": {
                 "type": "apiKey", "name": "Authorization", "in": "header", "x-amazon-apigateway-authtype": "awsSigv4",
-                "description": "AWS Signature Version 4 for the service `lambda`: needs lambda:InvokeFunctionUrl.",
+                "description": "AWS Signature Version 4 for the service `lambda`: needs lambda:InvokeFunctionUrl, and lambda:InvokeFunction by way of the URL.",
             } },
         },
     })
@@ -287,7 +287,7 @@ fn answered(operation: Operation, schemas: &mut Schemas) -> Vec<(u16, Value)> {
         | Operation::PauseRule
         | Operation::ResumeRule
         | Operation::RollBackRule => json!(schemas.out::<views::Rule>()),
-        Operation::ListRevisions => schemas.page::<views::Revision>("revisions", false),
+        Operation::ListRevisions => schemas.page::<views::Revision>("revisions", true),
         Operation::ListVersus => schemas.page::<views::Versus>("versus", false),
         Operation::StartVersus => {
             let session = json!(schemas.out::<views::Versus>());

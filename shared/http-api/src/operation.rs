@@ -132,7 +132,7 @@ impl Operation {
                 parameters: &[Reason],
                 ..post("/rules/{id}", Body::None)
             },
-            Self::ListRevisions => get("/rules/{id}/history", &[]),
+            Self::ListRevisions => get("/rules/{id}/history", &[Limit, Next]),
             Self::PauseRule => Route { if_match: IfMatch::May, ..post("/rules/{id}/pause", Body::Optional) },
             Self::ResumeRule => {
                 Route { if_match: IfMatch::May, ..post("/rules/{id}/resume", Body::Optional) }

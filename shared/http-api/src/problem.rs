@@ -25,6 +25,7 @@
 //! | `key-reused` | 422 | the `Idempotency-Key` came with another request before |
 //! | `request-in-progress` | 409 | a request of the same `Idempotency-Key` is being carried out: try again |
 //! | `contended` | 503 | others kept changing the same thing: try again after `Retry-After` seconds |
+//! | `answer-too-large` | 500 | the answer has more than the 6 MB that Lambda takes: ask for less at once |
 //! | `table-unavailable` | 503 | the table does not answer at the moment: try again after `Retry-After` seconds |
 //! | `table-refused` | 500 | the table refuses the function: somebody has to change something |
 //! | `item-unreadable` | 500 | an item that everything depends on is not as it must be |
@@ -49,6 +50,9 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 /// How much of a value a problem repeats, in characters.
 const SHOWN: usize = 200;
+
+/// The longest sentence of a problem, in characters. It may have what a client sent in it.
+const SAID: usize = 4_000;
 
 /// Why a request has no other answer.
 #[derive(Debug)]
@@ -137,12 +141,16 @@ impl Problem {
     }
 
     fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), about: None, more: Map::new(), allow: Vec::new(), store: None }
+        let detail = cut(&detail.into(), SAID);
+        Self { kind, detail, about: None, more: Map::new(), allow: Vec::new(), store: None }
     }
 
     fn about(self, field: &str, value: Option<&str>, allowed: Option<&str>) -> Self {
-        let about =
-            About { field: field.to_owned(), value: value.map(shown), allowed: allowed.map(str::to_owned) };
+        let about = About {
+            field: shown(field),
+            value: value.map(shown),
+            allowed: allowed.map(|allowed| cut(allowed, SAID)),
+        };
         Self { about: Some(Box::new(about)), ..self }
     }
 
@@ -206,6 +214,14 @@ impl Problem {
         let (value, allowed) = (format!("{bytes} bytes"), format!("at most {most} bytes"));
         let detail = format!("the body of {value} is not valid: allowed is {allowed}");
         Self::new(Kind::BodyTooLarge, detail).about("(the body)", Some(&value), Some(&allowed))
+    }
+
+    /// What was found is more than an answer can hold.
+    pub(crate) fn answer_too_large(bytes: usize, most: usize) -> Self {
+        let detail = format!(
+            "the answer of {bytes} bytes is more than the {most} that an answer can have: ask for less at once"
+        );
+        Self::new(Kind::AnswerTooLarge, detail)
     }
 
     pub(crate) fn invalid_field(field: &str, value: &str, allowed: &str) -> Self {
@@ -392,7 +408,11 @@ impl From<PageError> for Problem {
     }
 }
 
-/// A value as far as it is repeated.
+/// A value, or a name that a client made up, as far as it is repeated.
 fn shown(text: &str) -> String {
-    text.chars().take(SHOWN).collect()
+    cut(text, SHOWN)
+}
+
+fn cut(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
 }

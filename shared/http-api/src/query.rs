@@ -17,6 +17,9 @@ pub(crate) const DEFAULT_LIMIT: usize = 50;
 /// Items of a page at most.
 pub(crate) const MAX_LIMIT: usize = 100;
 
+/// The longest token of a page, in characters. What it stands for becomes part of a key, of which DynamoDB takes 1 KB.
+const MAX_TOKEN: usize = 1_024;
+
 /// The parameters of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Query(BTreeMap<String, String>);
@@ -119,8 +122,11 @@ pub(crate) fn token(place: &impl ToString) -> String {
     URL_SAFE_NO_PAD.encode(place.to_string())
 }
 
-/// The place in a list that a token stands for.
+/// The place in a list that a token stands for. No place is as long as what is refused here.
 pub(crate) fn cursor<T: FromStr>(token: &str) -> Option<T> {
+    if token.len() > MAX_TOKEN {
+        return None;
+    }
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
     T::from_str(&text).ok()
 }
@@ -185,7 +191,10 @@ mod tests {
     fn a_token_gives_its_cursor_back() {
         let end: Cursor = "STAGE#a REP#p#b Active".parse().unwrap();
         assert_eq!(cursor(&token(&end)), Some(end));
-        for wrong in ["", "x", "YQ", "=", "YSBi"] {
+        let of_nothing = URL_SAFE_NO_PAD.encode("  Active");
+        let endless = URL_SAFE_NO_PAD.encode(format!("STAGE#a REP#{} Active", "p".repeat(600)));
+        let longer = URL_SAFE_NO_PAD.encode(format!("STAGE#a REP#{} Active", "p".repeat(1_200)));
+        for wrong in ["", "x", "YQ", "=", "YSBi", &of_nothing, &endless, &longer] {
             assert_eq!(cursor::<Cursor>(wrong), None, "{wrong}");
         }
     }

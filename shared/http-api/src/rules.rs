@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_adapters::DynamoStore;
-use controller::rules::{self, Error, Revision, RuleBook, Rules, WriteError, numbered};
+use controller::rules::{self, Error, RevisionPart, Revisions, RuleBook, Rules, WriteError, numbered};
 use controller::{Order, StoreError};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -15,6 +15,7 @@ use serde::Deserialize;
 use crate::answer::{Answer, Kept};
 use crate::lists::page_of;
 use crate::problem::Problem;
+use crate::query::{cursor, token};
 use crate::request::{Call, REASON, checked_reason};
 
 /// What pausing or resuming a rule is asked for with.
@@ -54,12 +55,17 @@ pub(crate) async fn get(call: &Call, store: &DynamoStore) -> Result<Answer, Prob
 /// The revisions of a rule, the newest first.
 pub(crate) async fn history(call: &Call, store: &DynamoStore) -> Result<Answer, Problem> {
     let id: RuleId = call.id()?;
-    let revisions = store.revisions(&id).await?;
-    if revisions.is_empty() && store.rule(&id).await?.is_none() {
+    let below = match call.query.text("next") {
+        None => None,
+        Some(text) => Some(cursor(text).ok_or_else(Problem::next)?),
+    };
+    let Revisions { found, next } =
+        store.revisions(&id, RevisionPart { below, limit: call.query.limit()? }).await?;
+    if found.is_empty() && below.is_none() && store.rule(&id).await?.is_none() {
         return Err(Error::Unknown(id).into());
     }
-    let found = revisions.iter().map(|revision| revision.as_ref().map(views::Revision::from));
-    Ok(page_of("revisions", found, None))
+    let found = found.iter().map(|revision| revision.as_ref().map(views::Revision::from));
+    Ok(page_of("revisions", found, next.as_ref().map(token)))
 }
 
 pub(crate) async fn create(call: &Call, store: &DynamoStore) -> Result<Kept, Problem> {
@@ -162,12 +168,6 @@ fn shown(status: u16, rule: &Rule) -> Answer {
     Answer::of(status, &views::Rule::from(rule)).at_revision(rule.revision)
 }
 
-/// The last revision of a history, 0 if it has none.
-fn last(revisions: &[Result<Revision, StoreError>]) -> u64 {
-    let readable = revisions.iter().filter_map(|revision| revision.as_ref().ok());
-    readable.map(|revision| revision.revision).max().unwrap_or(0)
-}
-
 /// The rule as it is after the change; as it was, if it is gone.
 fn changed(status: u16, change: &RuleChange) -> Answer {
     match (&change.after, &change.before) {
@@ -212,8 +212,9 @@ impl<F: Fn(&RuleChange) -> Answer + Send + Sync> RuleBook for Keeping<'_, F> {
     fn revisions<'a>(
         &'a self,
         rule: &'a RuleId,
-    ) -> BoxFuture<'a, Result<Vec<Result<Revision, StoreError>>, StoreError>> {
-        self.store.revisions(rule)
+        part: RevisionPart,
+    ) -> BoxFuture<'a, Result<Revisions, StoreError>> {
+        self.store.revisions(rule, part)
     }
 
     /// The answer has the revision that the change gets. It is known before, for the write is made only if nothing changed since
@@ -228,7 +229,7 @@ impl<F: Fn(&RuleChange) -> Answer + Send + Sync> RuleBook for Keeping<'_, F> {
             let made = match (&self.call.key, changes) {
                 (Some(key), [change]) => {
                     let last = match change.id() {
-                        Some(id) => last(&self.store.revisions(id).await?),
+                        Some(id) => self.store.last_revision(id).await?,
                         None => 0,
                     };
                     let (will_be, _) = numbered(change, last, ordered);

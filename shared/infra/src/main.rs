@@ -6,9 +6,11 @@ mod browser;
 mod build;
 mod deploy;
 mod error;
+mod fuzz;
 mod process;
 mod rehearse;
 mod samconfig;
+mod store;
 mod tools;
 mod validate;
 mod watch;
@@ -21,7 +23,7 @@ use clap::{Parser, Subcommand};
 use crate::error::Error;
 use crate::workspace::Workspace;
 
-/// Builds, validates and deploys the functions with their template. Tools come from PyPI, pinned, into .tools.
+/// Builds, validates and deploys the functions with their template. Tools come from PyPI, npm and crates.io, pinned, into .tools.
 #[derive(Debug, Parser)]
 #[command(name = "cargo infra", bin_name = "cargo infra", version)]
 struct Cli {
@@ -41,6 +43,10 @@ enum Command {
     Rehearse(rehearse::Options),
     /// Tries the dashboard in a headless Chromium, which is fetched if there is none; pictures go to target/screenshots
     Browser(browser::Options),
+    /// Tests what reads and writes the table on Amazon's DynamoDB Local, which is fetched
+    Store(store::Options),
+    /// Fuzzes what reads the data of others, with libFuzzer, and prints how far it came
+    Fuzz(fuzz::Options),
     /// Runs the functions under `cargo lambda watch` on the local stand, to invoke them with the files in events/
     Watch(watch::Options),
 }
@@ -63,6 +69,8 @@ fn run(command: Command) -> Result<(), Error> {
         Command::Deploy(options) => options.run(&workspace),
         Command::Rehearse(options) => options.run(&workspace),
         Command::Browser(options) => options.run(&workspace),
+        Command::Store(options) => options.run(&workspace),
+        Command::Fuzz(options) => options.run(&workspace),
         Command::Watch(options) => options.run(&workspace),
     }
 }

@@ -1,8 +1,12 @@
 //! Other programs: run to their end, or running while they are needed.
 
 use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use crate::error::Error;
 
@@ -75,6 +79,69 @@ fn succeeded(command: &Command, status: ExitStatus) -> Result<(), Error> {
     Err(Error::Failed { command: words(command), status })
 }
 
+/// A process that ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Running {
+    name: String,
+    child: Child,
+}
+
+impl Running {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn start(command: &mut Command) -> Result<Self, Error> {
+        let child = command.spawn().map_err(start_error(command))?;
+        Ok(Self { name: words(command), child })
+    }
+
+    /// The JSON in the one line that it prints when it is ready, if its stdout comes here.
+    ///
+    /// # Errors
+    /// When it prints something else, or ends instead.
+    pub(crate) fn first_line(&mut self) -> Result<Value, Error> {
+        let mut line = String::new();
+        if let Some(stdout) = self.child.stdout.take() {
+            // If it ends instead, the line is empty.
+            let read = BufReader::new(stdout).read_line(&mut line);
+            read.map_err(Error::file("read", Path::new("what a program prints")))?;
+        }
+        let what = || format!("the first line of `{}`", self.name);
+        serde_json::from_str(&line)
+            .map_err(|problem| Error::Unreadable { what: what(), problem: problem.to_string() })
+    }
+
+    /// That it runs still.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub(crate) fn is_alive(&mut self) -> Result<(), Error> {
+        match self.child.try_wait() {
+            Ok(Some(status)) => Err(Error::Wrong(format!("`{}` ended with {status}", self.name))),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Asked first, so that it ends what it started itself.
+        let asked = Command::new("kill").arg(self.child.id().to_string()).status();
+        let began = Instant::now();
+        while asked.as_ref().is_ok_and(std::process::ExitStatus::success)
+            && began.elapsed() < Duration::from_secs(10)
+        {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +152,30 @@ mod tests {
         assert!(error.words().starts_with("`false now` ended with exit status: 1"), "{}", error.words());
         let error = output(&mut Command::new("no-such-program")).unwrap_err();
         assert!(error.words().starts_with("cannot run `no-such-program`: "), "{}", error.words());
+    }
+
+    #[test]
+    fn a_program_that_runs_says_where_it_is_and_ends_when_nobody_needs_it() {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "echo '{\"url\": \"here\"}'; exec sleep 600"]).stdout(Stdio::piped());
+        let mut running = Running::start(&mut shell).unwrap();
+        assert_eq!(running.first_line().unwrap()["url"], "here");
+        running.is_alive().unwrap();
+        let id = running.child.id();
+        drop(running);
+        let found = Command::new("kill").args(["-0", &id.to_string()]).stderr(Stdio::null()).status();
+        assert!(!found.unwrap().success(), "{id} runs still");
+    }
+
+    #[test]
+    fn a_program_that_ends_before_it_is_ready_is_an_error() {
+        let mut running = Running::start(Command::new("true").stdout(Stdio::piped())).unwrap();
+        let error = running.first_line().unwrap_err();
+        assert!(
+            error.words().starts_with("the first line of `true` is not as expected: "),
+            "{}",
+            error.words()
+        );
     }
 
     #[test]

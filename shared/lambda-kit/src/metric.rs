@@ -16,6 +16,8 @@ pub enum Dimension {
     Operation,
     /// The function.
     Function,
+    /// What must always hold, by its id.
+    Invariant,
 }
 
 impl Dimension {
@@ -27,6 +29,7 @@ impl Dimension {
             Self::Reason => "Reason",
             Self::Operation => "Operation",
             Self::Function => "Function",
+            Self::Invariant => "Invariant",
         }
     }
 }
@@ -75,7 +78,7 @@ macro_rules! metrics {
     };
 }
 
-metrics! { 14:
+metrics! { 15:
     /// How long a publisher has been publishing when IVS accepts the Start of its first replica at a destination since then.
     /// Starts that make up for what is over since long, that replace a replica, or that a limit or an order kept back do not
     /// count.
@@ -107,4 +110,6 @@ metrics! { 14:
     EventsIgnored: Count by Function,
     /// Events that cannot be read.
     EventsMalformed: Count by Function,
+    /// Plans that would have broken what must always hold, and were not carried out: a fault of Stagelink's.
+    PlansForbidden: Count by Invariant,
 }

@@ -1,4 +1,5 @@
-//! Every envelope in `events/`, and what the decoder makes of it; and what no envelope may do to the decoder.
+//! Every envelope in `events/`, and what the decoder makes of it; and what no envelope may do to the decoder. Mutations of the files,
+//! and what functions make of them, are in `tests/tests/fuzzed.rs`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use lambda_kit::{EnvelopeError, EventSources, Ignored, News, decode};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
-use proptest::sample::{Index, select};
+use proptest::sample::select;
 use replication::{Observation, Policy, PublisherKey, Publishing, ReplicationKey, View};
 use serde_json::{Value, json};
 
@@ -363,45 +364,6 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// One change to an envelope: to a field of its detail, or of itself.
-#[derive(Debug, Clone)]
-enum Mutation {
-    Put { in_detail: bool, field: String, value: Value },
-    Remove { in_detail: bool, index: Index },
-}
-
-impl Mutation {
-    fn apply(self, envelope: &mut Value) {
-        let in_detail = match self {
-            Self::Put { in_detail, .. } | Self::Remove { in_detail, .. } => in_detail,
-        };
-        let place = if in_detail { envelope.get_mut("detail") } else { Some(envelope) };
-        let Some(fields) = place.and_then(Value::as_object_mut) else { return };
-        match self {
-            Self::Put { field, value, .. } => {
-                fields.insert(field, value);
-            }
-            Self::Remove { index, .. } if !fields.is_empty() => {
-                let field = fields.keys().nth(index.index(fields.len())).cloned();
-                fields.remove(&field.unwrap());
-            }
-            Self::Remove { .. } => {}
-        }
-    }
-}
-
-fn mutation() -> impl Strategy<Value = Mutation> {
-    let value = prop_oneof![2 => text().prop_map(Value::from), 1 => any_json()];
-    let put = (any::<bool>(), field(), value).prop_map(|(in_detail, field, value)| Mutation::Put {
-        in_detail,
-        field,
-        value,
-    });
-    let remove =
-        (any::<bool>(), any::<Index>()).prop_map(|(in_detail, index)| Mutation::Remove { in_detail, index });
-    prop_oneof![put, remove]
-}
-
 proptest! {
     // A failure prints the smallest input that fails; that becomes a file in events/, so no seeds are kept.
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 1024, ..ProptestConfig::default() })]
@@ -416,14 +378,6 @@ proptest! {
         let envelope = json!({
             "source": "aws.ivs", "detail-type": "IVS Stage Update", "resources": resources, "detail": detail,
         });
-        drop(decoded(&envelope));
-    }
-
-    #[test]
-    fn mutated_envelopes_never_panic(file in any::<Index>(), mutations in vec(mutation(), 1..4)) {
-        let readable = readable();
-        let mut envelope = read(file.get(&readable).0).remove(0);
-        mutations.into_iter().for_each(|mutation| mutation.apply(&mut envelope));
         drop(decoded(&envelope));
     }
 

@@ -45,6 +45,16 @@ impl StopReason {
     }
 }
 
+impl StopReason {
+    /// Whether it is stopped for a rule of a higher priority than that which wants it.
+    pub(crate) fn is_for_a_higher_priority(self) -> bool {
+        match self {
+            Self::Outranked { .. } | Self::GivesWay { .. } => true,
+            Self::PublisherGone | Self::Unwanted | Self::Expired => false,
+        }
+    }
+}
+
 impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

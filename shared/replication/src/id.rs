@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::cut;
+
 /// A value that is not the identifier it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {value:?} is not valid: allowed is {allowed}")]
@@ -38,7 +40,7 @@ macro_rules! identifier {
                 if check(&value) {
                     return Ok(Self(value.into()));
                 }
-                Err(IdError { what: $what, value: value.chars().take(200).collect(), allowed: $allowed })
+                Err(IdError { what: $what, value: cut(&value).to_owned(), allowed: $allowed })
             }
         }
 
@@ -209,6 +211,24 @@ mod tests {
             &format!("arn:aws:ivs:us-west-2:123456789012:stage/{}", "a".repeat(128)),
         ] {
             assert!(wrong.parse::<StageArn>().is_err(), "{wrong}");
+        }
+    }
+
+    /// Keys of items are put together of these, with `#` between them; `*` stands for none or any.
+    #[test]
+    fn no_identifier_holds_what_separates_the_parts_of_a_key() {
+        for c in (0..0x3000).filter_map(char::from_u32) {
+            let within = format!("a{c}b");
+            let accepted = [
+                within.parse::<ParticipantId>().is_ok(),
+                within.parse::<RuleId>().is_ok(),
+                within.parse::<VersusId>().is_ok(),
+                format!("arn:aws:ivs:us-east-1:123456789012:stage/{within}").parse::<StageArn>().is_ok(),
+                format!("arn:aws:ivs:us{within}:123456789012:stage/A").parse::<StageArn>().is_ok(),
+                format!("arn:aws:ivs:us-east-1:{c}:stage/A").parse::<StageArn>().is_ok(),
+            ];
+            let harmless = c.is_ascii_alphanumeric() || "-_.".contains(c);
+            assert!(harmless || accepted == [false; 6], "{c:?}: {accepted:?}");
         }
     }
 

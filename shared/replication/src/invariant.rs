@@ -1,4 +1,5 @@
-//! The promises that can be read off a view and a plan, each with its id. Used by tests, simulation and counters alike.
+//! What must always hold, each part with an id: of every plan, which is told here, and of the world around it, which is told by whoever
+//! sees that world. Tests, the exhaustive check, the simulation and the functions themselves speak of the same ones.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,68 +7,95 @@ use std::fmt;
 use crate::brake::limit;
 use crate::budget::counts_for_brake;
 use crate::{
-    Context, HandsOff, Match, Owner, Phase, Plan, Publishing, ReplicationKey, Step, StopRequest, View, plan,
+    Context, HandsOff, Match, Owner, Phase, Plan, Publishing, ReplicationKey, Rule, Step, StopRequest, View,
+    plan,
 };
 
-/// A named invariant of the core.
+/// A named part of a promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Invariant {
+    /// P1: soon after nothing goes wrong any more, what runs is what the rules want, and the table says so. Of the world.
+    Settles,
+    /// P1: then it stays so, and two further sweeps call nothing that changes anything. Of the world.
+    Stays,
     /// P3: once a plan's changes are stored, planning again changes nothing.
     PlanTwice,
-    /// P4, P12: every call has its intent, with a lease, in the same plan's changes.
+    /// P4, P12: every call has its intent, with a lease, in the same plan's changes, and in the table when it is made.
     IntentBeforeCall,
+    /// P5: no second has more calls of an operation than our share of its quota. Of the world.
+    Budget,
     /// P6: never more than 5 replications of a participant by our own doing.
     ParticipantSlots,
-    /// P7: nothing is replicated to the stage it comes from.
-    NoSelfReplication,
+    /// P7: nothing is replicated to the stage it comes from, and no replica is replicated.
+    NoLoops,
     /// P8: what somebody else started is never stopped.
     OwnOnly,
     /// P9: nothing is stopped for want of news.
     NoStopWithoutNews,
-    /// P9: nothing is stopped while the rule that wanted it last cannot be decided on.
+    /// P9: nothing is stopped while the rule that wanted it last cannot be decided on, unless another rule that certainly wants it
+    /// is outranked.
     UnknownStopsNothing,
     /// P9: no more stops within a minute than the brake lets pass, but for those that somebody else vouches for.
     Brake,
-    /// P14: while it is hands off, nothing is started and nothing is stopped.
-    HandsOff,
     /// P12: every replication and every wanted destination has exactly one line in the report.
     EveryKeyExplained,
+    /// P14: while it is hands off, nothing is started and nothing is stopped.
+    HandsOff,
 }
 
 impl Invariant {
     /// Every invariant.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
+        Self::Settles,
+        Self::Stays,
         Self::PlanTwice,
         Self::IntentBeforeCall,
+        Self::Budget,
         Self::ParticipantSlots,
-        Self::NoSelfReplication,
+        Self::NoLoops,
         Self::OwnOnly,
         Self::NoStopWithoutNews,
+        Self::UnknownStopsNothing,
+        Self::Brake,
+        Self::EveryKeyExplained,
+        Self::HandsOff,
+    ];
+
+    /// Those that calls can break, and that can be told from the plan that asks for them.
+    const OF_CALLS: [Self; 8] = [
+        Self::IntentBeforeCall,
+        Self::ParticipantSlots,
+        Self::NoLoops,
+        Self::OwnOnly,
+        Self::NoStopWithoutNews,
+        Self::UnknownStopsNothing,
         Self::Brake,
         Self::HandsOff,
-        Self::UnknownStopsNothing,
-        Self::EveryKeyExplained,
     ];
 
     /// The promise this is a part of, and its own name.
     pub fn id(self) -> &'static str {
         match self {
+            Self::Settles => "P1-settles",
+            Self::Stays => "P1-stays",
             Self::PlanTwice => "P3-plan-twice",
             Self::IntentBeforeCall => "P12-intent-before-call",
+            Self::Budget => "P5-budget",
             Self::ParticipantSlots => "P6-participant-slots",
-            Self::NoSelfReplication => "P7-no-self-replication",
+            Self::NoLoops => "P7-no-loops",
             Self::OwnOnly => "P8-own-only",
             Self::NoStopWithoutNews => "P9-no-stop-without-news",
             Self::UnknownStopsNothing => "P9-unknown-stops-nothing",
             Self::Brake => "P9-brake",
-            Self::HandsOff => "P14-hands-off",
             Self::EveryKeyExplained => "P12-every-key-explained",
+            Self::HandsOff => "P14-hands-off",
         }
     }
 
-    /// Whether it holds for a plan that turns `view` into `after`.
+    /// Whether a plan keeps it. What is of the world, no plan breaks by itself.
     fn holds(self, view: &View, after: &View, context: Context<'_>, made: &Plan) -> bool {
         match self {
+            Self::Settles | Self::Stays | Self::Budget => true,
             Self::PlanTwice => {
                 plan(after, Context { allowance: context.allowance.after(&made.steps), ..context }).is_empty()
             }
@@ -80,7 +108,7 @@ impl Invariant {
                 let held = after.replicas.iter().filter(|replica| replica.holds_slot()).count();
                 !starts || held <= context.policy.slots_per_participant
             }
-            Self::NoSelfReplication => made.steps.iter().all(|step| match step {
+            Self::NoLoops => made.steps.iter().all(|step| match step {
                 Step::Start(request) => request.key.source != request.key.destination,
                 _ => true,
             }),
@@ -98,13 +126,15 @@ impl Invariant {
             }
             Self::UnknownStopsNothing => {
                 let gone = made.report.publishing == Publishing::No;
-                let undecided = |key: &ReplicationKey| {
+                let undecided = |StopRequest { key, reason, .. }: &StopRequest| {
                     let replica = view.replicas.iter().find(|replica| replica.key == *key);
                     let last = replica.and_then(|replica| replica.rule.as_ref());
                     let rule = view.rules.iter().find(|rule| Some(&rule.id) == last.map(|last| &last.id));
-                    rule.is_some_and(|rule| rule.wants(view, &key.destination, context.now) == Match::Unknown)
+                    let undecided =
+                        |rule: &Rule| rule.wants(view, &key.destination, context.now) == Match::Unknown;
+                    !reason.is_for_a_higher_priority() && rule.is_some_and(undecided)
                 };
-                gone || !stops(made).any(undecided)
+                gone || !stop_requests(made).any(undecided)
             }
             Self::Brake => {
                 let Some(limit) = limit(context.policy, &view.control, context.now) else { return true };
@@ -139,8 +169,20 @@ impl fmt::Display for Invariant {
 
 /// The invariants that a plan made for this view does not keep. None, if the planner is right.
 pub fn violations(view: &View, context: Context<'_>, made: &Plan) -> Vec<Invariant> {
+    broken(&Invariant::ALL, view, context, made)
+}
+
+/// Of these, the ones that the plan's calls would break: a plan that has any must not be carried out. Plans nothing again.
+pub fn forbids(view: &View, context: Context<'_>, made: &Plan) -> Vec<Invariant> {
+    if made.steps.is_empty() {
+        return Vec::new();
+    }
+    broken(&Invariant::OF_CALLS, view, context, made)
+}
+
+fn broken(of: &[Invariant], view: &View, context: Context<'_>, made: &Plan) -> Vec<Invariant> {
     let after = applied(view, made);
-    Invariant::ALL.into_iter().filter(|invariant| !invariant.holds(view, &after, context, made)).collect()
+    of.iter().copied().filter(|invariant| !invariant.holds(view, &after, context, made)).collect()
 }
 
 /// The view after the plan's changes are stored and before any call is made.

@@ -49,7 +49,7 @@ pub use moment::{Evidence, Moment, Standing};
 pub use observation::Observation;
 pub use occupancy::{Crowd, Eviction, Holder, Occupant, PlaceChange, PlaceKind};
 pub use outcome::{CallError, Listed, Outcome, Receipt, Refusal, Rejection};
-pub use plain::plain;
+pub use plain::{cut, is_obeyed, plain};
 pub use planner::{Capabilities, Context, Plan, StartRequest, Step, plan};
 pub use policy::Policy;
 pub use publisher::{Publisher, Publishing};
@@ -59,7 +59,7 @@ pub use replica::{
 pub use report::{Decision, Line, Question, Report, Unmatched};
 pub use rule::{
     ChangeKind, Destination, FieldChange, ParticipantFilter, Pattern, ReconnectWindow, Rule, RuleChange,
-    RuleConflict, RuleError, Source, Status, Tags, check_together,
+    RuleConflict, RuleError, Source, Status, Tags, check_count, check_together,
 };
 pub use stage::{NewStage, NewToken, RecordingSettings, StageChange, StageError};
 pub use versus::{Versus, VersusError, VersusState, VersusTerms};

@@ -25,6 +25,11 @@ impl Moment {
         Self { earliest: a.min(b), latest: a.max(b) }
     }
 
+    /// From the earlier beginning to the later end of both.
+    pub(crate) fn hull(self, other: Self) -> Self {
+        Self::between(self.earliest().min(other.earliest()), self.latest().max(other.latest()))
+    }
+
     /// The first instant it can have been.
     pub fn earliest(self) -> Timestamp {
         self.earliest

@@ -199,9 +199,7 @@ impl Replica {
 
     /// A Start of ours took effect, or may have.
     pub(crate) fn begin(&mut self, took: Moment) {
-        let first = self.begun.map_or(took.earliest(), |begun| begun.earliest().min(took.earliest()));
-        let last = self.begun.map_or(took.latest(), |begun| begun.latest().max(took.latest()));
-        self.begun = Some(Moment::between(first, last));
+        self.begun = Some(self.begun.map_or(took, |begun| begun.hull(took)));
     }
 
     /// Whether it was seen running since our last Start, so that what is known to be absent has ended. If not, that Start may have
@@ -213,11 +211,11 @@ impl Replica {
 
     /// When our Starts were, if it runs.
     pub(crate) fn begun_if_running(&self) -> Option<Moment> {
-        let mut running = Self { begun: self.begun, ..Self::new(self.key.clone()) };
-        if let Some(lease) = self.lease.as_ref().filter(|_| self.is_unrecorded_start()) {
-            running.begin(Moment::between(lease.since, lease.until));
-        }
-        running.begun
+        let Some(lease) = self.lease.as_ref().filter(|_| self.is_unrecorded_start()) else {
+            return self.begun;
+        };
+        let call = Moment::between(lease.since, lease.until);
+        Some(self.begun.map_or(call, |begun| begun.hull(call)))
     }
 
     /// Whether it runs as somebody else's, although it may be ours: it was, until there was news of its end.

@@ -13,8 +13,8 @@ mod check;
 mod conflict;
 
 pub use change::{ChangeKind, FieldChange, RuleChange};
-pub use check::RuleError;
-pub(crate) use check::is_tag_character;
+pub(crate) use check::{NAMELESS, NAMES, is_tag_character};
+pub use check::{RuleError, check_count};
 pub use conflict::{RuleConflict, check_together};
 
 /// One replication rule. "Publishers of the source stage appear on the destination stages."
@@ -56,8 +56,17 @@ impl Rule {
     pub const MAX_DESTINATIONS: usize = 20;
     /// Bytes of all attribute keys and values together (IVS API reference: 1 KB).
     pub const MAX_ATTRIBUTE_BYTES: usize = 1024;
+    /// Bytes of the keys and patterns together that choose participants by their attributes: four times what a participant can have,
+    /// for a pattern may be longer than what it matches.
+    pub const MAX_PATTERN_BYTES: usize = 4096;
     /// Tags in one selector.
     pub const MAX_TAGS: usize = 10;
+    /// Bytes of all its texts together: a rule is one item of 400 KB at most (DynamoDB service quotas), and its history and the
+    /// answer to whoever put it are others.
+    pub const MAX_BYTES: usize = 131_072;
+    /// Rules in one table, those of versus sessions aside. Each is held against all others when one is changed, and has metrics of
+    /// its own.
+    pub const MAX_RULES: usize = 1_000;
 
     /// The stages that it names by their ARNs: its source, and destinations.
     pub fn named_stages(&self) -> impl Iterator<Item = &StageArn> {

@@ -20,6 +20,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::moment::later;
+use crate::rule::{NAMELESS, NAMES};
 use crate::{
     Destination, ParticipantFilter, Policy, ReconnectWindow, Rule, Source, StageArn, Status, VersusId,
 };
@@ -92,12 +93,18 @@ impl VersusTerms {
         if self.priority > Rule::MAX_PRIORITY {
             return error("priority", self.priority.to_string(), "0-100");
         }
+        if self.attributes.contains_key("") {
+            return error("attributes", NAMELESS.to_owned(), NAMES);
+        }
         let bytes: usize = self.attributes.iter().map(|(key, value)| key.len() + value.len()).sum();
         if bytes > Rule::MAX_ATTRIBUTE_BYTES {
             let allowed = "at most 1024 bytes of keys and values together";
             return error("attributes", format!("{bytes} bytes"), allowed);
         }
-        Ok(())
+        match self.participants.check() {
+            Ok(()) => Ok(()),
+            Err((value, allowed)) => error("participants.attributes", value, allowed),
+        }
     }
 }
 
@@ -292,6 +299,9 @@ mod tests {
     fn what_is_not_valid_is_named_with_its_value_and_what_is_allowed() {
         let twice = VersusTerms { stages: vec![stage(1), stage(2), stage(1)], ..terms(2) };
         let wordy = BTreeMap::from([("k".to_owned(), "v".repeat(1024))]);
+        let nameless = BTreeMap::from([(String::new(), String::new())]);
+        let pattern = |i: usize| (format!("{i}"), "ö".repeat(128).parse().unwrap());
+        let participants = ParticipantFilter { attributes: (0..16).map(pattern).collect(), user_id: None };
         for (wrong, text) in [
             (terms(1), "stages 1 entries is not valid: allowed is 2-6 entries"),
             (terms(7), "stages 7 entries is not valid: allowed is 2-6 entries"),
@@ -303,6 +313,8 @@ mod tests {
             (VersusTerms { duration_seconds: 86_401, ..terms(2) }, "duration 86401 s is not valid"),
             (VersusTerms { priority: 101, ..terms(2) }, "priority 101 is not valid: allowed is 0-100"),
             (VersusTerms { attributes: wordy, ..terms(2) }, "attributes 1025 bytes is not valid"),
+            (VersusTerms { attributes: nameless, ..terms(2) }, "attributes an empty name is not valid"),
+            (VersusTerms { participants, ..terms(2) }, "participants.attributes 4118 bytes is not valid"),
         ] {
             let error = wrong.validate().unwrap_err().to_string();
             assert!(error.starts_with("versus session duel: ") && error.contains(text), "{error}");

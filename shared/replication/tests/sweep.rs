@@ -360,6 +360,9 @@ fn the_other_witnesses() {
     let gone: Vec<_> = read_gone(&known, &stage("A"), took).iter().map(short).collect();
     assert_eq!(gone.len(), 2);
     assert_eq!(read_gone(&known, &stage("B"), took), vec![], "a destination that is gone has to be verified");
+    let mut starting = inventory(Evidence::default(), Some(Evidence::default()));
+    starting.put_replica(Replica { phase: Phase::Starting, ..Replica::new(to("B")) });
+    assert_eq!(read_gone(&starting, &stage("A"), took).len(), 1, "what is in doubt can be told, too");
 }
 
 /// Those in doubt first, then those not looked at for the longest time; none is left out for ever.

@@ -255,6 +255,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_is_told_in_few_words() {
+        let long = "x".repeat(100_000);
+        for more in [
+            format!(r#", "status": "{long}""#),
+            format!(r#", "expires_at": "{long}""#),
+            format!(r#", "source": {{ "stage": "{long}" }}"#),
+            format!(r#", "{long}": 1"#),
+            format!(r#", "attributes": {{ "{long}": 1 }}"#),
+            format!(r#", "participants": {{ "attributes": {{ "{long}": "" }} }}"#),
+        ] {
+            let text = rule(&more).unwrap_err().to_string();
+            assert!(text.len() < 1_000, "{} bytes: {text}", text.len());
+        }
+        let text = document(&format!(r#"{{"rules": "{long}"}}"#)).unwrap_err().to_string();
+        assert!(text.len() < 1_000, "{} bytes: {text}", text.len());
+    }
+
+    /// As many as a request may have. Each is looked for once, or this takes minutes.
+    #[test]
+    fn many_fields_are_looked_through_once() {
+        let fields: Vec<_> = (0..100_000).map(|i| format!(r#""{i}":1"#)).collect();
+        let text = rule(&format!(", {}", fields.join(","))).unwrap_err().to_string();
+        assert!(text.starts_with("rule r: 0 is no field"), "{text}");
+    }
+
+    #[test]
     fn other_json_is_read_as_strictly() {
         #[derive(Debug, serde::Deserialize, PartialEq)]
         #[serde(deny_unknown_fields)]

@@ -37,7 +37,7 @@ mod yaml;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use replication::{Rule, RuleError, check_together};
+use replication::{Rule, RuleError, check_count, check_together};
 
 use document::Entry;
 #[cfg(feature = "openapi")]
@@ -84,6 +84,7 @@ fn rules<P: Copy + Display>(
         }
         rules.push(rule);
     }
+    check_count(&rules).map_err(|error| (None, Wrong::Rule(error)))?;
     check_together(&rules)
         .map_err(|error| (places.get(&error.second).copied(), Wrong::Conflict(Box::new(error))))?;
     Ok(rules)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use replication::{
     Destination, IdError, ParticipantFilter, Pattern, ReconnectWindow, Rule, RuleError, Source, StageArn,
-    Status,
+    Status, cut,
 };
 
 use crate::document::{DestinationEntry, Entry, ParticipantsEntry, SourceEntry};
@@ -88,7 +88,7 @@ impl Reading<'_> {
             }
             DestinationEntry { tags: None, same: Some(same), .. } => Err(self.error(
                 &field(".same"),
-                format!("[ {} ]", same.join(", ")),
+                format!("[ {} ]", cut(&same.join(", "))),
                 "same only together with tags",
             )),
             DestinationEntry { stage, tags, .. } => {
@@ -101,7 +101,7 @@ impl Reading<'_> {
     fn participants(&self, entry: &ParticipantsEntry) -> Result<ParticipantFilter, RuleError> {
         let user_id = entry.user_id.as_ref().map(|text| self.pattern("participants.user_id", text));
         let attributes = entry.attributes.iter().map(|(key, text)| {
-            Ok((key.clone(), self.pattern(&format!("participants.attributes.{key}"), text)?))
+            Ok((key.clone(), self.pattern(&format!("participants.attributes.{}", cut(key)), text)?))
         });
         Ok(ParticipantFilter {
             user_id: user_id.transpose()?,
@@ -139,5 +139,5 @@ fn with(given: &[(&str, bool)]) -> String {
 }
 
 fn quoted(text: &str) -> String {
-    format!("{text:?}")
+    format!("{:?}", cut(text))
 }

@@ -2,8 +2,10 @@
 //!
 //! `serde_json`'s own errors are sentences, and its `Value` forgets the first of two fields of one name.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
+use replication::cut;
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{
     self, Deserialize, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
@@ -69,7 +71,7 @@ impl Json {
 
     /// The value as an error shows it.
     pub fn shown(&self) -> String {
-        let quoted = |text: String| format!("{:?}", text.chars().take(200).collect::<String>());
+        let quoted = |text: String| format!("{:?}", cut(&text));
         match self {
             Self::Null => quoted("null".to_owned()),
             Self::Bool(value) => quoted(value.to_string()),
@@ -97,11 +99,14 @@ impl Json {
             Self::List(items) => items.iter().enumerate().find_map(|(index, item)| {
                 item.twice().map(|path| [vec![Segment::Seq { index }], path].concat())
             }),
-            Self::Mapping(fields) => fields.iter().enumerate().find_map(|(i, (name, value))| {
-                let step = vec![Segment::Map { key: name.clone() }];
-                let again = fields[..i].iter().any(|(other, _)| other == name);
-                if again { Some(step) } else { value.twice().map(|path| [step, path].concat()) }
-            }),
+            Self::Mapping(fields) => {
+                let mut known = BTreeSet::new();
+                fields.iter().find_map(|(name, value)| {
+                    let step = || vec![Segment::Map { key: name.clone() }];
+                    let again = !known.insert(name);
+                    if again { Some(step()) } else { value.twice().map(|path| [step(), path].concat()) }
+                })
+            }
             _ => None,
         }
     }
@@ -142,11 +147,12 @@ impl std::error::Error for Fault {}
 
 impl de::Error for Fault {
     fn custom<T: fmt::Display>(words: T) -> Self {
-        Self::Value(words.to_string())
+        Self::Value(cut(&words.to_string()).to_owned())
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::Value(format!("{found}, not {expected}"))
+        // A text that was found stands in it, however long it is.
+        Self::Value(format!("{}, not {expected}", cut(&found.to_string())))
     }
 
     fn unknown_field(_: &str, expected: &'static [&'static str]) -> Self {

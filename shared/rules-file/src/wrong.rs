@@ -1,6 +1,6 @@
 //! What can be wrong with rules as they are written, wherever they are written.
 
-use replication::{RuleConflict, RuleError, RuleId};
+use replication::{RuleConflict, RuleError, RuleId, cut};
 use serde_path_to_error::Segment;
 
 use crate::document::allowed;
@@ -74,7 +74,8 @@ pub(crate) fn shown_path(steps: &[Segment]) -> String {
     for step in steps {
         match step {
             Segment::Seq { index } => shown.push_str(&format!("[{index}]")),
-            Segment::Map { key } if shown.is_empty() => shown.push_str(key),
+            Segment::Map { key } if shown.is_empty() => shown.push_str(cut(key)),
+            Segment::Map { key } => shown.push_str(&format!(".{}", cut(key))),
             step => shown.push_str(&format!(".{step}")),
         }
     }

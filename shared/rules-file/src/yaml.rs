@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use replication::Rule;
+use replication::{Rule, cut};
 use serde::Deserialize;
 use serde_path_to_error::{Deserializer, Path, Segment, Track};
 use serde_saphyr::{DuplicateKeyPolicy, Error as Yaml, Location, Spanned};
@@ -114,14 +114,14 @@ fn value_at(location: Option<Location>, yaml: &str) -> String {
         None | Some("") => "(nothing)".to_owned(),
         Some("[" | "-") => "(a list)".to_owned(),
         Some("{") => "(a mapping)".to_owned(),
-        Some(text) => format!("{:?}", text.chars().take(200).collect::<String>()),
+        Some(text) => format!("{:?}", cut(text)),
     }
 }
 
 /// The reader's own words, without the place, which is told anyway.
 fn words(error: &Yaml) -> String {
     let text = error.to_string();
-    text.rsplit_once(" at line ").map_or(text.clone(), |(words, _)| words.to_owned())
+    cut(text.rsplit_once(" at line ").map_or(&text, |(words, _)| words)).to_owned()
 }
 
 #[cfg(test)]
@@ -203,6 +203,22 @@ mod tests {
             .remove(1);
         let expected = [("7", "yes"), ("at", "2026-12-01"), ("n", "5"), ("version", "1.10")];
         assert_eq!(rule.attributes, expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_in_few_words() {
+        let long = "x".repeat(100_000);
+        for lines in [
+            format!("    status: {long}\n"),
+            format!("    {long}: 1\n"),
+            format!("    participants: {{ attributes: {{ {long}: [] }} }}\n"),
+            format!("    preempt: {long}\n"),
+        ] {
+            let text = refused(&plus(&lines));
+            assert!(text.len() < 1_000, "{} bytes: {text}", text.len());
+        }
+        let text = parse(&format!("{long}: 1\n")).unwrap_err().to_string();
+        assert!(text.len() < 1_000, "{} bytes: {text}", text.len());
     }
 
     #[test]

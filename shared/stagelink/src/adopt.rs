@@ -10,7 +10,7 @@ use controller::{
 };
 use jiff::{SignedDuration, Timestamp};
 use replication::{
-    Desired, Owner, ParticipantId, Pause, Phase, Policy, Replica, ReplicationKey, StageArn, Standing,
+    Desired, Owner, ParticipantId, Pause, Phase, Policy, Replica, ReplicationKey, StageArn, Standing, plain,
 };
 
 use crate::clock::SystemClock;
@@ -66,7 +66,9 @@ impl Adopt {
         };
         if let Some(Pause { by, reason, at }) = deployment.store.control().await?.pause {
             screen.line(format_args!(
-                "Paused by {by} since {at} ({reason}): until `stagelink resume`, nothing is started or stopped."
+                "Paused by {} since {at} ({}): until `stagelink resume`, nothing is started or stopped.",
+                plain(&by),
+                plain(&reason)
             ))?;
         }
         Ok(done)

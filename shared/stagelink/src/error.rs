@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use aws_adapters::{ConnectionError, DynamoStore, LookError};
 use controller::{AdoptError, StoreError, rules, stages as stage_calls, versus, with_causes};
 use jiff::Timestamp;
-use replication::StageArn;
 use replication::explain::Unknown;
 use replication::forecast::Fingerprint;
+use replication::{StageArn, plain};
 
 use crate::{adopt, stages};
 
@@ -191,10 +191,15 @@ impl From<rules::Error> for Error {
 }
 
 impl Error {
-    /// The error with its causes, and what to do next.
+    /// The error with its causes, and what to do next: a line each, with nothing in it that a terminal would obey.
     pub fn told(&self, place: &Place) -> String {
         let wrong = self.in_words(place).unwrap_or_else(|| with_causes(self));
-        match self.next(place) {
+        let wrong = match self {
+            // Sentences, a line each, that are plain by themselves.
+            Self::UnknownParticipant(_) => wrong,
+            _ => plain(&wrong).into_owned(),
+        };
+        match self.next(place).map(|next| plain(&next).into_owned()) {
             Some(next) => format!("error: {wrong}\nnext: {next}"),
             None => format!("error: {wrong}"),
         }
@@ -393,3 +398,19 @@ fn unknown_stage(value: &str, found: &[StageArn]) -> String {
 const CREDENTIALS: [&str; 4] = DynamoStore::NOT_VALID_CREDENTIALS;
 
 const LOCAL_UP: &str = "start one with `cargo local up`, and leave it running";
+
+#[cfg(test)]
+mod tests {
+    use replication::is_obeyed;
+
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_file_says_is_obeyed() {
+        let place = Place { table: Place::TABLE.to_owned(), region: None, profile: None, local: false };
+        let error = rules_file::parse("rules: []\n\"\\e[2J\\u202e\\nnext: go on\": 1\n").unwrap_err();
+        let told = Error::Rules(error).told(&place);
+        assert!(told.contains("unknown field `\\u{1b}[2J\\u{202e}\\nnext: go on`"), "{told:?}");
+        assert!(!told.contains(is_obeyed), "{told:?}");
+    }
+}

@@ -7,6 +7,8 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::{Error, Screen};
 
+mod document;
+
 /// The option `-o`.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Output {
@@ -117,8 +119,8 @@ impl Output {
     /// Prints a document.
     pub(crate) fn document(self, screen: &mut Screen<'_>, document: &impl Serialize) -> Result<(), Error> {
         let text = match self.format {
-            Format::Yaml => serde_saphyr::to_string(document).map_err(std::io::Error::other)?,
-            _ => serde_json::to_string_pretty(document).map_err(std::io::Error::other)?,
+            Format::Yaml => document::yaml(document)?,
+            _ => document::json(document)?,
         };
         screen.line(text.trim_end())?;
         Ok(())

@@ -12,7 +12,7 @@ use std::time::Duration;
 use controller::sweep::port::{AskForLooks, SweepStore};
 use controller::{History, HistoryLine, Operator};
 use replication::sweep::{Answer, Asked};
-use replication::{Pause, StageArn};
+use replication::{Pause, StageArn, plain};
 
 use crate::drain::{count, duration};
 use crate::stage_names::{StageArgument, StageNames};
@@ -40,7 +40,9 @@ impl Reconcile {
         let store = &deployment.store;
         if let Some(Pause { by, reason, at }) = store.control().await?.pause {
             screen.line(format_args!(
-                "Paused by {by} since {at} ({reason}): what is found is told, and nothing is started or stopped."
+                "Paused by {} since {at} ({}): what is found is told, and nothing is started or stopped.",
+                plain(&by),
+                plain(&reason)
             ))?;
         }
         let before = store.inventory().await?;

@@ -158,7 +158,7 @@ async fn note(store: &DynamoStore, operation: &str, session: &Versus, now: Times
     let order = Order { at: now, ..orders::order(None) };
     let outcome = format!("ok, {} until {}", session.terms.id, session.ends_at);
     if let Err(error) = store.note(&order.line(operation, outcome)).await {
-        eprintln!("not in the history: {}", controller::with_causes(&error));
+        eprintln!("not in the history: {}", plain(&controller::with_causes(&error)));
     }
 }
 
@@ -270,6 +270,29 @@ mod tests {
         ] {
             let text = parse(arguments).unwrap_err().to_string();
             assert!(text.contains(field) && text.contains(allowed), "{arguments:?}: {text}");
+        }
+    }
+
+    /// Every one that is allowed, in every form in which people and programs write it.
+    #[test]
+    fn a_duration_is_read_as_it_is_written() {
+        for seconds in 1..=86_400_u32 {
+            let span = SignedDuration::from_secs(seconds.into());
+            let forms = [
+                format!("{seconds}s"),
+                format!(" {}m {}s ", seconds / 60, seconds % 60),
+                format!("{span:#}"),
+                span.to_string(),
+            ];
+            for text in forms {
+                assert_eq!(duration(&text), Ok(span), "{text}");
+                let unsigned = std::time::Duration::from_secs(seconds.into());
+                assert_eq!(crate::drain::duration(&text), Ok(unsigned), "{text}");
+            }
+        }
+        for wrong in ["0s", "-1s", "86401s", "24h 1s", "1h ago", "5", "", "\u{1b}5m", "99999999999999999999s"]
+        {
+            assert!(duration(wrong).is_err() && crate::drain::duration(wrong).is_err(), "{wrong}");
         }
     }
 

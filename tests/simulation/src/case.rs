@@ -1,7 +1,6 @@
 //! What is played: what customers do and what goes wrong, all of it drawn from one seed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use ivs_sim::{Dialect, EventFaults, Switch};
 use rand::rngs::SmallRng;
@@ -110,12 +109,6 @@ impl Trouble {
     }
 }
 
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 impl std::str::FromStr for Trouble {
     type Err = String;
 
@@ -180,15 +173,26 @@ pub(crate) enum What {
     Delete(usize),
 }
 
+/// Whom something concerns.
+pub(crate) enum Concerned<'a> {
+    Everybody,
+    One(&'a str),
+    Nobody,
+}
+
 impl What {
-    /// Whom it concerns; nothing stands for everybody.
-    pub(crate) fn concerns(&self) -> Option<&str> {
+    /// Whom it concerns.
+    pub(crate) fn concerns(&self) -> Concerned<'_> {
         match self {
-            Self::Publish(_, who) | Self::Unpublish(_, who) | Self::Leave(_, who) => Some(who),
-            Self::OthersStart(_, who, _) | Self::OthersStop(_, who, _) => Some(who),
-            // This concerns nobody.
-            Self::OthersCall(..) => Some(""),
-            _ => None,
+            Self::Publish(_, who) | Self::Unpublish(_, who) | Self::Leave(_, who) => Concerned::One(who),
+            Self::OthersStart(_, who, _) | Self::OthersStop(_, who, _) => Concerned::One(who),
+            Self::OthersCall(..) => Concerned::Nobody,
+            Self::Rules(_)
+            | Self::Tag(..)
+            | Self::Pause
+            | Self::Resume
+            | Self::Versus(..)
+            | Self::Delete(_) => Concerned::Everybody,
         }
     }
 }

@@ -4,7 +4,7 @@
 //! `dispatch`, one batch at a time; schedules wake `dispatch` and `reconcile` every minute.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use controller::sweep::Sweep;
@@ -12,11 +12,13 @@ use controller::sweep::pace::SharedPace;
 use controller::sweep::scout::Scout;
 use controller::sweep::single_pace::SinglePace;
 use controller::versus::Judge;
-use controller::{Calls, CallsLeft, Clock, Controller, Dispatcher, Invocation, Patience, Turn, Unmeasured};
+use controller::{Calls, CallsLeft, Clock, Controller, Dispatcher, Invocation, Measure, Patience, Turn};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Either, select};
 use jiff::{SignedDuration, Timestamp};
 use lambda_kit::{EventSources, News, decode};
+use replication::Replica;
+use replication::invariant::Invariant;
 use replication::sweep::SweepPolicy;
 use serde_json::{Value, json};
 
@@ -68,7 +70,6 @@ impl Function {
 pub(crate) struct Fleet {
     idle: Mutex<BTreeMap<Function, Vec<Environment>>>,
     running: Mutex<BTreeMap<Function, usize>>,
-    invocations: AtomicUsize,
     /// Whether the stream has something for `dispatch`, and whether it is at it.
     work: Mutex<Shard>,
     rules: Mutex<Shard>,
@@ -114,6 +115,19 @@ impl Clock for LocalClock {
     }
 }
 
+/// Hears of plans that must not be carried out.
+struct Plans(Arc<World>);
+
+impl Measure for Plans {
+    fn replicated(&self, _: &Replica, _: SignedDuration) {}
+
+    fn failed(&self, _: &Replica) {}
+
+    fn forbidden(&self, invariant: Invariant) {
+        self.0.oracle.check(&self.0, invariant, false, "a plan would break it");
+    }
+}
+
 impl World {
     fn environment(self: &Arc<Self>, function: Function) -> Environment {
         let ahead = if self.strikes(Trouble::ClocksDiffer, 1.0) {
@@ -122,7 +136,7 @@ impl World {
             SignedDuration::ZERO
         };
         let clock = Arc::new(LocalClock { machine: self.machine.clone(), ahead });
-        let ivs = Arc::new(Ports(Arc::new(ToIvs::new(self))));
+        let ivs = Ports::by(Arc::new(ToIvs::new(self)));
         let table = Arc::new(ToTable(self.clone()));
         let all = ivs.every_call();
         let (calls, patience, turn) = match function {
@@ -145,7 +159,7 @@ impl World {
             policy: self.policy.clone(),
             patience,
             calls_left: if unlimited { CallsLeft::default() } else { CallsLeft::share(SHARE, turn) },
-            measure: Unmeasured::shared(),
+            measure: Arc::new(Plans(self.clone())),
         };
         let program = match function {
             Function::Published | Function::Unpublished | Function::ReplicationChanged => {
@@ -188,8 +202,7 @@ impl World {
         }
         let idle = lock(&self.fleet.idle).get_mut(&function).and_then(Vec::pop);
         let environment = idle.unwrap_or_else(|| self.environment(function));
-        let number = self.fleet.invocations.fetch_add(1, Ordering::Relaxed);
-        Counts::add(&self.counts.invocations);
+        let number = self.counts.invocations.fetch_add(1, Ordering::Relaxed);
         let (timeout, margin) = function.times();
         let deadline = environment.clock.now() + timeout - margin;
         let invocation = Invocation { id: format!("{function:?}-{number}"), deadline };
@@ -204,7 +217,6 @@ impl World {
         let named = lock(&self.fleet.kill).filter(|(victim, _)| *victim == number).map(|(_, at)| at);
         let by_chance = self.strikes(Trouble::Killed, 0.15).then(|| 1 + self.draw(40));
         let (end, awaits) = killed_at(work.boxed(), named.or(by_chance)).await;
-        self.counts.awaits.fetch_add(awaits, Ordering::Relaxed);
         let mut all = lock(&self.fleet.awaits);
         if all.len() <= number {
             all.resize(number + 1, 0);

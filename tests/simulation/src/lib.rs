@@ -20,11 +20,13 @@ mod oracle;
 mod smallest;
 mod world;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures::FutureExt;
 use jiff::SignedDuration;
+use replication::invariant::Invariant;
 
 use world::World;
 
@@ -55,12 +57,6 @@ pub enum Sabotage {
     ConflictIsSuccess,
 }
 
-impl Sabotage {
-    /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::NoReplicaFlag, Self::NoLease, Self::EmptyListIsProof, Self::NoBudget, Self::ConflictIsSuccess];
-}
-
 /// What is played how.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Play {
@@ -77,16 +73,16 @@ pub struct Play {
 pub struct Outcome {
     /// Promises that were not kept.
     pub violations: Vec<Violation>,
+    /// How often each promise was looked at.
+    pub checked: BTreeMap<Invariant, usize>,
     /// How many seconds after nothing went wrong any more all was as the rules want.
     pub settled_seconds: u64,
     /// Events that were delivered.
     pub events: usize,
     /// Invocations of functions.
     pub invocations: usize,
-    /// Awaits at which a function could have been killed.
-    pub awaits: usize,
-    /// The same for each invocation.
-    pub awaits_of: Vec<usize>,
+    /// Awaits at which a function could have been killed, for each invocation.
+    pub awaits: Vec<usize>,
     /// Calls of IVS.
     pub calls: usize,
     /// Times that something went wrong.
@@ -130,10 +126,10 @@ pub fn play(case: &Case, play: Play) -> Outcome {
     let count = |count: &std::sync::atomic::AtomicUsize| count.load(Ordering::Relaxed);
     Outcome {
         violations: world.oracle.violations(),
+        checked: world.oracle.checked(),
         events: count(&world.counts.events),
         invocations: count(&world.counts.invocations),
-        awaits: count(&world.counts.awaits),
-        awaits_of: world::lock(&world.fleet.awaits).clone(),
+        awaits: world::lock(&world.fleet.awaits).clone(),
         calls: count(&world.counts.calls),
         faults: count(&world.counts.faults),
         dead_letters: count(&world.counts.dead_letters),
@@ -148,14 +144,12 @@ fn settle(world: &Arc<World>) -> u64 {
     loop {
         let wrong = now(world.oracle.wrong(world));
         if wrong.is_empty() {
+            world.oracle.check(world, Invariant::Settles, true, "");
             return passed;
         }
         if passed >= BOUND_SECONDS + world.ivs_takes_its_time() {
-            world.oracle.violated(
-                world,
-                "P1-settled",
-                format_args!("after {passed} s: {}", wrong.join("; ")),
-            );
+            let what = format_args!("after {passed} s: {}", wrong.join("; "));
+            world.oracle.check(world, Invariant::Settles, false, what);
             return passed;
         }
         world.run(LOOK_SECONDS);
@@ -170,17 +164,10 @@ fn stays(world: &Arc<World>) {
     let before = world.oracle.mutations();
     world.run(125);
     let calls = world.oracle.mutations() - before;
-    if calls > 0 {
-        world.oracle.violated(
-            world,
-            "P1-stays",
-            format_args!("{calls} calls after all was as the rules want"),
-        );
-    }
+    let what = format_args!("{calls} calls after all was as the rules want");
+    world.oracle.check(world, Invariant::Stays, calls == 0, what);
     let wrong = now(world.oracle.wrong(world));
-    if !wrong.is_empty() {
-        world.oracle.violated(world, "P1-stays", wrong.join("; "));
-    }
+    world.oracle.check(world, Invariant::Stays, wrong.is_empty(), wrong.join("; "));
 }
 
 /// Whether events of before are still to come.

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::Sabotage;
 use crate::case::Trouble;
-use crate::ports::{Way, call_error};
+use crate::ports::{Way, call_error, cut};
 use crate::world::{Counts, World, lock};
 
 /// How long the adapters wait for an answer of IVS.
@@ -75,28 +75,18 @@ impl ToIvs {
     }
 }
 
-/// Leaves no row, or every second one, and says that these are all.
-fn cut(answer: &mut Value, all: bool) {
-    let Some(fields) = answer.as_object_mut() else { return };
-    fields.remove("nextToken");
-    for rows in fields.values_mut().filter_map(Value::as_array_mut) {
-        let mut n = 0;
-        rows.retain(|_| {
-            n += 1;
-            !all && n % 2 == 1
-        });
-    }
-}
-
 fn failure(code: &str, refusal: Refusal) -> CallError {
     CallError { refusal, code: code.to_owned(), message: "made to fail".to_owned(), request_id: None }
 }
 
-impl Way for Arc<ToIvs> {
-    fn call<'a>(&'a self, operation: &'static str, input: Value) -> BoxFuture<'a, Result<Value, CallError>> {
-        let ivs = self.clone();
+impl Way for ToIvs {
+    fn call(
+        self: Arc<Self>,
+        operation: &'static str,
+        input: Value,
+    ) -> BoxFuture<'static, Result<Value, CallError>> {
         async move {
-            let world = ivs.world.clone();
+            let world = self.world.clone();
             Counts::add(&world.counts.calls);
             let stage = input["stageArn"].as_str().unwrap_or_default().to_owned();
             world.oracle.called(&world, operation, &input);
@@ -105,7 +95,7 @@ impl Way for Arc<ToIvs> {
             let slow = world.strikes(Trouble::CallsSlow, 0.1);
             let there = world.some_time(1_000, if slow { 5_500_000 } else { 40_000 }).min(PATIENCE);
             let (answered, answer) = oneshot::channel();
-            let sent = (ivs.clone(), world.machine.sleep(there));
+            let sent = (self.clone(), world.machine.sleep(there));
             world.machine.spawn(async move {
                 let (ivs, on_the_way) = sent;
                 on_the_way.await;

@@ -1,5 +1,6 @@
 //! What must never happen, and what must be once nothing goes wrong any more, told without the controller.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Mutex;
@@ -7,12 +8,14 @@ use std::sync::Mutex;
 use controller::Write;
 use controller::sweep::port::SweepStore;
 use jiff::{SignedDuration, Timestamp};
+use replication::invariant::Invariant;
 use replication::occupancy::PLACES;
 use replication::{
     Destination, Limit, Mode, Operation, Owner, Phase, Replica, ReplicationKey, Rule, Source, Status, Tags,
 };
 use serde_json::Value;
 
+use crate::case::Concerned;
 use crate::fleet::SHARE;
 use crate::world::{World, lock};
 
@@ -34,8 +37,8 @@ const LEAVES_LATER: SignedDuration = SignedDuration::from_millis(20);
 /// A promise that was not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Which: the promise and its part.
-    pub invariant: &'static str,
+    /// Which.
+    pub invariant: Invariant,
     /// When.
     pub at: Timestamp,
     /// By what.
@@ -58,6 +61,8 @@ pub(crate) struct Oracle(Mutex<State>);
 #[derive(Default)]
 struct State {
     violations: Vec<Violation>,
+    /// How often each was looked at.
+    checked: BTreeMap<Invariant, usize>,
     rules: Vec<Rule>,
     others: BTreeSet<Replication>,
     paused: Option<Timestamp>,
@@ -76,6 +81,11 @@ impl Oracle {
         lock(&self.0).violations.clone()
     }
 
+    /// How often each promise was looked at.
+    pub(crate) fn checked(&self) -> BTreeMap<Invariant, usize> {
+        lock(&self.0).checked.clone()
+    }
+
     /// Starts and stops so far.
     pub(crate) fn mutations(&self) -> usize {
         lock(&self.0).mutations
@@ -85,8 +95,13 @@ impl Oracle {
         lock(&self.0).rules = rules;
     }
 
-    /// Something was done to this participant, or to everybody, and takes effect until then.
-    pub(crate) fn touched(&self, who: Option<&str>, until: Timestamp) {
+    /// Something was done, and takes effect until then.
+    pub(crate) fn touched(&self, whom: Concerned<'_>, until: Timestamp) {
+        let who = match whom {
+            Concerned::Everybody => None,
+            Concerned::One(who) => Some(who),
+            Concerned::Nobody => return,
+        };
         let mut state = lock(&self.0);
         let known = state.touched.entry(who.map(str::to_owned)).or_insert(until);
         *known = until.max(*known);
@@ -115,7 +130,12 @@ impl Oracle {
         lock(&self.0).others.contains(&(from.to_owned(), who.to_owned(), to.to_owned()))
     }
 
-    pub(crate) fn violated(&self, world: &World, invariant: &'static str, what: impl fmt::Display) {
+    /// Looks at a promise: `what` tells how it was not kept, if it was not.
+    pub(crate) fn check(&self, world: &World, invariant: Invariant, kept: bool, what: impl fmt::Display) {
+        *lock(&self.0).checked.entry(invariant).or_default() += 1;
+        if kept {
+            return;
+        }
         let what = world.short(&what.to_string());
         world.tell(|| format!("!!! {invariant}: {what}"));
         lock(&self.0).violations.push(Violation { invariant, at: world.now(), what });
@@ -130,43 +150,35 @@ impl Oracle {
             "UpdateStage" => Operation::UpdateStage,
             _ => return,
         };
-        // Where nobody is, a destination that refuses for that reason is tried again every minute.
-        let refuses = verb == Operation::Start && world.settings_refuse_empty_destinations() && {
+        let refuses = verb == Operation::Start && world.refuses_empty_destinations() && {
             let destination = input["destinationStageArn"].as_str().unwrap_or_default();
-            Truth::of(world).stages.get(destination).is_none_or(|(_, active)| !active)
+            Truth::of(world).is_refused_for_nobody(destination, world)
         };
         lock(&self.0).mutations += usize::from(!refuses);
-        if world.policy.mode == Mode::Observe {
-            self.violated(world, "P14-hands-off", format_args!("{operation} {input} though only looking on"));
-        }
         let paused = lock(&self.0).paused;
-        if paused.is_some_and(|since| world.now().duration_since(since) > PAUSE_HOLDS) {
-            self.violated(world, "P14-hands-off", format_args!("{operation} {input} though paused"));
-        }
+        let paused = paused.is_some_and(|since| world.now().duration_since(since) > PAUSE_HOLDS);
+        let may = world.policy.mode != Mode::Observe && !paused;
+        self.check(world, Invariant::HandsOff, may, format_args!("{operation} {input}, paused: {paused}"));
         let Some(key) = key(input) else { return };
         let row = world.store.replicas().into_iter().find(|row| row.key == key);
         let phase = if verb == Operation::Start { Phase::Starting } else { Phase::Stopping };
         let leased = |now| row.as_ref().is_some_and(|row| row.phase == phase && row.is_leased(now));
-        if !leased(world.now()) && !leased(world.now() - SKEW) {
-            self.violated(world, "P12-intent-before-call", format_args!("{operation} {key}: {row:?}"));
-        }
+        let intended = leased(world.now()) || leased(world.now() - SKEW);
+        self.check(world, Invariant::IntentBeforeCall, intended, format_args!("{operation} {key}: {row:?}"));
         let running = running(world);
         if verb == Operation::Start {
             let is_replica =
                 |(_, who, to): &Replication| *who == key.participant.as_str() && *to == key.source.as_str();
-            if key.source == key.destination || running.iter().any(is_replica) {
-                self.violated(world, "P7-no-loops", format_args!("{operation} {key}"));
-            }
+            let loops = key.source == key.destination || running.iter().any(is_replica);
+            self.check(world, Invariant::NoLoops, !loops, format_args!("{operation} {key}"));
         } else {
             let named = name(&key);
             // After a Start without an answer nobody can tell whose it is that runs since the same second.
             let is_others = self.is_others(&named.0, &named.1, &named.2) && world.every_call_is_answered();
-            if is_others && running.contains(&named) {
-                self.violated(world, "P8-own-only", format_args!("{operation} {key}"));
-            }
-            if self.is_stopped_for_nothing(world, &named) {
-                self.violated(world, "P9-no-stop-without-news", format_args!("{operation} {key}"));
-            }
+            let is_others = is_others && running.contains(&named);
+            self.check(world, Invariant::OwnOnly, !is_others, format_args!("{operation} {key}"));
+            let for_nothing = self.is_stopped_for_nothing(world, &named);
+            self.check(world, Invariant::NoStopWithoutNews, !for_nothing, format_args!("{operation} {key}"));
         }
     }
 
@@ -182,9 +194,8 @@ impl Oracle {
             calls.clone()
         };
         let window = SignedDuration::from_secs(1) - SKEW - SKEW - LEAVES_LATER;
-        if calls.len() > limit && calls[limit].duration_since(calls[0]) < window {
-            self.violated(world, "P5-budget", format_args!("{operation} called at {calls:?}"));
-        }
+        let over = calls.len() > limit && calls[limit].duration_since(calls[0]) < window;
+        self.check(world, Invariant::Budget, !over, format_args!("{operation} called at {calls:?}"));
     }
 
     /// Whether somebody publishes who is wanted there, nothing that could matter was done for a while, and there is room for all.
@@ -220,18 +231,21 @@ impl Oracle {
         for budget in &write.budgets {
             self.granted(world, budget.operation, &budget.after.grants);
         }
+        let running = LazyCell::new(|| running(world));
+        let rows = LazyCell::new(|| world.store.replicas());
         for row in &write.replicas {
             let before = lock(&self.0).attempts.insert(row.key.clone(), row.attempts);
             let is_new = row.phase == Phase::Starting && row.attempts > before.unwrap_or(0);
+            if !is_new {
+                continue;
+            }
             let of = row.key.publisher();
-            let rows = world.store.replicas();
             // What a list that is out of date says to run is news of the table's, and no doing of ours.
-            let runs = |row: &&Replica| row.lease.is_some() || running(world).contains(&name(&row.key));
+            let runs = |row: &&Replica| row.lease.is_some() || running.contains(&name(&row.key));
             let own = rows.iter().filter(|row| row.key.publisher() == of && row.holds_slot());
             let held = own.filter(runs).count();
-            if is_new && held > world.policy.slots_per_participant {
-                self.violated(world, "P6-participant-slots", format_args!("{of} has {held}"));
-            }
+            let few = held <= world.policy.slots_per_participant;
+            self.check(world, Invariant::ParticipantSlots, few, format_args!("{of} has {held}"));
         }
     }
 
@@ -257,9 +271,12 @@ impl Oracle {
             known.drain(..keep);
             over
         };
-        if let Some(calls) = over {
-            self.violated(world, "P5-budget", format_args!("{} at {calls:?}", operation.name()));
-        }
+        self.check(
+            world,
+            Invariant::Budget,
+            over.is_none(),
+            format_args!("{} at {over:?}", operation.name()),
+        );
     }
 
     /// What is not as it should be, now that it should.
@@ -294,7 +311,7 @@ impl Oracle {
             if ours && world.every_call_is_answered() && others.contains(&name(&row.key)) {
                 wrong.push(format!("not ours: {}", row.key));
             }
-            if unclear || ours && !runs {
+            if unclear && !truth.is_refused_for_nobody(row.key.destination.as_str(), world) || ours && !runs {
                 wrong.push(format!("in the table: {} {} {:?}", row.key, row.phase, row.lease));
             }
         }
@@ -392,6 +409,7 @@ impl Truth {
         from && pattern.is_none_or(|pattern| user.starts_with(pattern.trim_end_matches('*')))
     }
 
+    /// Also a stage that is gone, if the rule names it: what IVS still runs there is wanted, and ends with its publisher.
     fn destinations(&self, rule: &Rule, source: &str) -> BTreeSet<String> {
         let own = self.stages.get(source).map(|(tags, _)| tags);
         let mut found = BTreeSet::new();
@@ -411,8 +429,14 @@ impl Truth {
                 }
             }
         }
-        found.retain(|arn| arn != source && self.stages.contains_key(arn));
+        found.remove(source);
         found
+    }
+
+    /// Whether IVS refuses a Start to there because nobody is there, as it does in some dialects: it is tried again every minute.
+    fn is_refused_for_nobody(&self, destination: &str, world: &World) -> bool {
+        let session = self.stages.get(destination).is_some_and(|(_, active)| *active);
+        !session && world.refuses_empty_destinations()
     }
 
     /// Whether there is a good reason for it not to run.
@@ -440,9 +464,9 @@ impl Truth {
         let no_place = places_full && !there.iter().any(|runs| weaker(runs));
         // Who has neither pushes nobody out: it would be in vain on the other side.
         let neither = slots_full && places_full;
-        let session = self.stages.get(destination).is_some_and(|(_, active)| *active);
-        let no_session = !session && world.settings_refuse_empty_destinations();
-        no_slot || no_place || neither || no_session
+        let no_session = self.is_refused_for_nobody(destination, world);
+        let gone = !self.stages.contains_key(destination);
+        gone || no_slot || no_place || neither || no_session
     }
 }
 
@@ -452,17 +476,4 @@ fn acts(rule: &Rule, now: Timestamp) -> bool {
 
 fn has_all(own: &Tags, asked: &Tags) -> bool {
     asked.iter().all(|(key, value)| own.get(key) == Some(value))
-}
-
-impl World {
-    /// How many seconds the dialect gives IVS to carry out a call and to show what it did.
-    pub(crate) fn ivs_takes_its_time(&self) -> u64 {
-        let dialect = &self.ivs.settings()["dialect"];
-        let spans = ["replication_start_delay_ms", "list_replicas_lag_ms"];
-        spans.iter().filter_map(|span| dialect[span].as_u64()).sum::<u64>() / 1_000
-    }
-
-    fn settings_refuse_empty_destinations(&self) -> bool {
-        self.ivs.settings()["dialect"]["empty_destination"] != "creates_session"
-    }
 }

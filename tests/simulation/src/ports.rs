@@ -23,13 +23,22 @@ use serde_json::{Value, json};
 /// The way to IVS and back.
 pub trait Way: Send + Sync {
     /// One call. `operation` is the API's name, such as `GetStage`.
-    fn call<'a>(&'a self, operation: &'static str, input: Value) -> BoxFuture<'a, Result<Value, CallError>>;
+    fn call(
+        self: Arc<Self>,
+        operation: &'static str,
+        input: Value,
+    ) -> BoxFuture<'static, Result<Value, CallError>>;
 }
 
 /// Every port, by one way.
-pub struct Ports<W>(pub W);
+pub struct Ports<W>(Arc<W>);
 
 impl<W: Way + 'static> Ports<W> {
+    /// The ports by this way.
+    pub fn by(way: Arc<W>) -> Arc<Self> {
+        Arc::new(Self(way))
+    }
+
     /// What `dispatch` may call.
     pub fn every_call(self: &Arc<Self>) -> Calls {
         Calls {
@@ -61,7 +70,7 @@ impl<W: Way + 'static> Ports<W> {
     ) -> Result<Page<T>, CallError> {
         input["maxResults"] = json!(100);
         input["nextToken"] = json!(token);
-        let answer = self.0.call(operation, input).await?;
+        let answer = self.0.clone().call(operation, input).await?;
         let listed = answer[rows].as_array().into_iter().flatten().map(read);
         Ok(Page { rows: listed.collect(), next: answer["nextToken"].as_str().map(str::to_owned) })
     }
@@ -75,7 +84,7 @@ impl<W: Way + 'static> ListStages for Ports<W> {
 
 impl<W: Way + 'static> GetStage for Ports<W> {
     fn get_stage<'a>(&'a self, arn: &'a StageArn) -> BoxFuture<'a, Result<ListedStage, CallError>> {
-        let answer = self.0.call("GetStage", json!({"arn": arn.as_str()}));
+        let answer = self.0.clone().call("GetStage", json!({"arn": arn.as_str()}));
         async { answer.await.map(|answer| stage(&answer["stage"])) }.boxed()
     }
 }
@@ -89,7 +98,7 @@ impl<W: Way + 'static> GetParticipant for Ports<W> {
         let input = json!({"stageArn": publisher.stage.as_str(), "sessionId": session.as_str(),
             "participantId": publisher.participant.as_str()});
         async {
-            let answer = self.0.call("GetParticipant", input).await?;
+            let answer = self.0.clone().call("GetParticipant", input).await?;
             Ok(serde_json::from_value(answer["participant"]["attributes"].clone()).unwrap_or_default())
         }
         .boxed()
@@ -99,7 +108,7 @@ impl<W: Way + 'static> GetParticipant for Ports<W> {
 impl<W: Way + 'static> GetRecording for Ports<W> {
     fn get_recording<'a>(&'a self, arn: &'a StageArn) -> BoxFuture<'a, Result<Recording, CallError>> {
         async {
-            let answer = self.0.call("GetStage", json!({"arn": arn.as_str()})).await?;
+            let answer = self.0.clone().call("GetStage", json!({"arn": arn.as_str()})).await?;
             let settings = &answer["stage"]["autoParticipantRecordingConfiguration"];
             Ok(Recording {
                 on: settings["storageConfigurationArn"] != "",
@@ -121,7 +130,7 @@ impl<W: Way + 'static> SetRecording for Ports<W> {
         let mut settings: Value = serde_json::from_str(&recording.settings).unwrap_or_default();
         settings["recordParticipantReplicas"] = json!(record_replicas);
         let input = json!({"arn": arn.as_str(), "autoParticipantRecordingConfiguration": settings});
-        async { self.0.call("UpdateStage", input).await.map(|_| Receipt::default()) }.boxed()
+        async { self.0.clone().call("UpdateStage", input).await.map(|_| Receipt::default()) }.boxed()
     }
 }
 
@@ -175,7 +184,7 @@ impl<W: Way + 'static> ListReplicas for Ports<W> {
         let input = json!({"sourceStageArn": publisher.stage.as_str(),
             "participantId": publisher.participant.as_str(), "maxResults": 50});
         async {
-            let answer = self.0.call("ListParticipantReplicas", input).await?;
+            let answer = self.0.clone().call("ListParticipantReplicas", input).await?;
             let rows = answer["replicas"].as_array().into_iter().flatten();
             let active = rows.filter(|row| row["replicationState"] == "ACTIVE");
             let listed = active.map(|row| Listed {
@@ -196,7 +205,7 @@ impl<W: Way + 'static> StartReplication for Ports<W> {
         let mut input = key(&request.key);
         input["reconnectWindowSeconds"] = json!(request.reconnect_window.seconds());
         input["attributes"] = json!(request.attributes);
-        let answer = self.0.call("StartParticipantReplication", input);
+        let answer = self.0.clone().call("StartParticipantReplication", input);
         async { answer.await.map(|_| Receipt::default()) }.boxed()
     }
 }
@@ -206,7 +215,7 @@ impl<W: Way + 'static> StopReplication for Ports<W> {
         &'a self,
         of: &'a ReplicationKey,
     ) -> BoxFuture<'a, Result<Receipt, CallError>> {
-        let answer = self.0.call("StopParticipantReplication", key(of));
+        let answer = self.0.clone().call("StopParticipantReplication", key(of));
         async { answer.await.map(|_| Receipt::default()) }.boxed()
     }
 }
@@ -222,6 +231,19 @@ pub fn call_error(error: &ApiError) -> CallError {
         (None, _) => Refusal::Unavailable,
     };
     CallError { refusal, code, message: error.message.clone(), request_id: None }
+}
+
+/// Leaves no row of a list, or every second one, and says that these are all.
+pub fn cut(answer: &mut Value, all: bool) {
+    let Some(fields) = answer.as_object_mut() else { return };
+    fields.remove("nextToken");
+    for rows in fields.values_mut().filter_map(Value::as_array_mut) {
+        let mut n = 0;
+        rows.retain(|_| {
+            n += 1;
+            !all && n % 2 == 1
+        });
+    }
 }
 
 fn key(key: &ReplicationKey) -> Value {

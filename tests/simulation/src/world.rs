@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use controller::{MemoryStore, Operator, Order, versus};
-use ivs_sim::{CallFaults, Config, Faults, Publish, Simulator};
+use ivs_sim::dialect::EmptyDestination;
+use ivs_sim::{CallFaults, Config, Dialect, Faults, Publish, Simulator};
 use jiff::{SignedDuration, Timestamp};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::Sabotage;
-use crate::case::{Action, Case, RuleSketch, STAGES, SourceSketch, To, Trouble, What, first_tags};
+use crate::case::{Action, Case, Concerned, RuleSketch, STAGES, SourceSketch, To, Trouble, What, first_tags};
 use crate::fleet::Fleet;
 use crate::machine::Machine;
 use crate::oracle::Oracle;
@@ -32,6 +33,7 @@ pub(crate) struct World {
     pub(crate) policy: Policy,
     pub(crate) sabotage: Option<Sabotage>,
     pub(crate) counts: Counts,
+    dialect: Dialect,
     troubles: BTreeSet<Trouble>,
     /// Whether nothing goes wrong any more.
     calm: AtomicBool,
@@ -47,7 +49,6 @@ pub(crate) struct World {
 pub(crate) struct Counts {
     pub(crate) events: AtomicUsize,
     pub(crate) invocations: AtomicUsize,
-    pub(crate) awaits: AtomicUsize,
     pub(crate) calls: AtomicUsize,
     pub(crate) faults: AtomicUsize,
     pub(crate) dead_letters: AtomicUsize,
@@ -92,6 +93,7 @@ impl World {
             policy: Policy { mode, ..Policy::default() },
             sabotage,
             counts: Counts::default(),
+            dialect: case.dialect.clone(),
             troubles: case.troubles.clone(),
             calm: AtomicBool::new(false),
             dice: Mutex::new(SmallRng::seed_from_u64(case.seed ^ 0xD1CE)),
@@ -117,7 +119,7 @@ impl World {
         });
     }
 
-    /// Nothing goes wrong any more: no fault, nobody else's calls, and everything that was held back comes now.
+    /// Nothing goes wrong any more: no fault, and nobody else's calls. Events that are late still come when they come.
     pub(crate) fn calm_down(&self) {
         self.calm.store(true, Ordering::Relaxed);
         #[allow(clippy::expect_used, reason = "no faults are in range")]
@@ -133,6 +135,17 @@ impl World {
             Counts::add(&self.counts.faults);
         }
         strikes
+    }
+
+    /// How many seconds the dialect gives IVS to carry out a call and to show what it did.
+    pub(crate) fn ivs_takes_its_time(&self) -> u64 {
+        let Dialect { replication_start_delay_ms, list_replicas_lag_ms, .. } = self.dialect;
+        (replication_start_delay_ms.duration() + list_replicas_lag_ms.duration()).as_secs().unsigned_abs()
+    }
+
+    /// Whether IVS refuses, in this dialect, to replicate to where nobody is.
+    pub(crate) fn refuses_empty_destinations(&self) -> bool {
+        self.dialect.empty_destination != EmptyDestination::CreatesSession
     }
 
     /// Whether no event comes much later than what it tells.
@@ -221,7 +234,7 @@ impl World {
                 let id = format!("duel-{}", action.number).parse().expect("an id");
                 let terms = VersusTerms::new(id, stages, *seconds);
                 if let Ok(session) = versus::start(&*self.store, terms, self.now()).await {
-                    self.oracle.touched(None, session.ends_at);
+                    self.oracle.touched(Concerned::Everybody, session.ends_at);
                     self.rules_changed();
                     self.work_waits();
                 }

@@ -10,7 +10,7 @@ fn killed_at_any_await_nothing_leaks_and_nothing_is_lost() {
     let whole = play(&case, Play::default());
     assert_eq!(whole.violations, [], "nobody was killed");
     let points: Vec<_> = whole
-        .awaits_of
+        .awaits
         .iter()
         .enumerate()
         .flat_map(|(invocation, awaits)| (1..=*awaits).map(move |at| (invocation, at)))
@@ -28,7 +28,7 @@ fn killed_at_any_await_nothing_leaks_and_nothing_is_lost() {
     println!(
         "{} awaits of {} invocations, killed at each of them once: all as the rules want at most {} s later",
         points.len(),
-        whole.awaits_of.len(),
+        whole.awaits.len(),
         slowest.into_inner()
     );
     assert!(points.len() > 300, "{} awaits are few", points.len());

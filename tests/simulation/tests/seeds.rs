@@ -1,9 +1,23 @@
 //! P1–P14 with everything going wrong that can: a thousand seeds, each a case of its own. `cargo sim` plays more.
 
+use replication::invariant::Invariant;
 use simulation::{Case, Play, many, story};
 
 /// How many cases, if `SEEDS` does not say.
 const SEEDS: u64 = 1_000;
+
+/// What the oracle looks at. Of plans, more is looked at before each is carried out.
+const OF_THE_WORLD: [Invariant; 9] = [
+    Invariant::Settles,
+    Invariant::Stays,
+    Invariant::IntentBeforeCall,
+    Invariant::Budget,
+    Invariant::ParticipantSlots,
+    Invariant::NoLoops,
+    Invariant::OwnOnly,
+    Invariant::NoStopWithoutNews,
+    Invariant::HandsOff,
+];
 
 #[test]
 fn every_promise_is_kept_whatever_goes_wrong() {
@@ -12,6 +26,10 @@ fn every_promise_is_kept_whatever_goes_wrong() {
     println!("{}", sum.report());
     if let Some(seed) = sum.failed.keys().next() {
         panic!("{}", story(&Case::of_seed(*seed), Play::default()));
+    }
+    for invariant in OF_THE_WORLD {
+        let times = sum.all.checked.get(&invariant).copied().unwrap_or(0);
+        assert!(times >= seeds.min(900) as usize, "{invariant} was looked at {times} times");
     }
 }
 

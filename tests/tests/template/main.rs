@@ -4,6 +4,7 @@
 
 mod findings;
 mod permissions;
+mod usage;
 
 use std::collections::BTreeSet;
 use std::path::Path;

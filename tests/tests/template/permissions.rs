@@ -9,7 +9,7 @@ use controller::sweep::scout::Scout;
 use serde_json::Value;
 
 /// Every function: its logical id, and the actions on the table that its code needs. That these are all, and that none is too
-/// many, is seen when it runs under its role: `cargo infra rehearse --only permissions`.
+/// many, is seen on the wire ([`crate::usage`]), and when it runs under its role: `cargo infra rehearse --only permissions`.
 pub(crate) const FUNCTIONS: [(&str, &[&str]); 7] = [
     ("Api", &["DeleteItem", "PutItem", "Query", "Scan"]),
     ("ParticipantPublished", &["PutItem", "Query", "UpdateItem"]),
@@ -91,4 +91,72 @@ fn every_function_is_wired_with_the_calls_that_its_policy_is_for() {
         let found: BTreeSet<_> = all.into_iter().filter(|call| code.contains(call)).collect();
         assert_eq!(found, wiring.into_iter().collect(), "{path}");
     }
+}
+
+/// No step that functions are played through could find a call that is made only once in a year. So each operation that the adapters
+/// name is granted to somebody; but for what only an operator's own credentials are for.
+#[test]
+fn the_adapters_name_no_operation_that_nobody_is_granted() {
+    let granted: BTreeSet<String> =
+        FUNCTIONS.iter().flat_map(|(id, _)| needed(&crate::kebab(id))).map(|action| snake(&action)).collect();
+    let of_ivs = granted.iter().filter_map(|action| action.strip_prefix("ivs:")).map(str::to_owned);
+    let by_operators = ["create_stage".to_owned()];
+    assert_eq!(named("ivs"), of_ivs.chain(by_operators).collect());
+    let of_table = ["put_item", "query", "scan", "transact_write_items"];
+    assert_eq!(named("store"), of_table.map(str::to_owned).into());
+    let written: BTreeSet<_> = ["delete", "put", "update"]
+        .into_iter()
+        .filter(|write| code("store").contains(&format!(".{write}(")))
+        .collect();
+    assert_eq!(written.len(), 3);
+    assert!(!code("store").contains("condition_check("), "it would need dynamodb:ConditionCheckItem");
+}
+
+/// What is written can be written in the table alone, and what is changed at IVS only on the stages that the parameters name.
+#[test]
+fn no_grant_to_write_is_wider_than_the_stack() {
+    let template = crate::template();
+    for (id, _) in FUNCTIONS {
+        let path = format!("/Resources/{id}/Properties/Policies/0/Statement");
+        for statement in template.pointer(&path).and_then(Value::as_array).unwrap() {
+            let (resource, condition) = (statement["Resource"].to_string(), &statement["Condition"]);
+            assert!(!resource.contains("\"*\""), "{id}: {statement}");
+            for action in actions(statement) {
+                assert!(!action.contains('*'), "{id}: {action}");
+                let reads = ["dynamodb:Query", "dynamodb:Scan", "ivs:Get", "ivs:List"];
+                if reads.iter().any(|read| action.starts_with(read)) {
+                    continue;
+                }
+                match action.split_once(':').unwrap().0 {
+                    "dynamodb" => assert_eq!(resource, r#"{"Fn::GetAtt":["Table","Arn"]}"#, "{id}: {action}"),
+                    _ => {
+                        let by_parameter = resource.contains("AnyStage") && resource.contains("StageArns");
+                        let by_tag = condition.to_string().contains("aws:ResourceTag/stagelink");
+                        assert!(by_parameter && by_tag, "{id}: {action}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `ivs:GetStage` as `ivs:get_stage`.
+fn snake(action: &str) -> String {
+    let (service, name) = action.split_once(':').unwrap();
+    format!("{service}:{}", crate::kebab(name).replace('-', "_"))
+}
+
+/// The operations of the SDK that a part of the adapters names.
+fn named(part: &str) -> BTreeSet<String> {
+    let code: String = code(part).split_whitespace().collect();
+    let names =
+        code.split("client.").skip(1).map(|rest| rest.split('(').next().unwrap_or_default().to_owned());
+    names.filter(|name| name != "clone").collect()
+}
+
+fn code(part: &str) -> String {
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/aws-adapters/src");
+    let folder = std::fs::read_dir(source.join(part)).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> = folder.chain([source.join(format!("{part}.rs"))]).collect();
+    files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect()
 }

@@ -42,10 +42,20 @@ impl HistoryItem {
     /// How the sort keys begin.
     pub(crate) const SK: &str = "REV#";
 
+    /// The sort key of a revision. No rule has had more than ten digits can say.
+    pub(crate) fn sk(revision: u64) -> String {
+        format!("{}{:010}", Self::SK, revision.min(9_999_999_999))
+    }
+
+    /// The revision that a sort key names.
+    pub(crate) fn number(sk: &str) -> Option<u64> {
+        sk.strip_prefix(Self::SK)?.parse().ok()
+    }
+
     pub(crate) fn new(rule: &RuleId, revision: &Revision) -> Self {
         Self {
             pk: history_pk(rule),
-            sk: format!("{}{:010}", Self::SK, revision.revision),
+            sk: Self::sk(revision.revision),
             schema: SCHEMA,
             revision: revision.revision,
             rule: revision.rule.as_ref().map(RuleItem::from),

@@ -165,14 +165,21 @@ impl RuleItem {
     }
 
     fn participants(&self) -> Result<ParticipantFilter, Unreadable> {
-        let pattern = |(key, value): (&String, &String)| {
-            Ok((key.clone(), parse::<Pattern>("participant_attributes", value)?))
-        };
+        let attributes = self.participant_attributes.iter();
+        let attributes =
+            attributes.map(|(key, text)| Ok((key.clone(), pattern("participant_attributes", text)?)));
         Ok(ParticipantFilter {
-            user_id: parse_some("user_id", self.user_id.as_ref())?,
-            attributes: self.participant_attributes.iter().map(pattern).collect::<Result<_, _>>()?,
+            user_id: self.user_id.as_ref().map(|text| pattern("user_id", text)).transpose()?,
+            attributes: attributes.collect::<Result<_, _>>()?,
         })
     }
+}
+
+/// A pattern. One that is wrong is not repeated: it is of user ids or of attributes, which stand in no log.
+fn pattern(attribute: &str, text: &str) -> Result<Pattern, Unreadable> {
+    text.parse().map_err(|allowed: String| {
+        Unreadable::new(attribute, format!("of {} characters", text.chars().count()), allowed)
+    })
 }
 
 #[cfg(test)]

@@ -61,7 +61,9 @@ impl GetParticipant for IvsRealTime {
             let request = request.session_id(session.as_str()).participant_id(publisher.participant.as_str());
             let output = self.counted(Operation::GetParticipant, request.send().await)?;
             let row = output.participant.ok_or_else(|| unreadable("the answer has no participant"))?;
-            Ok(row.attributes.unwrap_or_default().into_iter().collect())
+            // No rule can ask for one without a name, and the table would take none.
+            let named = row.attributes.unwrap_or_default().into_iter().filter(|(name, _)| !name.is_empty());
+            Ok(named.collect())
         }
         .boxed()
     }

@@ -3,7 +3,8 @@
 //! Needs `dynamodb:Query` on the table and on its index `by_destination`.
 //!
 //! # Caveats
-//! * A page may hold less than was asked for, and even nothing: only a page without [`Page::next`] is the last.
+//! * A page may hold less than was asked for, and even nothing: only a page without [`Page::next`] is the last. What is read at once is
+//!   1 MB, which is where DynamoDB ends a page of its own; so a page of ours, too, is never much larger.
 //! * The index lags behind the table by moments, and is sorted by phase: a replica whose phase changes between two pages may be
 //!   in both or in none.
 
@@ -75,10 +76,19 @@ impl FromStr for Cursor {
     fn from_str(text: &str) -> Result<Self, NoCursor> {
         let mut parts = text.split(' ').map(str::to_owned);
         match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some(pk), Some(sk), Some(phase), None) => Ok(Self { pk, sk, phase }),
+            (Some(pk), Some(sk), Some(phase), None)
+                if is_key(&pk) && is_key(&sk) && (phase.is_empty() || is_key(&phase)) =>
+            {
+                Ok(Self { pk, sk, phase })
+            }
             _ => Err(NoCursor),
         }
     }
+}
+
+/// Whether a text is as long as our keys are; DynamoDB refuses others, and an empty one.
+fn is_key(text: &str) -> bool {
+    (1..=512).contains(&text.len())
 }
 
 /// Why there is no page.
@@ -181,8 +191,9 @@ impl DynamoStore {
                 .send()
                 .await
                 .map_err(|error| read_error(&self.table, &error))?;
-            let more = page.last_evaluated_key.is_some();
-            for item in page.items.unwrap_or_default() {
+            let (items, more) = (page.items.unwrap_or_default(), page.last_evaluated_key.is_some());
+            let is_cut = items.len() < chunk;
+            for item in items {
                 let matches = list.wants(&item);
                 if matches && found.len() == window.limit {
                     return Ok(Page { found, next: after });
@@ -196,7 +207,7 @@ impl DynamoStore {
             if !more {
                 return Ok(Page { found, next: None });
             }
-            if looked_at >= READ_AT_MOST {
+            if looked_at >= READ_AT_MOST || is_cut {
                 return Ok(Page { found, next: after });
             }
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use controller::StoreError;
-use replication::{PublisherKey, StageArn, View};
+use replication::{PublisherKey, StageArn, View, plain};
 use tracing::warn;
 
 use super::{DynamoStore, Item, decode, text};
@@ -80,7 +80,7 @@ fn key(item: &Item) -> Option<PublisherKey> {
     let stage = pk.strip_prefix("STAGE#").and_then(|stage| stage.parse().ok());
     let participant = sk.split('#').nth(1).and_then(|participant| participant.parse().ok());
     if stage.is_none() || participant.is_none() {
-        warn!(pk, sk, "an item of nobody left out");
+        warn!(pk = %plain(&pk), sk = %plain(&sk), "an item of nobody left out");
     }
     Some(PublisherKey { stage: stage?, participant: participant? })
 }

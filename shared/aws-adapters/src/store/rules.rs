@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
-use controller::rules::{self, Revision, RuleBook, Rules, WriteError, numbered};
+use controller::rules::{self, RevisionPart, Revisions, RuleBook, Rules, WriteError, numbered};
 use controller::{Order, StoreError};
 use futures::FutureExt;
 use futures::future::{BoxFuture, try_join_all};
@@ -109,20 +109,31 @@ impl DynamoStore {
         item.map_or(Ok(0), |item| readable(item, |item: EditionItem| item.read()))
     }
 
-    async fn read_revisions(&self, rule: &RuleId) -> Result<Vec<Result<Revision, StoreError>>, StoreError> {
+    async fn read_revisions(&self, rule: &RuleId, part: RevisionPart) -> Result<Revisions, StoreError> {
+        let last = part.below.map_or(u64::MAX, |below| below.saturating_sub(1));
         let query = self
             .client
             .query()
-            .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last")
             .expression_attribute_values(":pk", AttributeValue::S(history_pk(rule)))
-            .expression_attribute_values(":sk", AttributeValue::S(HistoryItem::SK.to_owned()))
-            .scan_index_forward(false);
-        let items = self.queried(query).await?.into_iter();
-        Ok(items.map(|item| readable(item, |item: HistoryItem| item.read())).collect())
+            .expression_attribute_values(":first", AttributeValue::S(HistoryItem::SK.to_owned()))
+            .expression_attribute_values(":last", AttributeValue::S(HistoryItem::sk(last)))
+            .scan_index_forward(false)
+            .limit(i32::try_from(part.limit).unwrap_or(i32::MAX));
+        let page = query.send().await.map_err(|error| super::read_error(&self.table, &error))?;
+        let (items, more) = (page.items.unwrap_or_default(), page.last_evaluated_key.is_some());
+        let next = items.last().filter(|_| more).and_then(|item| HistoryItem::number(&text(item, "sk")));
+        let found = items.into_iter().map(|item| readable(item, |item: HistoryItem| item.read()));
+        Ok(Revisions { found: found.collect(), next })
     }
 
     /// The last revision in a rule's history, 0 if it has none.
-    async fn last_revision(&self, rule: &RuleId) -> Result<u64, StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError`], if the table cannot be read.
+    pub async fn last_revision(&self, rule: &RuleId) -> Result<u64, StoreError> {
         let query = self
             .client
             .query()
@@ -137,8 +148,7 @@ impl DynamoStore {
         let Some(item) = page.items.unwrap_or_default().pop() else { return Ok(0) };
         // Its number is in the key too, so that one of a later form still counts.
         let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
-        let number = sk.strip_prefix(HistoryItem::SK).and_then(|number| number.parse().ok());
-        number.map_or_else(
+        HistoryItem::number(&sk).map_or_else(
             || decode::<HistoryItem>(item).map(|item| item.revision).map_err(|error| error.of(&pk, &sk)),
             Ok,
         )
@@ -235,8 +245,9 @@ impl RuleBook for DynamoStore {
     fn revisions<'a>(
         &'a self,
         rule: &'a RuleId,
-    ) -> BoxFuture<'a, Result<Vec<Result<Revision, StoreError>>, StoreError>> {
-        self.read_revisions(rule).boxed()
+        part: RevisionPart,
+    ) -> BoxFuture<'a, Result<Revisions, StoreError>> {
+        self.read_revisions(rule, part).boxed()
     }
 
     fn change_rules<'a>(

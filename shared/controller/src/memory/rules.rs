@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use replication::{RuleChange, RuleId};
 
 use super::MemoryStore;
-use crate::rules::{Revision, RuleBook, Rules, WriteError, line, numbered};
+use crate::rules::{RevisionPart, Revisions, RuleBook, Rules, WriteError, line, numbered};
 use crate::{Order, StoreError};
 
 impl RuleBook for MemoryStore {
@@ -18,9 +18,13 @@ impl RuleBook for MemoryStore {
     fn revisions<'a>(
         &'a self,
         rule: &'a RuleId,
-    ) -> BoxFuture<'a, Result<Vec<Result<Revision, StoreError>>, StoreError>> {
-        let revisions = self.lock().revisions.get(rule).cloned().unwrap_or_default();
-        async { Ok(revisions.into_iter().rev().map(Ok).collect()) }.boxed()
+        RevisionPart { below, limit }: RevisionPart,
+    ) -> BoxFuture<'a, Result<Revisions, StoreError>> {
+        let mut wanted = self.lock().revisions.get(rule).cloned().unwrap_or_default();
+        wanted.retain(|revision| below.is_none_or(|below| revision.revision < below));
+        let found: Vec<_> = wanted.iter().rev().take(limit).cloned().collect();
+        let next = found.last().filter(|_| found.len() < wanted.len()).map(|revision| revision.revision);
+        async move { Ok(Revisions { found: found.into_iter().map(Ok).collect(), next }) }.boxed()
     }
 
     fn change_rules<'a>(

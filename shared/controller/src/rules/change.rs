@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use replication::{Rule, RuleChange, RuleId, Status, check_together};
+use replication::{Rule, RuleChange, RuleId, Status, check_count, check_together};
 
-use super::{Error, RuleBook, Rules, WriteError};
+use super::{Error, READ_AT_ONCE, RevisionPart, RuleBook, Rules, WriteError};
 use crate::Order;
 
 /// How often a change is tried again because another rule changed meanwhile.
@@ -64,9 +64,16 @@ pub async fn rollback(
     order: &Order,
 ) -> Result<RuleChange, Error> {
     of_nobody_else(id)?;
+    // The one that is asked for, if one is, and the newest, of which one is meant or can be named.
+    let mut found = book.revisions(id, RevisionPart::newest(READ_AT_ONCE)).await?.found;
+    if let Some(to) = to {
+        let asked = RevisionPart { below: Some(to.saturating_add(1)), limit: 1 };
+        found.extend(book.revisions(id, asked).await?.found);
+    }
     // One that cannot be read is none to go back to.
-    let mut revisions: Vec<_> = book.revisions(id).await?.into_iter().flatten().collect();
-    revisions.reverse();
+    let mut revisions: Vec<_> = found.into_iter().flatten().collect();
+    revisions.sort_by_key(|revision| revision.revision);
+    revisions.dedup_by_key(|revision| revision.revision);
     one(book, id, expected, order, |known| {
         if known.is_none() && revisions.is_empty() {
             return Err(Error::Unknown(id.clone()));
@@ -100,6 +107,7 @@ pub async fn replace(
         of_nobody_else(&rule.id)?;
         rule.validate()?;
     }
+    check_count(wanted)?;
     check_together(wanted).map_err(|conflict| Error::Contradicts(Box::new(conflict)))?;
     for _ in 0..MAX_CONFLICTS {
         let known = book.rules().await?;
@@ -154,6 +162,10 @@ async fn one(
             rule.validate()?;
             let others = known.own().filter(|other| other.id != *id).cloned();
             let together: Vec<Rule> = others.chain([rule.clone()]).collect();
+            // One that is there already may be changed, however many there are.
+            if before.is_none() {
+                check_count(&together)?;
+            }
             check_together(&together).map_err(|conflict| Error::Contradicts(Box::new(conflict)))?;
         }
         let changes = [change];

@@ -38,6 +38,8 @@ pub(super) fn of(operation: Operation) -> BTreeSet<Kind> {
     add(&[Kind::VersusExists], operation == Operation::StartVersus);
     add(&[Kind::VersusOver], [Operation::ExtendVersus, Operation::EndVersus].contains(&operation));
     add(&[Kind::Contended], changes_a_rule || changes_a_session);
+    let unbounded = [Operation::ListVersus, Operation::Explain, Operation::Plan];
+    add(&[Kind::AnswerTooLarge], unbounded.contains(&operation));
     let reads_the_table = operation != Operation::OpenApi;
     add(&[Kind::TableUnavailable, Kind::TableRefused, Kind::ItemUnreadable], reads_the_table);
     problems

@@ -49,6 +49,8 @@ pub enum Kind {
     RequestInProgress,
     /// Others kept changing the same thing.
     Contended,
+    /// The answer is larger than an answer can be.
+    AnswerTooLarge,
     /// The table does not answer at the moment.
     TableUnavailable,
     /// The table refuses the function.
@@ -59,7 +61,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::UnknownPath,
         Self::MethodNotAllowed,
         Self::UnknownParameter,
@@ -83,6 +85,7 @@ impl Kind {
         Self::KeyReused,
         Self::RequestInProgress,
         Self::Contended,
+        Self::AnswerTooLarge,
         Self::TableUnavailable,
         Self::TableRefused,
         Self::ItemUnreadable,
@@ -142,6 +145,7 @@ impl Kind {
                 ("request-in-progress", 409, "A request of the same key is being carried out")
             }
             Self::Contended => ("contended", 503, "Others keep changing it"),
+            Self::AnswerTooLarge => ("answer-too-large", 500, "The answer is too large"),
             Self::TableUnavailable => ("table-unavailable", 503, "The table does not answer at the moment"),
             Self::TableRefused => ("table-refused", 500, "The table refuses the function"),
             Self::ItemUnreadable => ("item-unreadable", 500, "An item cannot be read"),

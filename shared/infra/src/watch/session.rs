@@ -1,15 +1,14 @@
 //! The processes of a session: the stand, and `cargo lambda watch` with the functions.
 
-use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::process;
+use crate::process::{self, Running};
 use crate::tools::CARGO_LAMBDA;
 use crate::workspace::Workspace;
 
@@ -125,12 +124,8 @@ impl Session {
 
     /// That everything runs still.
     pub(super) fn is_alive(&mut self) -> Result<(), Error> {
-        for running in [&mut self.stand, &mut self.functions] {
-            if let Ok(Some(status)) = running.child.try_wait() {
-                return Err(Error::Wrong(format!("`{}` ended with {status}", running.name)));
-            }
-        }
-        Ok(())
+        self.stand.is_alive()?;
+        self.functions.is_alive()
     }
 
     /// What a developer can do now.
@@ -179,17 +174,8 @@ fn stand(local: &Path, root: &Path) -> Result<(Running, Value), Error> {
     let mut command = Command::new(local);
     command.args(["up", "--json", "--no-functions"]).current_dir(root);
     let mut stand = Running::start(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
-    let mut line = String::new();
-    if let Some(stdout) = stand.child.stdout.take() {
-        // Nothing else follows; if the stand ends instead, the line is empty.
-        let read = BufReader::new(stdout).read_line(&mut line);
-        read.map_err(Error::file("read", Path::new("the stand's endpoints")))?;
-    }
-    let unreadable = |problem: serde_json::Error| Error::Unreadable {
-        what: "what `cargo local up --json` printed".to_owned(),
-        problem: problem.to_string(),
-    };
-    Ok((stand, serde_json::from_str(&line).map_err(unreadable)?))
+    let ready = stand.first_line()?;
+    Ok((stand, ready))
 }
 
 fn watch_arguments(port: u16, reload: bool, ready: &Value) -> Vec<String> {
@@ -225,35 +211,4 @@ fn free_port(port: u16) -> Result<u16, Error> {
     let address =
         listener.map_err(|source| Error::Start { program: format!("a server on port {port}"), source })?;
     Ok(address.port())
-}
-
-/// A process that ends when this is dropped.
-struct Running {
-    name: String,
-    child: Child,
-}
-
-impl Running {
-    fn start(command: &mut Command) -> Result<Self, Error> {
-        let child = command.spawn().map_err(process::start_error(command))?;
-        Ok(Self { name: process::words(command), child })
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Asked first, so that it ends what it started itself.
-        let asked = Command::new("kill").arg(self.child.id().to_string()).status();
-        let began = Instant::now();
-        while asked.as_ref().is_ok_and(std::process::ExitStatus::success)
-            && began.elapsed() < Duration::from_secs(10)
-        {
-            if matches!(self.child.try_wait(), Ok(Some(_))) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

@@ -32,7 +32,8 @@ impl Milliseconds {
     /// The longest span: one hour.
     pub const MAX: Self = Self(3_600_000);
 
-    pub(crate) fn duration(self) -> jiff::SignedDuration {
+    /// The span of time.
+    pub fn duration(self) -> jiff::SignedDuration {
         jiff::SignedDuration::from_millis(i64::try_from(self.0.min(Self::MAX.0)).unwrap_or(i64::MAX))
     }
 }

@@ -30,6 +30,7 @@ fn stage_json(stage: &Stage) -> Value {
         "arn": stage.arn,
         "name": stage.name,
         "tags": stage.tags,
+        "autoParticipantRecordingConfiguration": stage.recording,
         "activeSessionId": stage.active_session().map(|session| &session.id),
         "sessions": stage.sessions.iter().map(session_json).collect::<Vec<_>>(),
     })

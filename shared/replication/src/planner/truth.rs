@@ -26,14 +26,20 @@ pub(super) fn truth(replica: &Replica, publisher: Option<&Publisher>) -> Truth {
     }
 }
 
-/// A call began and its outcome is not known. Only news from after its beginning decides, and only if it says that the
-/// call did what it was for.
+/// A call began and its outcome is not known. News from after its beginning decides if it says that the call did what it was
+/// for, and news of the end if it is from after the call: whatever that did is over by then.
 fn after_unrecorded_call(replica: &Replica) -> Truth {
-    let Some(since) = replica.lease.as_ref().map(|lease| lease.since) else { return Truth::InDoubt };
     let evidence = &replica.evidence;
-    let newer = |moment: Option<Moment>| moment.is_some_and(|moment| moment.earliest() >= since);
+    let since = replica.lease.as_ref().map(|lease| lease.since);
+    let newer =
+        |moment: Option<Moment>| moment.zip(since).is_some_and(|(moment, since)| moment.earliest() >= since);
+    let last_known = replica.last_error.as_ref().map(|error| error.at);
+    let over = replica.lease.as_ref().map(|lease| lease.until).max(last_known);
+    let after =
+        |moment: Option<Moment>| moment.zip(over).is_some_and(|(moment, over)| moment.earliest() > over);
     match (&replica.phase, evidence.standing()) {
         (Phase::Starting, Standing::On) if newer(evidence.on) => Truth::Present,
+        (Phase::Starting, Standing::Off) if after(evidence.off) => Truth::Absent,
         (Phase::Stopping, Standing::Off) if newer(evidence.off) => Truth::Absent,
         _ => Truth::InDoubt,
     }

@@ -2,10 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::{Destination, Rule, Source, Tags};
+use super::{Destination, ParticipantFilter, Rule, Source, Tags};
+use crate::cut;
 
 /// Characters of a tag's key (IVS API reference).
 const KEY_CHARACTERS: std::ops::RangeInclusive<usize> = 1..=128;
+
+/// What is wrong with an attribute that the table does not take, and what an attribute may be called.
+pub(crate) const NAMELESS: &str = "an empty name";
+pub(crate) const NAMES: &str = "names of at least one character";
 
 /// Characters of a tag's value, at most (IVS API reference).
 const VALUE_CHARACTERS: usize = 256;
@@ -22,6 +27,18 @@ pub struct RuleError {
     pub value: String,
     /// What would have been accepted.
     pub allowed: String,
+}
+
+/// Checks that these are not more rules than a table may have.
+///
+/// # Errors
+/// The first that is too many.
+pub fn check_count<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> Result<(), RuleError> {
+    let allowed = "at most 1000 rules in all";
+    match rules.into_iter().nth(Rule::MAX_RULES) {
+        None => Ok(()),
+        Some(rule) => Err(rule.error("(the rules)", "with this one".to_owned(), allowed)),
+    }
 }
 
 impl Rule {
@@ -48,7 +65,26 @@ impl Rule {
         for (i, destination) in self.destinations.iter().enumerate() {
             self.check_destination(i, destination)?;
         }
+        let bytes = self.bytes();
+        if bytes > Self::MAX_BYTES {
+            let allowed = "at most 131072 bytes of all tags, keys, patterns and attributes together";
+            return Err(self.error("(the rule)", format!("of {bytes} bytes"), allowed));
+        }
         Ok(())
+    }
+
+    /// The bytes of all its texts that can be of any length.
+    fn bytes(&self) -> usize {
+        let of_destination = |destination: &Destination| match destination {
+            Destination::Stage(stage) => stage.as_str().len(),
+            Destination::Tags { tags, same } => bytes(tags) + same.iter().map(String::len).sum::<usize>(),
+        };
+        let source = match &self.source {
+            Source::Tags(tags) => bytes(tags),
+            Source::Any | Source::Stage(_) => 0,
+        };
+        let destinations: usize = self.destinations.iter().map(of_destination).sum();
+        source + destinations + bytes(&self.attributes) + self.participants.bytes()
     }
 
     fn check_destination(&self, i: usize, destination: &Destination) -> Result<(), RuleError> {
@@ -68,7 +104,7 @@ impl Rule {
         if let Some(first) =
             self.destinations[..i].iter().position(|other| means_the_same(other, destination))
         {
-            let value = format!("{}, as destinations[{first}] does,", describe(destination));
+            let value = format!("{}, as destinations[{first}] does,", cut(&describe(destination)));
             return Err(self.error(&field, value, "each destination once"));
         }
         Ok(())
@@ -120,18 +156,17 @@ impl Rule {
     }
 
     fn check_attributes(&self) -> Result<(), RuleError> {
-        let sizes = [
-            ("attributes", bytes(&self.attributes, String::len)),
-            ("participants.attributes", bytes(&self.participants.attributes, |_| 0)),
-        ];
-        for (field, bytes) in sizes {
-            if bytes > Self::MAX_ATTRIBUTE_BYTES {
-                let allowed =
-                    "at most 1024 bytes of keys and values together, as for a participant's attributes";
-                return Err(self.error(field, format!("of {bytes} bytes"), allowed));
-            }
+        if self.attributes.contains_key("") {
+            return Err(self.error("attributes", format!("of {NAMELESS}"), NAMES));
         }
-        Ok(())
+        let bytes = bytes(&self.attributes);
+        if bytes > Self::MAX_ATTRIBUTE_BYTES {
+            let allowed = "at most 1024 bytes of keys and values together, as for a participant's attributes";
+            return Err(self.error("attributes", format!("of {bytes} bytes"), allowed));
+        }
+        self.participants
+            .check()
+            .map_err(|(value, allowed)| self.error("participants.attributes", format!("of {value}"), allowed))
     }
 
     fn error(&self, field: &str, value: String, allowed: &str) -> RuleError {
@@ -139,8 +174,32 @@ impl Rule {
     }
 }
 
-fn bytes<V>(map: &std::collections::BTreeMap<String, V>, of_value: impl Fn(&V) -> usize) -> usize {
-    map.iter().map(|(key, value)| key.len() + of_value(value)).sum()
+impl ParticipantFilter {
+    /// Checks names and size of what chooses participants by their attributes; gives the wrong one, and what is allowed.
+    pub(crate) fn check(&self) -> Result<(), (String, &'static str)> {
+        if self.attributes.contains_key("") {
+            return Err((NAMELESS.to_owned(), NAMES));
+        }
+        let keys: usize = self.attributes.keys().map(String::len).sum();
+        if keys > Rule::MAX_ATTRIBUTE_BYTES {
+            let allowed = "at most 1024 bytes of keys, as a participant's attributes have";
+            return Err((format!("{keys} bytes of keys"), allowed));
+        }
+        let bytes = self.bytes();
+        if bytes > Rule::MAX_PATTERN_BYTES {
+            let allowed = "at most 4096 bytes of keys and patterns together";
+            return Err((format!("{bytes} bytes"), allowed));
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        self.attributes.iter().map(|(key, pattern)| key.len() + pattern.as_str().len()).sum()
+    }
+}
+
+fn bytes(map: &std::collections::BTreeMap<String, String>) -> usize {
+    map.iter().map(|(key, value)| key.len() + value.len()).sum()
 }
 
 /// Letters, digits, spaces and a few signs (Tag Editor guide, to which the IVS API reference points).
@@ -172,7 +231,7 @@ fn describe(destination: &Destination) -> String {
 
 /// A text as an error shows it: cut to 200 characters.
 fn quoted(text: &str) -> String {
-    format!("{:?}", text.chars().take(200).collect::<String>())
+    format!("{:?}", cut(text))
 }
 
 #[cfg(test)]
@@ -180,8 +239,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::Pattern;
     use crate::rule::tests::{rule, stage};
-    use crate::{ParticipantFilter, Pattern};
 
     fn tags(pairs: &[(&str, &str)]) -> Tags {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -189,6 +248,20 @@ mod tests {
 
     fn by_tags(pairs: &[(&str, &str)], same: &[&str]) -> Destination {
         Destination::Tags { tags: tags(pairs), same: same.iter().map(|key| (*key).to_owned()).collect() }
+    }
+
+    /// Patterns with keys, 130 bytes each.
+    fn patterns(count: usize) -> ParticipantFilter {
+        let one = |i: usize| (format!("{i:02}"), "*".repeat(128).parse().unwrap());
+        ParticipantFilter { user_id: None, attributes: (0..count).map(one).collect() }
+    }
+
+    /// As many destinations and tags as there can be, with values of so many of these letters.
+    fn largest(letters: usize, letter: char) -> Rule {
+        let value = letter.to_string().repeat(letters);
+        let tag = |i: usize| (format!("{i:03}{}", "k".repeat(125)), value.clone());
+        let tags = |from: usize| (from..from + 10).map(tag).collect::<Tags>();
+        to((0..20).map(|i| Destination::Tags { tags: tags(10 * i), same: Vec::new() }).collect())
     }
 
     fn to(destinations: Vec<Destination>) -> Rule {
@@ -205,6 +278,8 @@ mod tests {
         let long_filter: BTreeMap<String, Pattern> =
             (0..9).map(|i| (format!("{i}").repeat(120), "*".parse().unwrap())).collect();
         let filter = ParticipantFilter { user_id: None, attributes: long_filter };
+        let nameless: BTreeMap<String, Pattern> = [(String::new(), "*".parse().unwrap())].into();
+        let nameless = ParticipantFilter { user_id: None, attributes: nameless };
         let key_of = |n: usize| by_tags(&[(&"k".repeat(n), "")], &[]);
         let value_of = |n: usize| by_tags(&[("k", &"v".repeat(n))], &[]);
         for (wrong, expected) in [
@@ -261,7 +336,23 @@ mod tests {
                 Rule { attributes: of_bytes(1024), ..rule() },
                 "attributes of 1025 bytes is not valid: allowed is at most",
             ),
-            (Rule { participants: filter, ..rule() }, "participants.attributes of 1080 bytes"),
+            (
+                Rule { attributes: BTreeMap::from([(String::new(), String::new())]), ..rule() },
+                "attributes of an empty name is not valid: allowed is names of at least one character",
+            ),
+            (
+                Rule { participants: nameless, ..rule() },
+                "participants.attributes of an empty name is not valid",
+            ),
+            (Rule { participants: filter, ..rule() }, "participants.attributes of 1080 bytes of keys"),
+            (
+                Rule { participants: patterns(33), ..rule() },
+                "participants.attributes of 4290 bytes is not valid",
+            ),
+            (
+                largest(256, '𝒂'),
+                "(the rule) of 230400 bytes is not valid: allowed is at most 131072 bytes of",
+            ),
         ] {
             let text = wrong.validate().unwrap_err().to_string();
             assert!(text.starts_with(&format!("rule main: {expected}")), "{text}");
@@ -282,9 +373,21 @@ mod tests {
             to(vec![longest]),
             to(twenty),
             Rule { priority: 100, attributes, ..rule() },
+            Rule { participants: patterns(31), ..rule() },
+            largest(256, 'v'),
         ] {
             assert_eq!(right.validate(), Ok(()));
         }
+    }
+
+    #[test]
+    fn a_table_has_a_thousand_rules_at_most() {
+        assert_eq!(check_count(&vec![rule(); 1_000]), Ok(()));
+        let text = check_count(&vec![rule(); 1_001]).unwrap_err().to_string();
+        assert_eq!(
+            text,
+            "rule main: (the rules) with this one is not valid: allowed is at most 1000 rules in all"
+        );
     }
 
     #[test]

@@ -116,8 +116,8 @@ pub fn to_remember(
     kept
 }
 
-/// Whether the stages have to be listed again: if somebody has asked for a look since. Else, if the looks do not fit into one sweep anyway, it is enough to list them
-/// once in so many looks.
+/// Whether the stages have to be listed again: if somebody has asked for a look since. Else, if the looks do not fit into one
+/// sweep anyway, it is enough to list them once in so many looks.
 pub fn roster_is_due(
     inventory: &Inventory,
     pages: usize,
@@ -171,7 +171,9 @@ fn look(
 fn somebody_should_be_there(inventory: &Inventory, stage: &StageArn) -> bool {
     let on = |standing| matches!(standing, Standing::On | Standing::Uncertain);
     inventory.publishers_on(stage).any(|publisher| on(publisher.evidence.standing()))
-        || inventory.replicas_from(stage).any(|replica| on(replica.evidence.standing()))
+        || inventory
+            .replicas_from(stage)
+            .any(|replica| on(replica.evidence.standing()) || replica_in_doubt(replica))
         || inventory.replicas_to(stage).any(|replica| on(replica.evidence.standing()))
 }
 

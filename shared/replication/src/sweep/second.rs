@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::agenda::replica_in_doubt;
 use super::{Inventory, ListedSession, SweepPolicy};
 use crate::{
     Listed, Moment, Observation, ParticipantId, PublisherKey, Publishing, ReplicationKey, SessionId,
@@ -76,7 +77,8 @@ pub fn read_gone(inventory: &Inventory, stage: &StageArn, took: Moment) -> Vec<O
         news.push(Observation::Unpublished { key, session, user_id, at: took });
     }
     for replica in inventory.replicas_from(stage) {
-        if matches!(replica.evidence.standing(), Standing::On | Standing::Uncertain) {
+        let standing = replica.evidence.standing();
+        if matches!(standing, Standing::On | Standing::Uncertain) || replica_in_doubt(replica) {
             news.push(Observation::ReplicaEnded { key: replica.key.clone(), at: took });
         }
     }

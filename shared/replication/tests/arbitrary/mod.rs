@@ -53,6 +53,17 @@ pub(crate) fn observation() -> impl Strategy<Value = Observation> {
             Observation::ReplicaActive { key, destination_session, at }
         }),
         (place.clone(), moment()).prop_map(|(key, at)| Observation::ReplicaEnded { key, at }),
+        (place.clone(), any::<bool>(), moment()).prop_map(|(key, ours, at)| Observation::ReplicaOwner {
+            key,
+            ours,
+            at
+        }),
+        // A token does not change, nor does what it says of its participant.
+        moment().prop_map(|at| Observation::Attributes {
+            key: publisher(),
+            attributes: tags("role=host"),
+            at
+        }),
         (place, moment()).prop_map(|(key, at)| Observation::ReplicaFailed {
             key,
             code: "QUOTA_EXCEEDED".to_owned(),

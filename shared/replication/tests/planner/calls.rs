@@ -63,6 +63,19 @@ fn newer_news_settles_a_start_without_a_call() {
     scene.golden("lease_expired_starting_newer_evidence");
 }
 
+/// Where a list refuses a stage that is gone, only the sweep can say that nothing runs from there any more.
+#[test]
+fn news_of_its_end_from_after_the_call_settles_a_start_without_outcome() {
+    let mut scene = starting();
+    scene.unpublished("00:00:13").at("00:00:14").plan();
+    scene.not_listed(rejected(Rejection::Validation));
+    assert_eq!(decisions(&scene.replica_ended("B", "00:00:14").at("00:00:20").plan()), ["B verify"]);
+    scene.not_listed(rejected(Rejection::Validation));
+    let made = scene.replica_ended("B", "00:00:21").at("00:00:30").plan();
+    assert_eq!((decisions(&made), made.steps.len()), (vec!["B rest".to_owned()], 0));
+    assert_eq!(scene.phase("B"), Phase::Stopped);
+}
+
 #[test]
 fn a_start_without_outcome_that_nobody_wants_any_more_is_stopped() {
     let mut scene = starting();

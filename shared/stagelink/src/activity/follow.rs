@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use controller::history::{HistoryEntry, HistoryKey, Wanted};
 use controller::with_causes;
 use jiff::{SignedDuration, Timestamp};
+use replication::plain;
 
 use super::{Activity, Scope};
 use crate::{Deployment, Error, Screen};
@@ -61,7 +62,7 @@ pub(super) async fn follow(
                 from = begun.max(asked.checked_sub(LATE).unwrap_or(Timestamp::MIN));
             }
             // Nothing is lost: the next look begins where this one would have.
-            Err(error) if error.passes() => eprintln!("not looked at: {}", with_causes(&error)),
+            Err(error) if error.passes() => eprintln!("not looked at: {}", plain(&with_causes(&error))),
             Err(error) => return Err(error),
         }
         looks += 1;

@@ -18,7 +18,7 @@ use crate::doctor::Expected;
 pub(super) struct Letter {
     pub(super) id: String,
     pub(super) kind: Kind,
-    /// The function of this stack that it is about.
+    /// The function of this stack that it is about; of those that leave dead letters.
     pub(super) function: Option<&'static Expected>,
     /// What it says of the function, whether or not that is one of this stack.
     named: Option<String>,
@@ -85,7 +85,7 @@ impl Letter {
         Self {
             id: message.id.clone(),
             kind,
-            function: short.and_then(Expected::named),
+            function: short.and_then(Expected::named).filter(|function| function.leaves_dead_letters()),
             at: if kind == Kind::Delivery { message.sent } else { told.or(message.sent) },
             what: what(kind, event.as_ref(), &body),
             why: why(kind, message, &body),
@@ -99,7 +99,7 @@ impl Letter {
     pub(super) fn function_in_words(&self) -> String {
         match (self.function, &self.named) {
             (Some(function), _) => function.name.to_owned(),
-            (None, Some(named)) => format!("{named} (not of this stack)"),
+            (None, Some(named)) => format!("{named} (none that leaves dead letters here)"),
             (None, None) => "-".to_owned(),
         }
     }
@@ -113,7 +113,7 @@ impl Letter {
             }
             Kind::Unknown => Some("there is no event in it"),
             Kind::Delivery | Kind::Invocation if self.function.is_none() => {
-                Some("its function is not one of this stack")
+                Some("its function is none of this stack that leaves dead letters")
             }
             Kind::Invocation | Kind::Delivery if self.event.is_none() => Some("there is no event in it"),
             _ if scheduled => Some("it is a run of a schedule; the next minute's run does the same work"),
@@ -274,7 +274,8 @@ mod tests {
         assert!(letter.superseded().unwrap().contains("a sweep repairs"));
     }
 
-    /// Who may send to the queue must not have an operator's credentials invoke what he likes.
+    /// Who may send to the queue must not have an operator's credentials invoke what he likes; nor have the API take any name for
+    /// the caller's.
     #[test]
     fn a_function_of_somebody_else_is_never_invoked() {
         for (arn, stack) in [
@@ -282,6 +283,7 @@ mod tests {
             ("arn:aws:lambda:us-east-1:123456789012:function:mine-payments", "mine"),
             ("arn:aws:lambda:us-east-1:123456789012:function:participant-published", "mine"),
             ("mine-participant-published", "mine-"),
+            ("arn:aws:lambda:us-east-1:123456789012:function:mine-api", "mine"),
         ] {
             let letter = Letter::read(&message(invocation(arn), &[]), stack);
             assert_eq!(letter.function, None, "{arn}");

@@ -105,4 +105,9 @@ impl Expected {
     pub(crate) fn is_asynchronous(&self) -> bool {
         !self.rules.is_empty() || self.schedule.is_some()
     }
+
+    /// Whether what it could not do may come into the queue. Who asks the API is answered, and keeps what came of it himself.
+    pub(crate) fn leaves_dead_letters(&self) -> bool {
+        self.is_asynchronous() || self.filter.is_some()
+    }
 }

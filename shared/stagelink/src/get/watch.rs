@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use replication::plain;
+
 use super::{Get, Seen};
 use crate::screen::Screen;
 use crate::{Deployment, Error};
@@ -47,7 +49,9 @@ pub(super) async fn watch(
                 last = Some(ageless);
             }
             // What passes is waited for; the last list stands meanwhile.
-            Err(error) if error.passes() => eprintln!("not looked at: {}", controller::with_causes(&error)),
+            Err(error) if error.passes() => {
+                eprintln!("not looked at: {}", plain(&controller::with_causes(&error)))
+            }
             Err(error) => return Err(error),
         }
         tokio::time::sleep(interval).await;

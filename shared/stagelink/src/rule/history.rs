@@ -3,7 +3,7 @@
 use aws_adapters::DynamoStore;
 use controller::RuleBook;
 use controller::rules::{self, Revision};
-use replication::{RuleChange, RuleId};
+use replication::{RuleChange, RuleId, plain};
 
 use crate::output::{Cell, Column, Output};
 use crate::{Error, Screen};
@@ -39,7 +39,7 @@ const COLUMNS: [Column<Row>; 5] = [
 impl History {
     pub(crate) async fn run(&self, store: &DynamoStore, screen: &mut Screen<'_>) -> Result<bool, Error> {
         let (mut readable, mut unreadable) = (Vec::new(), Vec::new());
-        for revision in store.revisions(&self.id).await? {
+        for revision in rules::all_revisions(store, &self.id).await? {
             revision.map_or_else(|error| unreadable.push(error), |revision| readable.push(revision));
         }
         if readable.is_empty() && unreadable.is_empty() {
@@ -66,7 +66,7 @@ impl History {
         self.output.list(screen, &COLUMNS, &rows, || document)?;
         for error in &unreadable {
             if !self.output.is_document() {
-                screen.line(format_args!("left out: {error}"))?;
+                screen.line(plain(&format!("left out: {error}")))?;
             }
         }
         Ok(unreadable.is_empty())

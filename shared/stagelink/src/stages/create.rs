@@ -76,7 +76,7 @@ impl Create {
             }
         }
         if let Some(error) = not_written {
-            eprintln!("warning: the stage is there, but not in the history: {error}");
+            eprintln!("warning: the stage is there, but not in the history: {}", plain(&error.to_string()));
         }
         Ok(true)
     }
