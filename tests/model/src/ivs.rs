@@ -32,8 +32,17 @@ pub(crate) struct Replication {
     pub(crate) window: i64,
     pub(crate) started: Option<i64>,
     pub(crate) stopped: Option<i64>,
-    /// Whether a Start of ours had no answer, so that nobody can tell whose it is that runs since.
+    /// Whether nobody can tell whose it is that runs: a Start of ours had no answer, or one of ours ended so soon that its end cannot
+    /// be told from its beginning.
     pub(crate) is_unclear: bool,
+}
+
+impl Replication {
+    fn end(&mut self, now: i64) {
+        self.is_unclear |= self.by == Some(By::Us) && self.started == Some(now);
+        self.by = None;
+        self.stopped = Some(now);
+    }
 }
 
 /// What is the case.
@@ -82,8 +91,7 @@ impl Ivs {
             let Person { publishes, stopped, .. } = self.people[who];
             let over = stopped.is_some_and(|stopped| now - stopped >= replication.window);
             if replication.by.is_some() && !publishes && over {
-                replication.by = None;
-                replication.stopped = Some(now);
+                replication.end(now);
                 told.push(Observation::ReplicaEnded { key: key.clone(), at: whole(now) });
             }
         }
@@ -93,8 +101,7 @@ impl Ivs {
     /// A replica cannot publish at its destination, and ends.
     pub(crate) fn fail(&mut self, world: &World, number: usize, now: i64) -> Vec<Observation> {
         let replication = &mut self.replications[number];
-        replication.by = None;
-        replication.stopped = Some(now);
+        replication.end(now);
         let (key, at) = (world.replications[number].clone(), whole(now));
         let failed = Observation::ReplicaFailed { key: key.clone(), code: "BITRATE_EXCEEDED".to_owned(), at };
         vec![failed, Observation::ReplicaEnded { key, at }]
@@ -145,8 +152,7 @@ impl Ivs {
             let refused = Err(rejected(Rejection::NotFound, "no such replication"));
             return (if world.spec.lenient { Ok(Receipt::default()) } else { refused }, Vec::new());
         }
-        replication.by = None;
-        replication.stopped = Some(now);
+        replication.end(now);
         let told = Observation::ReplicaEnded { key: key.clone(), at: whole(now) };
         (Ok(Receipt::default()), vec![told])
     }

@@ -12,7 +12,7 @@ use replication::{
     ReplicationKey, Rule, SessionId, Source, StageArn, Status,
 };
 
-use crate::spec::{Doing, Layout, Spec};
+use crate::spec::{Doing, Spec};
 
 /// The unit of time. What happens within one tick cannot be told apart by its times. A minute, because that is what the brake counts
 /// in; else it could be any span.
