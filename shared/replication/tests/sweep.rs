@@ -234,6 +234,17 @@ fn a_history_tells_whose_it_is_that_runs_again() {
     );
     assert_eq!(foreign(&[(&started, "00:01:00"), (&stopped, "00:04:00"), (&started, "00:04:30")]), theirs);
     assert_eq!(foreign(&[(&started, "00:00:10")]), theirs, "it began long before our Start");
+    assert_eq!(
+        foreign(&[(&started, "00:00:10"), (&stopped, "00:01:01.1"), (&started, "00:01:01.4")]),
+        ours_again,
+        "our clock is slow"
+    );
+    assert_eq!(foreign(&[(&started, "00:00:59.6")]), ours_again, "our clock is fast");
+    assert_eq!(
+        foreign(&[(&started, "00:01:00.4"), (&stopped, "00:01:01.4"), (&started, "00:01:31")]),
+        theirs,
+        "ours ended as soon as it began"
+    );
     let undecided = (None, Owner::Foreign);
     assert_eq!(foreign(&[(&started, "00:01:00"), (&stopped, "00:04:00")]), undecided, "it does not run");
     assert_eq!(foreign(&[]), undecided);
