@@ -89,8 +89,8 @@ fn runs_by_our_start(replica: &Replica, events: &[&ListedEvent], policy: &SweepP
     let is_by_our_last = |on: bool, at: Moment| {
         on && !is_later(at) && begun.latest().duration_since(at.latest()) <= policy.clocks_differ
     };
-    let is_another = is_later(*started)
-        && before.iter().any(|(on, at)| is_later(*at) || is_by_our_last(*on, *at));
+    let is_another =
+        is_later(*started) && before.iter().any(|(on, at)| is_later(*at) || is_by_our_last(*on, *at));
     Some(!is_older && !is_another)
 }
 
