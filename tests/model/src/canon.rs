@@ -21,8 +21,8 @@ use std::ops::Range;
 use jiff::Timestamp;
 use replication::{
     Blocked, Braked, Control, Crowd, Evidence, GiveWay, LastError, Lease, Moment, Observation, Outcome,
-    PlaceChange, Publisher, PublisherKey, Replica, ReplicationKey, Rule, RuleRef, StageArn, StartRequest, Status, Step,
-    StopRequest, View,
+    PlaceChange, Publisher, PublisherKey, Replica, ReplicationKey, Rule, RuleRef, StageArn, StartRequest,
+    Status, Step, StopRequest, View,
 };
 
 use crate::ivs::{By, Person, Replication};
@@ -162,7 +162,8 @@ impl<'a> Writer<'a> {
         for (place, tick) in ticks {
             if tick < before {
                 let apart = (before - tick).min(farthest);
-                age = if self.now - tick <= horizon { self.now - tick } else { (age + apart).max(horizon + 1) };
+                age =
+                    if self.now - tick <= horizon { self.now - tick } else { (age + apart).max(horizon + 1) };
                 before = tick;
             }
             let age = if tick > self.now { self.now - tick } else { age };

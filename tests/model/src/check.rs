@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use replication::invariant::Invariant;
 use replication::occupancy::PLACES;
 use replication::{
-    Destination, Lease, Owner, Phase, PublisherKey, Rejection, Replica, ReplicationKey, Rule, Source, Status, Step,
+    Destination, Lease, Owner, Phase, PublisherKey, Rejection, Replica, ReplicationKey, Rule, Source, Status,
+    Step,
 };
 
 use crate::control::Turn;
@@ -15,15 +17,15 @@ use crate::world::{World, at};
 /// A promise that was not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken {
-    /// Which: the promise and its part.
-    pub promise: &'static str,
+    /// Which.
+    pub promise: Invariant,
     /// By what.
     pub what: String,
 }
 
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.promise, self.what)
+        write!(f, "{}: {}", self.promise.id(), self.what)
     }
 }
 
@@ -35,7 +37,7 @@ impl Turn<'_> {
             row.phase == phase && row.lease.as_ref() == Some(lease) && row.is_leased(at(self.state.now))
         });
         if !is_intended {
-            self.breaks("P12-intent-before-call", || {
+            self.breaks(Invariant::IntentBeforeCall, || {
                 format!("{phase} of {key} under {lease:?} while the table has {row:?}")
             });
         }
@@ -45,7 +47,7 @@ impl Turn<'_> {
     pub(crate) fn check_start(&mut self, key: &ReplicationKey) {
         let is_original = self.world.people.contains(&key.publisher());
         if key.source == key.destination || !is_original {
-            self.breaks("P7-no-loops", || format!("starts {key}, which is a replica there"));
+            self.breaks(Invariant::NoLoops, || format!("starts {key}, which is a replica there"));
         }
     }
 
@@ -54,17 +56,19 @@ impl Turn<'_> {
         let Some(replication) = self.state.ivs.replication(self.world, key).copied() else { return };
         // After a Start without an answer nobody can tell whose it is that runs since.
         if replication.by == Some(By::Others) && !replication.is_unclear && !self.is_news_on_its_way(key) {
-            self.breaks("P8-own-only", || format!("stops {key}, which somebody else started"));
+            self.breaks(Invariant::OwnOnly, || format!("stops {key}, which somebody else started"));
         }
         if replication.by == Some(By::Us) && self.nothing_speaks_against(key) {
-            self.breaks("P9-no-stop-without-news", || format!("stops {key}, which is wanted as ever"));
+            self.breaks(Invariant::NoStopWithoutNews, || format!("stops {key}, which is wanted as ever"));
         }
     }
 
     /// Whether the table cannot know yet that a replica of ours ended here, before somebody else started one.
     fn is_news_on_its_way(&self, key: &ReplicationKey) -> bool {
         let table = &self.state.table;
-        let Some(row) = table.replicas.get(key).filter(|row| row.owner == Owner::Stagelink) else { return false };
+        let Some(row) = table.replicas.get(key).filter(|row| row.owner == Owner::Stagelink) else {
+            return false;
+        };
         let ended = self.state.ivs.replication(self.world, key).and_then(|replication| replication.stopped);
         let ended = ended.map(at);
         let publisher = table.publishers.get(&key.publisher());
@@ -80,7 +84,10 @@ impl Turn<'_> {
             *person == key.publisher() && (known.stopped.is_some() || !known.publishes)
         });
         let rules_changed = *table.rules != self.world.rules;
-        !left && !rules_changed && !self.world.is_contested() && wants(self.world, &table.rules, key, *now).is_some()
+        !left
+            && !rules_changed
+            && !self.world.is_contested()
+            && wants(self.world, &table.rules, key, *now).is_some()
     }
 
     /// An intent is stored: with it, no participant has more replications of our own doing than it may.
@@ -92,9 +99,10 @@ impl Turn<'_> {
         let runs = |row: &Replica| {
             row.lease.is_some() || ivs.replication(self.world, &row.key).is_some_and(|it| it.by.is_some())
         };
-        let held = self.state.table.replicas_of(publisher).filter(|row| row.holds_slot() && runs(row)).count();
+        let held =
+            self.state.table.replicas_of(publisher).filter(|row| row.holds_slot() && runs(row)).count();
         if held > self.world.policy.slots_per_participant {
-            self.breaks("P6-participant-slots", || format!("{publisher} has {held}"));
+            self.breaks(Invariant::ParticipantSlots, || format!("{publisher} has {held}"));
         }
     }
 }
@@ -150,7 +158,9 @@ fn look(world: &World, state: &State, wrong: &mut dyn FnMut(fmt::Arguments<'_>))
         if replication.by == Some(By::Others) && !replication.is_unclear && is_ours {
             wrong(format_args!("{key} is somebody else's; the table has {row:#?}"));
         }
-        if row.is_some_and(|row| matches!(row.phase, Phase::Starting | Phase::Stopping) || row.lease.is_some()) {
+        if row
+            .is_some_and(|row| matches!(row.phase, Phase::Starting | Phase::Stopping) || row.lease.is_some())
+        {
             wrong(format_args!("{key} stays under way; the table has {row:#?}"));
         }
         if replication.by.is_none() && row.is_some_and(|row| row.phase == Phase::Active) {
@@ -173,9 +183,11 @@ fn is_excused<'a>(
 ) -> bool {
     let running: Vec<_> = state.ivs.running(world).collect();
     // What IVS refused without a reason, it might refuse again.
-    let refused = state.table.replicas.get(key).and_then(|row| row.last_error.as_ref()).is_some_and(|error| {
-        error.rejection.is_some_and(|it| it != Rejection::QuotaExceeded) && !error.message.contains("publishing")
-    });
+    let refused =
+        state.table.replicas.get(key).and_then(|row| row.last_error.as_ref()).is_some_and(|error| {
+            error.rejection.is_some_and(|it| it != Rejection::QuotaExceeded)
+                && !error.message.contains("publishing")
+        });
     let gives_way = |(other, by): &&(&ReplicationKey, By)| {
         let weaker = wanted(other).is_some_and(|wanted| wanted.priority < rule.priority);
         rule.preempt && !refused && weaker && *by == By::Us

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use replication::budget::counts_for_brake;
-use replication::invariant::{applied, violations};
+use replication::invariant::{Invariant, applied, violations};
 use replication::{
-    Allowance, Context, Moment, Observation, Outcome, Phase, PublisherKey, Refusal, ReplicationKey, SecondWitness, Step, View,
+    Allowance, Context, Moment, Observation, Outcome, Phase, PublisherKey, Refusal, ReplicationKey,
+    SecondWitness, Step, View,
 };
 
 use crate::check::Broken;
@@ -45,17 +46,21 @@ impl Answered {
     /// In which ways IVS can answer a call.
     pub(crate) fn all(step: &Step) -> &'static [Self] {
         match step {
-            Step::Verify(_) => const { &[Self::Truly, Self::NotAtAll { done: false }, Self::Denied, Self::Empty] },
-            Step::Start(_) | Step::Stop(_) => const {
-                &[
-                    Self::Truly,
-                    Self::NotAtAll { done: false },
-                    Self::NotAtAll { done: true },
-                    Self::Throttled,
-                    Self::Denied,
-                    Self::Refused,
-                ]
-            },
+            Step::Verify(_) => {
+                const { &[Self::Truly, Self::NotAtAll { done: false }, Self::Denied, Self::Empty] }
+            }
+            Step::Start(_) | Step::Stop(_) => {
+                const {
+                    &[
+                        Self::Truly,
+                        Self::NotAtAll { done: false },
+                        Self::NotAtAll { done: true },
+                        Self::Throttled,
+                        Self::Denied,
+                        Self::Refused,
+                    ]
+                }
+            }
         }
     }
 }
@@ -73,7 +78,7 @@ impl<'a> Turn<'a> {
         Self { world, state, broken: None }
     }
 
-    pub(crate) fn breaks(&mut self, promise: &'static str, what: impl FnOnce() -> String) {
+    pub(crate) fn breaks(&mut self, promise: Invariant, what: impl FnOnce() -> String) {
         if self.broken.is_none() {
             self.broken = Some(Broken { promise, what: what() });
         }
@@ -130,7 +135,7 @@ impl<'a> Turn<'a> {
                 return;
             }
         }
-        self.breaks("P1-settled", || format!("{} plans {ROUNDS} times in a row", run.holder));
+        self.breaks(Invariant::Settles, || format!("{} plans {ROUNDS} times in a row", run.holder));
     }
 
     /// Writes what it has planned, and waits for its calls. Whether it does not have to plan again.
@@ -170,7 +175,11 @@ impl<'a> Turn<'a> {
         };
         let plan = self.world.plan(view, context);
         self.world.saw(&plan.report);
-        let broken = violations(view, context, &plan);
+        let broken = match self.world.spec.sabotage {
+            None => violations(view, context, &plan),
+            // It would be told by its plans at once. What it leads to has to be seen, too.
+            Some(_) => Vec::new(),
+        };
         let view = applied(view, &plan);
         let mut write = Write::between(stored, &view);
         if plan.steps.iter().any(|step| matches!(step, Step::Start(_))) {
@@ -180,7 +189,7 @@ impl<'a> Turn<'a> {
         let counted = plan.steps.iter().filter(|step| counts_for_brake(step)).count();
         write.stops = (counted > 0).then(|| (counted, stops.clone()));
         if let Some(invariant) = broken.first() {
-            self.breaks(invariant.id(), || format!("{} plans:\n{}", run.holder, plan.report));
+            self.breaks(*invariant, || format!("{} plans:\n{}", run.holder, plan.report));
         }
         Planned { view, plan, write }
     }

@@ -39,8 +39,6 @@ pub struct Next<S: Space + ?Sized> {
 /// How far to go.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// After so many steps, only calm ones.
-    pub depth: usize,
     /// No more states than this.
     pub states: usize,
     /// How many threads.
@@ -50,7 +48,7 @@ pub struct Limits {
 impl Default for Limits {
     /// Everything, on one thread.
     fn default() -> Self {
-        Self { depth: usize::MAX, states: usize::MAX, threads: 1 }
+        Self { states: usize::MAX, threads: 1 }
     }
 }
 
@@ -108,8 +106,13 @@ struct Found1<S: Space + ?Sized> {
     then: Result<(u128, S::State), S::Broken>,
 }
 
-/// Explores everything within these limits.
-pub fn explore<S: Space>(space: &S, limits: Limits) -> Explored<S::Broken> {
+/// Explores everything within these limits. Whoever watches is told, again and again, how many states there are so far, and how many
+/// steps away the farthest is.
+pub fn explore<S: Space>(
+    space: &S,
+    limits: Limits,
+    mut watch: impl FnMut(usize, usize),
+) -> Explored<S::Broken> {
     let first = space.first();
     let mut graph = Graph {
         numbers: HashMap::from([(space.fingerprint(&first), 0)]),
@@ -121,12 +124,11 @@ pub fn explore<S: Space>(space: &S, limits: Limits) -> Explored<S::Broken> {
     let mut explored = Explored { states: 1, transitions: 0, depth: 0, ends: 0, complete: true, found: None };
     let mut level = vec![first];
     while !level.is_empty() {
-        let calm_only = explored.depth >= limits.depth;
         let mut next_level = Vec::new();
         let mut states = std::mem::take(&mut level).into_iter().peekable();
         while states.peek().is_some() {
             let batch: Vec<_> = states.by_ref().take(BATCH).collect();
-            for steps in steps_of(space, &batch, calm_only, limits.threads) {
+            for steps in steps_of(space, &batch, limits.threads) {
                 let from = graph.begins.len() as u32;
                 graph.begins.push(graph.edges.len());
                 for Found1 { bits, step, then } in steps {
@@ -158,6 +160,7 @@ pub fn explore<S: Space>(space: &S, limits: Limits) -> Explored<S::Broken> {
                     graph.edges.push(bits | number);
                 }
             }
+            watch(graph.parents.len(), explored.depth);
         }
         explored.depth += usize::from(!next_level.is_empty());
         explored.states = graph.parents.len();
@@ -172,9 +175,9 @@ pub fn explore<S: Space>(space: &S, limits: Limits) -> Explored<S::Broken> {
 }
 
 /// The steps of each of these states, in order.
-fn steps_of<S: Space>(space: &S, batch: &[S::State], calm_only: bool, threads: usize) -> Vec<Vec<Found1<S>>> {
+fn steps_of<S: Space>(space: &S, batch: &[S::State], threads: usize) -> Vec<Vec<Found1<S>>> {
     let steps = |state: &S::State| -> Vec<_> {
-        let next = space.next(state).into_iter().enumerate().filter(|(_, next)| next.calm || !calm_only);
+        let next = space.next(state).into_iter().enumerate();
         next.map(|(i, Next { calm, acts, then })| Found1 {
             bits: if calm { CALM } else { 0 } | if acts { ACTS } else { 0 },
             step: u16::try_from(i).unwrap_or(u16::MAX),
@@ -322,8 +325,12 @@ mod tests {
 
         fn next(&self, state: &u8) -> Vec<Next<Self>> {
             let from = self.edges.iter().filter(|(from, ..)| from == state);
-            from.map(|&(_, to, calm, acts)| Next { calm, acts, then: if to == u8::MAX { Err(()) } else { Ok(to) } })
-                .collect()
+            from.map(|&(_, to, calm, acts)| Next {
+                calm,
+                acts,
+                then: if to == u8::MAX { Err(()) } else { Ok(to) },
+            })
+            .collect()
         }
 
         fn is_well(&self, state: &u8) -> bool {
@@ -332,8 +339,8 @@ mod tests {
     }
 
     fn found(edges: &'static [(u8, u8, bool, bool)], bad: &'static [u8]) -> Option<Found<()>> {
-        let one = explore(&Toy { edges, bad }, Limits::default());
-        let two = explore(&Toy { edges, bad }, Limits { threads: 2, ..Limits::default() });
+        let one = explore(&Toy { edges, bad }, Limits::default(), |_, _| {});
+        let two = explore(&Toy { edges, bad }, Limits { threads: 2, ..Limits::default() }, |_, _| {});
         assert_eq!(one.found, two.found, "threads make no difference");
         one.found
     }
@@ -373,11 +380,9 @@ mod tests {
     fn limits_are_kept_and_told() {
         let edges = &[(0, 1, true, false), (1, 2, false, false), (2, 3, true, false)];
         let toy = Toy { edges, bad: &[] };
-        let all = explore(&toy, Limits::default());
+        let all = explore(&toy, Limits::default(), |_, _| {});
         assert_eq!((all.states, all.transitions, all.depth, all.ends, all.complete), (4, 3, 3, 2, true));
-        let calm = explore(&toy, Limits { depth: 1, ..Limits::default() });
-        assert_eq!((calm.states, calm.complete), (2, true));
-        let few = explore(&toy, Limits { states: 2, ..Limits::default() });
+        let few = explore(&toy, Limits { states: 2, ..Limits::default() }, |_, _| {});
         assert_eq!((few.states, few.complete), (2, false));
     }
 }

@@ -64,7 +64,13 @@ impl Ivs {
     }
 
     /// Somebody begins to publish, or stops.
-    pub(crate) fn publish(&mut self, world: &World, who: usize, publishes: bool, now: i64) -> Vec<Observation> {
+    pub(crate) fn publish(
+        &mut self,
+        world: &World,
+        who: usize,
+        publishes: bool,
+        now: i64,
+    ) -> Vec<Observation> {
         let person = &mut self.people[who];
         person.publishes = publishes;
         let time = if publishes { &mut person.started } else { &mut person.stopped };
@@ -128,7 +134,8 @@ impl Ivs {
             return (Err(error), Vec::new());
         }
         let slots = self.listed(world, &key.publisher()).len();
-        if !running && (slots >= world.policy.slots_per_participant || self.there(world, &key.destination) >= PLACES)
+        if !running
+            && (slots >= world.policy.slots_per_participant || self.there(world, &key.destination) >= PLACES)
         {
             return (Err(rejected(Rejection::QuotaExceeded, "too many")), Vec::new());
         }
@@ -161,7 +168,11 @@ impl Ivs {
         self.replications.get(place(world, key)?)
     }
 
-    pub(crate) fn replication_mut(&mut self, world: &World, key: &ReplicationKey) -> Option<&mut Replication> {
+    pub(crate) fn replication_mut(
+        &mut self,
+        world: &World,
+        key: &ReplicationKey,
+    ) -> Option<&mut Replication> {
         self.replications.get_mut(place(world, key)?)
     }
 
@@ -184,7 +195,8 @@ impl Ivs {
     /// ListParticipantReplicas.
     pub(crate) fn listed(&self, world: &World, publisher: &PublisherKey) -> Vec<Listed> {
         let own = self.running(world).filter(|(key, _)| key.publisher() == *publisher);
-        own.map(|(key, _)| Listed { destination: key.destination.clone(), destination_session: None }).collect()
+        own.map(|(key, _)| Listed { destination: key.destination.clone(), destination_session: None })
+            .collect()
     }
 
     /// ListParticipants of those who ever published. Who stops publishing leaves, unless its number is even.
@@ -232,7 +244,8 @@ impl Ivs {
             if key.publisher() == *publisher {
                 let Replication { by, started, stopped, .. } = *replication;
                 let to = key.destination.clone();
-                let (on, off) = (EventName::ReplicationStarted(to.clone()), EventName::ReplicationStopped(to));
+                let (on, off) =
+                    (EventName::ReplicationStarted(to.clone()), EventName::ReplicationStopped(to));
                 pair(by.is_some(), started, stopped, on, off);
             }
         }

@@ -33,7 +33,8 @@ impl Turn<'_> {
 
     /// Makes due whoever comes next at a destination.
     pub(crate) fn hand_on(&mut self, destination: &StageArn) {
-        let waiting = self.state.table.replicas_to(destination, Phase::Blocked(Blocked::DESTINATION_FULL).name());
+        let waiting =
+            self.state.table.replicas_to(destination, Phase::Blocked(Blocked::DESTINATION_FULL).name());
         let now = at(self.state.now);
         if let Some(next) = in_line(&waiting, now).first().map(|next| Replica::clone(next)) {
             self.put(Replica { phase: Phase::Pending, next_attempt: Some(now), ..next });

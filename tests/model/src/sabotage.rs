@@ -1,7 +1,9 @@
 //! Controllers that are wrong, for tests of the tests.
 
 use replication::sweep::{Inventory, ListedParticipant, Look};
-use replication::{Context, Moment, Observation, Owner, Phase, Plan, Publishing, Step, StopReason, StopRequest, View, plan};
+use replication::{
+    Context, Moment, Observation, Owner, Phase, Plan, Publishing, Step, StopReason, StopRequest, View, plan,
+};
 
 use crate::spec::Sabotage;
 use crate::world::{World, session};
@@ -23,11 +25,13 @@ impl World {
             Sabotage::StopsOthers => stop_others(&view, context, &mut made),
             Sabotage::NeverVerifies => {
                 made.steps.retain(|step| !matches!(step, Step::Verify(_)));
-                let is_called = |key: &_| made.steps.iter().any(|step| match step {
-                    Step::Start(request) => request.key == *key,
-                    Step::Stop(request) => request.key == *key,
-                    Step::Verify(_) => false,
-                });
+                let is_called = |key: &_| {
+                    made.steps.iter().any(|step| match step {
+                        Step::Start(request) => request.key == *key,
+                        Step::Stop(request) => request.key == *key,
+                        Step::Verify(_) => false,
+                    })
+                };
                 made.changes.retain(|change| !change.is_leased(context.now) || is_called(&change.key));
             }
             Sabotage::NeverStops => {
@@ -57,13 +61,16 @@ impl World {
         }
         let known = inventory.publishers_on(&look.stage).filter(|it| it.publishing() == Publishing::Yes);
         let gone = known.map(|it| (it.key.clone(), session(), it.user_id.clone()));
-        gone.map(|(key, session, user_id)| Observation::Unpublished { key, session, user_id, at: took }).collect()
+        gone.map(|(key, session, user_id)| Observation::Unpublished { key, session, user_id, at: took })
+            .collect()
     }
 
     /// An event as the controller reads it.
     pub(crate) fn decode(&self, news: &Observation) -> Observation {
         match news {
-            Observation::ReplicaActive { key, at, .. } if self.spec.sabotage == Some(Sabotage::NoReplicaFlag) => {
+            Observation::ReplicaActive { key, at, .. }
+                if self.spec.sabotage == Some(Sabotage::NoReplicaFlag) =>
+            {
                 let publisher = replication::PublisherKey {
                     stage: key.destination.clone(),
                     participant: key.participant.clone(),

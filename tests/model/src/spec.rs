@@ -9,6 +9,8 @@ use std::str::FromStr;
 pub struct Spec {
     /// How it is called.
     pub name: &'static str,
+    /// What it is about.
+    pub about: &'static str,
     /// How the rules lie between the stages.
     pub layout: Layout,
     /// How many stages; 2–26.
@@ -137,6 +139,7 @@ impl Spec {
     pub fn one() -> Self {
         Self {
             name: "one",
+            about: "a participant, and a rule that is paused and resumed",
             layout: Layout::Rivals,
             stages: 2,
             participants: 1,
@@ -163,35 +166,55 @@ impl Spec {
         Self { doings, faults, ..self }
     }
 
-    /// Every world that is checked, as small as `cargo test` checks it.
+    /// Every world that is checked, as small as `cargo test` checks it. They differ from the first one by what they are about.
     pub fn all() -> Vec<Self> {
         let one = Self::one().with(2, 1);
         let may = |doings: &[Doing]| doings.iter().copied().chain([Doing::Publish]).collect();
+        let about = |name, about| Self { name, about, ..one.clone() };
         vec![
             one.clone(),
-            // Two rules for the same replica: the one takes it over from the other.
-            Self { name: "takeover", rules: 2, may: may(&[Doing::DeleteRule]), ..one.clone() },
-            // Two stages that replicate into each other, each with somebody who publishes.
-            Self { name: "mutual", layout: Layout::Round, participants: 2, rules: 2, ..one.clone() },
-            // No event ever comes.
-            Self { name: "deaf", deaf: true, ..one.clone() },
-            // Replicas wait for their publishers to come back.
-            Self { name: "window", window: 1, ..one.clone() },
-            // Their publishers gone, nobody but us ends them.
-            Self { name: "lingers", window: 1, lingers: true, may: may(&[]), ..one.clone() },
-            Self { name: "lenient", lenient: true, ..one.clone() },
-            // Somebody else replicates, too.
-            Self { name: "others", may: may(&[Doing::PauseRule, Doing::Others]), ..one.clone() },
-            Self { name: "paused", may: may(&[Doing::PauseAll]), ..one.clone() },
-            // No stop passes the brake without a second witness.
-            Self { name: "braked", brake: Some(0), ..one.clone() },
-            // A rule that expires.
-            Self { name: "timed", expires: Some(2), may: may(&[]), ..one.clone() },
-            // Two replicas of one participant, and a slot for one of them; who has the higher priority takes it.
-            Self { name: "slots", stages: 3, rules: 2, slots: 1, preempts: true, may: may(&[]), ..one.clone() },
-            // Two participants of different stages, and a place for one of their replicas.
             Self {
-                name: "places",
+                rules: 2,
+                may: may(&[Doing::DeleteRule]),
+                ..about("takeover", "two rules want the same replica, and are deleted and put back")
+            },
+            Self {
+                layout: Layout::Round,
+                participants: 2,
+                rules: 2,
+                ..about("mutual", "two stages replicate into each other, each with a participant")
+            },
+            Self { deaf: true, ..about("deaf", "no event ever comes") },
+            Self { window: 1, ..about("window", "replicas wait for their publisher to come back") },
+            Self {
+                window: 1,
+                lingers: true,
+                may: may(&[]),
+                ..about("lingers", "IVS leaves replicas running whose publisher is gone")
+            },
+            Self {
+                lenient: true,
+                ..about("lenient", "IVS accepts a Start of what runs and a Stop of what does not")
+            },
+            Self {
+                may: may(&[Doing::PauseRule, Doing::Others]),
+                ..about("others", "somebody else starts replications, too")
+            },
+            Self {
+                may: may(&[Doing::PauseAll]),
+                ..about("paused", "an operator pauses and resumes everything")
+            },
+            Self { brake: Some(0), ..about("braked", "no stop passes the brake without a second witness") },
+            Self { expires: Some(2), may: may(&[]), ..about("timed", "the rule expires") },
+            Self {
+                stages: 3,
+                rules: 2,
+                slots: 1,
+                preempts: true,
+                may: may(&[]),
+                ..about("slots", "two replicas of a participant, who has a slot for one of them")
+            },
+            Self {
                 layout: Layout::Inward,
                 stages: 3,
                 participants: 2,
@@ -199,16 +222,14 @@ impl Spec {
                 crowd: 11,
                 preempts: true,
                 may: may(&[]),
-                ..one
+                doings: 1,
+                ..about("places", "two participants, and a place for the replica of one of them")
             },
         ]
     }
 }
 
 impl Layout {
-    /// Every layout.
-    pub const ALL: [Self; 3] = [Self::Round, Self::Rivals, Self::Inward];
-
     /// From which stage to which the rule of this number goes, among so many. The participant of this number is on the same stage.
     pub(crate) fn rule(self, number: usize, stages: usize) -> (usize, usize) {
         let last = stages - 1;
@@ -218,20 +239,12 @@ impl Layout {
             Self::Inward => (number % last, last),
         }
     }
-
-    /// The layout as one word, as the command line takes it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Round => "round",
-            Self::Rivals => "rivals",
-            Self::Inward => "inward",
-        }
-    }
 }
 
 impl Doing {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Publish, Self::PauseRule, Self::DeleteRule, Self::PauseAll, Self::Others];
+    pub const ALL: [Self; 5] =
+        [Self::Publish, Self::PauseRule, Self::DeleteRule, Self::PauseAll, Self::Others];
 
     /// The kind as one word, as the command line takes it.
     pub fn name(self) -> &'static str {
@@ -241,6 +254,38 @@ impl Doing {
             Self::DeleteRule => "delete-rule",
             Self::PauseAll => "pause-all",
             Self::Others => "others",
+        }
+    }
+}
+
+impl Sabotage {
+    /// Every kind.
+    pub const ALL: [Self; 10] = [
+        Self::NoIntent,
+        Self::NoLease,
+        Self::EmptyListIsProof,
+        Self::StopsOthers,
+        Self::NoSlotGuard,
+        Self::NeverVerifies,
+        Self::NoReplicaFlag,
+        Self::NeverSweeps,
+        Self::NeverStops,
+        Self::NeverForgets,
+    ];
+
+    /// The kind as one word, as the command line takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoIntent => "no-intent",
+            Self::NoLease => "no-lease",
+            Self::EmptyListIsProof => "empty-list-is-proof",
+            Self::StopsOthers => "stops-others",
+            Self::NoSlotGuard => "no-slot-guard",
+            Self::NeverVerifies => "never-verifies",
+            Self::NoReplicaFlag => "no-replica-flag",
+            Self::NeverSweeps => "never-sweeps",
+            Self::NeverStops => "never-stops",
+            Self::NeverForgets => "never-forgets",
         }
     }
 }
@@ -306,6 +351,6 @@ macro_rules! named {
     };
 }
 
-named!(Layout);
 named!(Doing);
+named!(Sabotage);
 named!(Trouble);

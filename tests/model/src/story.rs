@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use replication::invariant::Invariant;
 use replication::{
     Evidence, Moment, Observation, Outcome, Phase, Publisher, PublisherKey, Replica, ReplicationKey, StageArn,
 };
@@ -41,10 +42,12 @@ pub fn story(world: &World, found: &Found<Broken>) -> String {
         Found::Broken(_, broken) => format!("\n{broken}\n"),
         Found::NeverWell(_) => {
             let wrong = wrong(world, &state).join("\n  ");
-            format!("\nP1-settled: from here on, the ordinary course of things never ends well:\n  {wrong}\n")
+            let id = Invariant::Settles.id();
+            format!("\n{id}: from here on, the ordinary course of things never ends well:\n  {wrong}\n")
         }
         Found::NeverRests(_) => {
-            format!("\nP1-stays: from here on, calls are made for ever:\n{}", circle(world, &state))
+            let id = Invariant::Stays.id();
+            format!("\n{id}: from here on, calls are made for ever:\n{}", circle(world, &state))
         }
     }
 }
@@ -255,8 +258,7 @@ fn row_of(row: &Replica) -> String {
         let (tick, into) = tick_of(at);
         tick + i64::from(into > 0)
     };
-    let mut told =
-        format!("{} {:?}, {:?}'s, {}", row.phase, row.desired, row.owner, evidence(row.evidence));
+    let mut told = format!("{} {:?}, {:?}'s, {}", row.phase, row.desired, row.owner, evidence(row.evidence));
     let mut add = |what: String| told = format!("{told}, {what}");
     if let Some(rule) = &row.rule {
         add(format!("by {} revision {}", rule.id, rule.revision));

@@ -87,8 +87,7 @@ impl Turn<'_> {
             Sweeping::Blindly => false,
         };
         let mut participants = ivs.participants(world, &look.stage);
-        participants
-            .retain(|row| sees(matches!(row.role, replication::sweep::Role::Replica { .. })));
+        participants.retain(|row| sees(matches!(row.role, replication::sweep::Role::Replica { .. })));
         let findings = read_stage(inventory, look, &participants, took, &world.sweep);
         let (mut news, mut gone) = (findings.observations, findings.gone);
         let mut histories: Vec<_> =

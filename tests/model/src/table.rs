@@ -79,12 +79,8 @@ impl Table {
         let mut there = BTreeSet::new();
         for key in crowd(world) {
             let evidence = Evidence { on: Some(whole(0)), off: None };
-            let known = Publisher {
-                session: Some(session()),
-                evidence,
-                version: 1,
-                ..Publisher::new(key.clone())
-            };
+            let known =
+                Publisher { session: Some(session()), evidence, version: 1, ..Publisher::new(key.clone()) };
             there.insert(Occupant::publisher(&key));
             table.publishers.insert(key, Arc::new(known));
         }

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jiff::{SignedDuration, Timestamp};
 use replication::sweep::SweepPolicy;
 use replication::{
-    BlockedReason, Decision, Destination, ParticipantFilter, Policy, PublisherKey, ReconnectWindow, Report,
-    ReplicationKey, Rule, SessionId, Source, StageArn, Status,
+    BlockedReason, Decision, Destination, ParticipantFilter, Policy, PublisherKey, ReconnectWindow,
+    ReplicationKey, Report, Rule, SessionId, Source, StageArn, Status,
 };
 
 use crate::spec::{Doing, Spec};
