@@ -60,7 +60,7 @@ impl Controller {
             return Err(AdoptError::Ours(key.clone()));
         }
         let mut adopted = known.clone();
-        adopted.owner = Owner::Stagelink;
+        adopted.adopt(self.clock.now());
         let activity = Activity {
             at: self.clock.now(),
             stage: key.source.clone(),

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{
-    Moment, Owner, Phase, Policy, Publisher, PublisherKey, Replica, ReplicationKey, SessionId, View,
-};
+use crate::{Moment, Phase, Policy, Publisher, PublisherKey, Replica, ReplicationKey, SessionId, View};
 
 /// One piece of news. An event is a hint which publisher to look at, and evidence of a moment; never an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,11 +122,11 @@ impl Observation {
                 replica.evidence.saw_off(*at);
                 view.put(replica);
             }
-            Self::ReplicaOwner { key, ours, .. } => {
+            Self::ReplicaOwner { key, ours, at } => {
                 let mut replica = replica(view, key);
                 if replica.may_be_ours() {
                     match ours {
-                        true => replica.owner = Owner::Stagelink,
+                        true => replica.adopt(at.latest()),
                         false => replica.begun = None,
                     }
                 }

@@ -275,6 +275,8 @@ impl Replica {
                 self.block(reason, later(now, wait));
             }
             (Phase::Starting, None) => {
+                // Without an answer, it may be under way still.
+                self.begin(took);
                 self.phase = Phase::Pending;
                 self.next_attempt = Some(now);
             }

@@ -35,8 +35,9 @@ pub struct Replica {
     pub attributes: BTreeMap<String, String>,
     /// News of it running (on) and of its end (off).
     pub evidence: Evidence,
-    /// From the first to the last of our Starts that took effect, or may have, since a Stop of ours did. If it is found running
-    /// after news of its end, the participant's history tells by this whether it is still ours.
+    /// From the first to the last of our Starts that took effect, or may have, since a Stop of ours did; or to when a history told
+    /// that it is ours. If it is found running after news of its end, the participant's history tells by this whether it is still
+    /// ours.
     pub begun: Option<Moment>,
     /// The destination's stage session, once IVS has named it.
     pub destination_session: Option<SessionId>,
@@ -201,6 +202,13 @@ impl Replica {
         self.begun = Some(self.begun.map_or(took, |begun| begun.hull(took)));
     }
 
+    /// Whether it was seen running since our last Start, so that what is known to be absent has ended. If not, that Start may have
+    /// taken effect, and only a list did not show it.
+    pub(crate) fn has_ended(&self) -> bool {
+        let started = self.begun.map(Moment::latest);
+        self.evidence.on.is_some_and(|on| Some(on.latest()) >= started)
+    }
+
     /// When our Starts were, if it runs.
     pub(crate) fn begun_if_running(&self) -> Option<Moment> {
         let Some(lease) = self.lease.as_ref().filter(|_| self.is_unrecorded_start()) else {
@@ -215,12 +223,30 @@ impl Replica {
         self.owner == Owner::Foreign && self.begun.is_some() && self.evidence.standing() == Standing::On
     }
 
-    /// Whose it is, if it runs. What nobody started is somebody else's.
+    /// Whose it is, if it runs. What nobody started is somebody else's. So is what runs although ours ended, in whatever order that
+    /// became known; if it did not end, its history tells.
     pub fn owner_if_running(&self) -> Owner {
         match self.owner {
             Owner::Nobody if self.is_unrecorded_start() => Owner::Stagelink,
             Owner::Nobody => Owner::Foreign,
+            Owner::Stagelink if self.ended_since_start() => Owner::Foreign,
             owner => owner,
+        }
+    }
+
+    /// Whether there is news of its end from after our last Start.
+    fn ended_since_start(&self) -> bool {
+        let started = self.begun.map(|begun| Moment::exact(begun.latest()));
+        let ended =
+            started.zip(self.evidence.off).is_some_and(|(started, off)| started.certainly_before(off));
+        ended && !self.is_unrecorded_start()
+    }
+
+    /// Makes a running replication our own at `at`, because somebody asks for it.
+    pub fn adopt(&mut self, at: Timestamp) {
+        self.owner = Owner::Stagelink;
+        if self.begun.is_some() {
+            self.begin(Moment::exact(at));
         }
     }
 }

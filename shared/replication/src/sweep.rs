@@ -55,6 +55,8 @@ pub use recording::{Recording, RecordingCheck, RecordingDue, recordings_due, wan
 pub struct SweepPolicy {
     /// How long IVS gets to show a change in its lists. What was started or stopped since is neither missing nor leaked.
     pub settle: SignedDuration,
+    /// How far the clock of a function and that of IVS, or those of two functions, may be apart.
+    pub clocks_differ: SignedDuration,
     /// How much older a stage in doubt counts than it is.
     pub doubt: SignedDuration,
     /// How long it may be taken for granted that a connected publisher still publishes.
@@ -76,6 +78,7 @@ impl Default for SweepPolicy {
     fn default() -> Self {
         Self {
             settle: SignedDuration::from_secs(30),
+            clocks_differ: SignedDuration::from_secs(2),
             doubt: SignedDuration::from_mins(10),
             confirm_after: SignedDuration::from_mins(10),
             looks_per_extra: 25,

@@ -234,6 +234,17 @@ fn a_history_tells_whose_it_is_that_runs_again() {
     );
     assert_eq!(foreign(&[(&started, "00:01:00"), (&stopped, "00:04:00"), (&started, "00:04:30")]), theirs);
     assert_eq!(foreign(&[(&started, "00:00:10")]), theirs, "it began long before our Start");
+    assert_eq!(
+        foreign(&[(&started, "00:00:10"), (&stopped, "00:01:01.1"), (&started, "00:01:01.4")]),
+        ours_again,
+        "our clock is slow"
+    );
+    assert_eq!(foreign(&[(&started, "00:00:59.6")]), ours_again, "our clock is fast");
+    assert_eq!(
+        foreign(&[(&started, "00:01:00.4"), (&stopped, "00:01:01.4"), (&started, "00:01:31")]),
+        theirs,
+        "ours ended as soon as it began"
+    );
     let undecided = (None, Owner::Foreign);
     assert_eq!(foreign(&[(&started, "00:01:00"), (&stopped, "00:04:00")]), undecided, "it does not run");
     assert_eq!(foreign(&[]), undecided);
@@ -243,6 +254,63 @@ fn a_history_tells_whose_it_is_that_runs_again() {
         None,
         "nobody doubts it"
     );
+}
+
+/// No event of it came: ours ended, and somebody else started one there. The history has both, so it is theirs.
+#[test]
+fn a_history_tells_that_ours_ended_before_somebody_else_was_there() {
+    use EventName::{ReplicationStarted, ReplicationStopped};
+    let (started, stopped) = (ReplicationStarted(stage("B")), ReplicationStopped(stage("B")));
+    let after = |lines: &[(&EventName, &str)]| {
+        let begun = Some(moment("00:01:00.5"));
+        let mut inventory = inventory(on("00:00:01"), Some(on("00:01:00.5")));
+        let known = Replica { begun, ..inventory.replica(&to("B")).unwrap().clone() };
+        inventory.put_replica(known);
+        let events: Vec<_> = lines.iter().map(|(name, at)| event((*name).clone(), at)).collect();
+        let (took, policy) = (Moment::exact(time("00:10:00")), SweepPolicy::default());
+        let read = |inventory: &Inventory| {
+            read_history(inventory, &publisher(), &session("st-1"), "", &events, took, &policy)
+        };
+        let mut view = inventory.view(&publisher());
+        let news = read(&inventory);
+        news.iter().for_each(|news| news.fold_into(&mut view, &Policy::default()));
+        let known = view.replica(&stage("B")).unwrap().clone();
+        inventory.put_replica(known.clone());
+        assert!(read(&inventory).is_empty(), "it is known then");
+        (news.iter().map(short).collect::<Vec<_>>(), known.owner_if_running())
+    };
+    let (news, owner) = after(&[(&started, "00:01:00"), (&stopped, "00:04:00"), (&started, "00:05:00")]);
+    assert_eq!(
+        news,
+        [
+            "B runs at 2026-01-01T00:05:00Z/2026-01-01T00:05:00.999999999Z",
+            "B ended at 2026-01-01T00:04:00Z/2026-01-01T00:04:00.999999999Z"
+        ]
+    );
+    assert_eq!(owner, Owner::Foreign);
+    let (news, owner) = after(&[(&started, "00:00:10"), (&stopped, "00:00:20"), (&started, "00:01:00")]);
+    assert_eq!((news.len(), owner), (0, Owner::Stagelink), "it had ended before");
+    let (news, owner) = after(&[(&started, "00:01:00")]);
+    assert_eq!((news.len(), owner), (0, Owner::Stagelink));
+}
+
+/// What a history tells to be ours stays ours, until it ends again.
+#[test]
+fn what_is_known_again_as_ours_stays_ours() {
+    let evidence = Evidence { on: Some(moment("00:05:00")), off: Some(moment("00:04:00")) };
+    let begun = Some(moment("00:01:00"));
+    let known =
+        Replica { evidence, begun, phase: Phase::Active, owner: Owner::Foreign, ..Replica::new(to("B")) };
+    let mut view = View { replicas: vec![known], ..View::empty(publisher()) };
+    let owner = |view: &View| view.replica(&stage("B")).unwrap().owner_if_running();
+    let ours = Observation::ReplicaOwner { key: to("B"), ours: true, at: moment("00:10:00") };
+    ours.fold_into(&mut view, &Policy::default());
+    assert_eq!(owner(&view), Owner::Stagelink);
+    let ended = |at| Observation::ReplicaEnded { key: to("B"), at: moment(at) };
+    ended("00:09:00").fold_into(&mut view, &Policy::default());
+    assert_eq!(owner(&view), Owner::Stagelink, "that was before");
+    ended("00:11:00").fold_into(&mut view, &Policy::default());
+    assert_eq!(owner(&view), Owner::Foreign);
 }
 
 /// Where nothing is wanted any more, it is looked for a while whether what ended by hearsay did end.

@@ -85,8 +85,8 @@ impl<'a> Planning<'a> {
 
     /// Whether nothing but a slot is missing for it to be started, now or soon.
     fn would_start(&self, want: &Want<'_>, asked: &Replica) -> bool {
-        let waits = self.wait_before_start(want, asked).is_some_and(|(at, _)| self.context.now < at);
-        (!waits || asked.will_be_tried_soon())
+        let wait = self.wait_before_start(want, asked).filter(|(at, _)| self.context.now < *at);
+        wait.is_none_or(|(at, _)| waiting(asked.clone(), at).will_be_tried_soon())
             && !self.finds_destination_full(asked)
             && self.hands_off().is_none()
     }
@@ -140,17 +140,7 @@ impl<'a> Planning<'a> {
         let asked = Replica { wanted_until, ..asked };
         let wait = self.wait_before_start(want, known).filter(|_| hands_off.is_none());
         if let Some((at, why)) = wait.filter(|(at, _)| now < *at) {
-            let mut after = Replica { next_attempt: None, lease: None, ..asked };
-            match after.phase {
-                Phase::Blocked(_) => {}
-                Phase::Stopped if after.gives_way.is_some() => {
-                    after.phase = destination_full(at);
-                }
-                _ => {
-                    after.phase = Phase::Pending;
-                    after.next_attempt = Some(at);
-                }
-            }
+            let after = waiting(asked, at);
             if after.will_be_tried_soon() {
                 self.free_slots = self.free_slots.saturating_sub(1);
             }
@@ -275,6 +265,16 @@ impl<'a> Planning<'a> {
             Phase::Starting | Phase::Stopping => None,
         }
     }
+}
+
+/// The replication as it waits to be started at this time.
+fn waiting(asked: Replica, at: Timestamp) -> Replica {
+    let (phase, next_attempt) = match asked.phase {
+        Phase::Blocked(_) => (asked.phase, None),
+        Phase::Stopped if asked.gives_way.is_some() => (destination_full(at), None),
+        _ => (Phase::Pending, Some(at)),
+    };
+    Replica { phase, next_attempt, lease: None, ..asked }
 }
 
 fn destination_full(until: Timestamp) -> Phase {

@@ -54,7 +54,9 @@ impl<'a> Planning<'a> {
             (Truth::Absent, Publishing::Yes | Publishing::Uncertain) => {
                 let asked = want.asked_of(known.clone());
                 let evidence = evidence_for(asked.reconnect_window, known, self.view.publisher.as_ref());
-                return Settled::ToStart(Box::new(Replica { evidence, braked: None, ..asked }));
+                // What runs there from now on, before our next Start, is somebody else's.
+                let owner = if known.has_ended() { Owner::Nobody } else { known.owner };
+                return Settled::ToStart(Box::new(Replica { evidence, owner, braked: None, ..asked }));
             }
             (Truth::Absent, _) => self.rest(known, Some(want), "the participant does not publish"),
         }

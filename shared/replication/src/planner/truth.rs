@@ -17,7 +17,7 @@ pub(super) enum Truth {
 /// What all the news together says of a replication that nobody is calling IVS for right now.
 pub(super) fn truth(replica: &Replica, publisher: Option<&Publisher>) -> Truth {
     match replica.phase {
-        Phase::Starting | Phase::Stopping => after_unrecorded_call(replica),
+        Phase::Starting | Phase::Stopping => after_unrecorded_call(replica, publisher),
         _ => match replica.evidence.standing() {
             Standing::On => since_last_seen(replica, publisher),
             Standing::Off | Standing::Unknown => Truth::Absent,
@@ -27,8 +27,9 @@ pub(super) fn truth(replica: &Replica, publisher: Option<&Publisher>) -> Truth {
 }
 
 /// A call began and its outcome is not known. News from after its beginning decides if it says that the call did what it was
-/// for, and news of the end if it is from after the call: whatever that did is over by then.
-fn after_unrecorded_call(replica: &Replica) -> Truth {
+/// for, and news of the end if it is from after the call: whatever that did is over by then. What was seen running since its Start may
+/// have ended with its publisher, as any other.
+fn after_unrecorded_call(replica: &Replica, publisher: Option<&Publisher>) -> Truth {
     let evidence = &replica.evidence;
     let since = replica.lease.as_ref().map(|lease| lease.since);
     let newer =
@@ -38,7 +39,7 @@ fn after_unrecorded_call(replica: &Replica) -> Truth {
     let after =
         |moment: Option<Moment>| moment.zip(over).is_some_and(|(moment, over)| moment.earliest() > over);
     match (&replica.phase, evidence.standing()) {
-        (Phase::Starting, Standing::On) if newer(evidence.on) => Truth::Present,
+        (Phase::Starting, Standing::On) if newer(evidence.on) => since_last_seen(replica, publisher),
         (Phase::Starting, Standing::Off) if after(evidence.off) => Truth::Absent,
         (Phase::Stopping, Standing::Off) if newer(evidence.off) => Truth::Absent,
         _ => Truth::InDoubt,

@@ -53,6 +53,10 @@ pub fn read_history(
             });
         }
     }
+    for replica in inventory.replicas_of(key) {
+        let ended = ended_before_another(replica, &events);
+        observations.extend(ended.map(|at| Observation::ReplicaEnded { key: replica.key.clone(), at }));
+    }
     for replica in inventory.replicas_of(key).filter(|replica| replica.may_be_ours()) {
         if let Some(ours) = runs_by_our_start(replica, &events, policy) {
             observations.push(Observation::ReplicaOwner { key: replica.key.clone(), ours, at: took });
@@ -61,21 +65,44 @@ pub fn read_history(
     observations
 }
 
-/// Whether a replica runs by a Start of ours: by one line of the history it was started, and that is among our Starts, or the only
-/// line since, for IVS may take its time. Nothing if the history does not show it running.
+/// When a replica ended that our last Start began, if there is no news of it because another one runs there since.
+fn ended_before_another(replica: &Replica, events: &[&ListedEvent]) -> Option<Moment> {
+    let started = Moment::exact(replica.begun?.latest());
+    let lines = lines_of(replica, events);
+    lines.last().filter(|(on, _)| *on)?;
+    let ended = lines.iter().filter(|(on, _)| !on).map(|(_, at)| *at).max()?;
+    (started.certainly_before(ended) && replica.evidence.off < Some(ended)).then_some(ended)
+}
+
+/// Whether a replica runs by a Start of ours: the line of the history by which it was started is among our Starts, or, for IVS may take
+/// its time, the only line since, and no other is our last Start's. Nothing if the history does not show it running.
+///
+/// Clocks differ, so a line counts as later than our Starts only if it is by more than that. Otherwise, where a participant is back
+/// within a second, the end of the replica before would count as the end of the one that we have started by a slow clock.
 fn runs_by_our_start(replica: &Replica, events: &[&ListedEvent], policy: &SweepPolicy) -> Option<bool> {
     let begun = replica.begun?;
-    let lines = events.iter().filter_map(|event| match &event.name {
-        EventName::ReplicationStarted(to) => (*to == replica.key.destination).then_some((true, event.at)),
-        EventName::ReplicationStopped(to) => (*to == replica.key.destination).then_some((false, event.at)),
-        _ => None,
-    });
-    let lines: Vec<_> = lines.collect();
-    let (_, started) = *lines.last().filter(|(on, _)| *on)?;
-    let since = lines.iter().filter(|(_, at)| begun.certainly_before(*at)).count();
-    // Clocks differ. Somebody else's start of just before would have had ours refused.
+    let lines = lines_of(replica, events);
+    let ((_, started), before) = lines.split_last().filter(|((on, _), _)| *on)?;
+    // Somebody else's start of just before would have had ours refused.
     let is_older = begun.earliest().duration_since(started.latest()) > policy.settle;
-    Some(!is_older && since <= 1)
+    let is_later = |at: Moment| at.earliest().duration_since(begun.latest()) > policy.clocks_differ;
+    let is_by_our_last = |on: bool, at: Moment| {
+        on && !is_later(at) && begun.latest().duration_since(at.latest()) <= policy.clocks_differ
+    };
+    let is_another =
+        is_later(*started) && before.iter().any(|(on, at)| is_later(*at) || is_by_our_last(*on, *at));
+    Some(!is_older && !is_another)
+}
+
+/// The lines about a replica: whether it began or ended, and when.
+fn lines_of(replica: &Replica, events: &[&ListedEvent]) -> Vec<(bool, Moment)> {
+    let here = |to: &StageArn| *to == replica.key.destination;
+    let line = |event: &&ListedEvent| match &event.name {
+        EventName::ReplicationStarted(to) => here(to).then_some((true, event.at)),
+        EventName::ReplicationStopped(to) => here(to).then_some((false, event.at)),
+        _ => None,
+    };
+    events.iter().filter_map(line).collect()
 }
 
 /// Whether the history says that the participant does not publish any more.

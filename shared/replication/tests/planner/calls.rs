@@ -63,6 +63,18 @@ fn newer_news_settles_a_start_without_a_call() {
     scene.golden("lease_expired_starting_newer_evidence");
 }
 
+/// It was seen running, and its publisher left and came back before anybody took it up. So it does not run any more.
+#[test]
+fn a_start_without_outcome_that_was_seen_running_ends_with_its_publisher() {
+    let mut scene = starting();
+    scene.replica_active("B", "00:00:06.000000").unpublished("00:00:10.000000").published("00:00:12.000000");
+    let made = scene.at("00:00:20").plan();
+    assert_eq!(decisions(&made), ["B start"]);
+    scene.start_ok("B");
+    scene.plan();
+    scene.golden("unrecorded_start_ends_with_its_publisher");
+}
+
 /// Where a list refuses a stage that is gone, only the sweep can say that nothing runs from there any more.
 #[test]
 fn news_of_its_end_from_after_the_call_settles_a_start_without_outcome() {

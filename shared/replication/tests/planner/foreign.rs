@@ -39,6 +39,41 @@ fn its_publisher_leaves_and_it_is_left_to_ivs() {
     scene.golden("foreign_leaves");
 }
 
+/// Ours ended, and before it was started again, somebody else was faster.
+#[test]
+fn what_somebody_else_starts_after_ours_ended_is_theirs() {
+    let mut scene = Scene::running(vec![rule("main", &["B"])], &["B"]);
+    scene.replica_ended("B", "00:01:00.000000").at("00:01:01").plan();
+    let made = scene.replica_active("B", "00:01:01.500000").at("00:01:02").plan();
+    assert_eq!(decisions(&made), ["B foreign"]);
+    assert_eq!(scene.replica("B").owner, Owner::Foreign);
+    let made = scene.rules(vec![]).at("00:05:00").plan();
+    assert_eq!((decisions(&made), made.steps.len()), (vec!["B foreign".to_owned()], 0));
+    scene.golden("foreign_after_ours_ended");
+}
+
+/// The same, and that ours ended is told last. In which order news comes makes no difference.
+#[test]
+fn what_somebody_else_starts_after_ours_is_theirs_though_its_end_is_told_late() {
+    let mut scene = Scene::running(vec![rule("main", &["B"])], &["B"]);
+    scene.replica_active("B", "00:01:01.500000").at("00:01:02").plan();
+    let made = scene.replica_ended("B", "00:01:00.000000").at("00:01:03").plan();
+    assert_eq!((decisions(&made), scene.replica("B").owner), (vec!["B foreign".to_owned()], Owner::Foreign));
+    let made = scene.rules(vec![]).at("00:05:00").plan();
+    assert_eq!((decisions(&made), made.steps.len()), (vec!["B foreign".to_owned()], 0));
+    scene.golden("foreign_end_of_ours_told_late");
+}
+
+/// The same, where ours could not publish at the destination.
+#[test]
+fn what_somebody_else_starts_after_ours_failed_is_theirs() {
+    let mut scene = Scene::running(vec![rule("main", &["B"])], &["B"]);
+    scene.replica_failed("B", "BITRATE_EXCEEDED", "00:01:00.000000");
+    scene.replica_ended("B", "00:01:00.000000").at("00:01:01").plan();
+    scene.replica_active("B", "00:01:01.500000").at("00:01:02").plan();
+    assert_eq!(scene.replica("B").owner, Owner::Foreign);
+}
+
 #[test]
 fn it_takes_a_slot() {
     let mut scene = Scene::new(vec![rule("main", &["B", "C", "D", "E", "F"])]);

@@ -81,6 +81,23 @@ fn one_that_was_refused_pushes_nobody_out() {
     assert_eq!((made.steps.len(), decided(&made, SLOTS_FULL)), (0, 1));
 }
 
+/// A doubt kept it waiting for a moment that is not over. It pushes out at once what it would push out by the next plan.
+#[test]
+fn one_that_waits_for_a_moment_only_pre_empts_at_once() {
+    let four = Rule { priority: 10, ..rule("low", &["B", "C", "D", "E"]) };
+    let mut scene = Scene::running(vec![four, high(&["G"])], &["B", "C", "D", "E", "G"]);
+    scene.rules(vec![low()]).at("00:00:10").plan();
+    scene.stop_ok("G");
+    scene.plan();
+    scene.start_ok("F");
+    let made = scene.replica_active("G", "00:00:10").at("00:00:10.8").plan();
+    assert_eq!(decided(&made, Decision::Wait), 1, "whether it runs is asked when the second is over");
+    scene.rules(vec![low(), high(&["G"])]).replica_ended("G", "00:00:11.000000");
+    let made = scene.at("00:00:10.9").plan();
+    assert_eq!((decided(&made, Decision::Wait), stops(&made)), (1, vec![to("F")]));
+    scene.golden("waits_for_a_moment_and_pre_empts");
+}
+
 /// It was refused because the participant did not publish just then; meanwhile another rule took its slot. Nothing speaks against
 /// it any more.
 #[test]
