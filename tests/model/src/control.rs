@@ -141,7 +141,7 @@ impl<'a> Turn<'a> {
     /// Writes what it has planned, and waits for its calls. Whether it does not have to plan again.
     fn write(&mut self, run: &mut Run, planned: Planned) -> bool {
         let Planned { view, plan, write } = planned;
-        match self.state.table.write(&write, at(self.state.now)) {
+        match self.state.write(&write) {
             Ok(()) => {}
             Err(NotWritten::Conflict) => return false,
             Err(NotWritten::Full(stages)) => {
@@ -276,7 +276,7 @@ impl<'a> Turn<'a> {
             let mut after = before.clone();
             outcome.apply(&mut after, &lease, *took, &self.world.policy);
             let write = Write::between(&before, &after);
-            if self.state.table.write(&write, at(self.state.now)).is_ok() {
+            if self.state.write(&write).is_ok() {
                 let stored = write.stored(View { replicas: Vec::new(), ..after });
                 stored.replicas.into_iter().for_each(|replica| calling.after.put(replica));
                 self.after_write(&write, &[]);
