@@ -196,8 +196,8 @@ fn is_excused<'a>(
     let there: Vec<_> = running.iter().filter(|(other, _)| other.destination == key.destination).collect();
     let slots_full = own.len() >= world.policy.slots_per_participant;
     let places_full = state.ivs.there(world, &key.destination) >= PLACES;
-    let no_slot = slots_full && !own.iter().any(|other| gives_way(other));
-    let no_place = places_full && !there.iter().any(|other| gives_way(other));
+    let no_slot = slots_full && !own.iter().any(&gives_way);
+    let no_place = places_full && !there.iter().any(&gives_way);
     // Who has neither pushes nobody out: it would be in vain on the other side.
     no_slot || no_place || slots_full && places_full
 }

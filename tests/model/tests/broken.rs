@@ -1,6 +1,8 @@
 //! Tests of the tests: controllers that are wrong in a known way, each of which has to be found out in a small world, in which the right
 //! one keeps every promise.
 
+#![allow(clippy::unwrap_used)]
+
 use model::{Doing, Limits, Sabotage, Spec, Trouble, World, check, story};
 use replication::invariant::Invariant;
 
