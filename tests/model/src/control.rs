@@ -242,7 +242,7 @@ impl<'a> Turn<'a> {
             }
             (Step::Stop(request), left_out) => {
                 self.check_call(&request.key, Phase::Stopping, &lease);
-                self.check_stop(&request.key);
+                self.check_stop(&request.key, &calling.view);
                 let (result, told) = match left_out {
                     Some(error) => (Err(error), Vec::new()),
                     None => self.state.ivs.stop(self.world, &request.key, now),
