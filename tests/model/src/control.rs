@@ -228,9 +228,6 @@ impl<'a> Turn<'a> {
             (Step::Start(request), left_out) => {
                 self.check_call(&request.key, Phase::Starting, &lease);
                 self.check_start(&request.key);
-                if matches!(answered, Answered::NotAtAll { .. }) {
-                    self.is_unclear(&request.key);
-                }
                 let (result, told) = match left_out {
                     Some(error) => (Err(error), Vec::new()),
                     None => {
@@ -238,6 +235,9 @@ impl<'a> Turn<'a> {
                         self.state.ivs.start(self.world, &request.key, window, By::Us, now)
                     }
                 };
+                if matches!(answered, Answered::NotAtAll { .. }) {
+                    self.is_unclear(&request.key);
+                }
                 (Outcome::Start(request.key.clone(), unheard.map_or(result, Err)), told)
             }
             (Step::Stop(request), left_out) => {
