@@ -57,7 +57,7 @@ const fn ours(ours: &'static [&'static str]) -> Arrows {
 }
 
 /// Each package and its arrows.
-const TABLE: [(&str, Arrows); 15] = [
+const TABLE: [(&str, Arrows); 16] = [
     ("replication", Arrows { others: Some(&["jiff", "thiserror"]), ..ours(&[]) }),
     (
         "controller",
@@ -79,6 +79,7 @@ const TABLE: [(&str, Arrows); 15] = [
     ("local", ANYTHING),
     ("stagelink-tests", ANYTHING),
     ("simulation", ours(&["controller", "ivs-sim", "lambda-kit", "replication"])),
+    ("model", ours(&["replication"])),
     // The one function that is no reaction to an event.
     ("api", ours(&["aws-adapters", "http-api", "lambda-kit"])),
 ];
@@ -272,6 +273,7 @@ fn a_wrong_arrow_is_found() {
         ("stagelink", "local", Kind::Shipped, true),
         ("dashboard", "aws-adapters", Kind::Shipped, true),
         ("ivs-sim", "replication", Kind::Shipped, true),
+        ("model", "controller", Kind::Shipped, true),
         ("participant-published", "replication", Kind::Shipped, true),
     ] {
         let mut packages = packages();

@@ -6,7 +6,7 @@ use replication::invariant::Invariant;
 use replication::occupancy::PLACES;
 use replication::{
     Destination, Lease, Owner, Phase, PublisherKey, Rejection, Replica, ReplicationKey, Rule, Source, Status,
-    Step,
+    Step, View,
 };
 
 use crate::control::Turn;
@@ -51,11 +51,14 @@ impl Turn<'_> {
         }
     }
 
-    /// A Stop reaches IVS.
-    pub(crate) fn check_stop(&mut self, key: &ReplicationKey) {
+    /// A Stop reaches IVS, of a plan that was stored with this view. It cannot be called back any more.
+    pub(crate) fn check_stop(&mut self, key: &ReplicationKey, planned: &View) {
         let Some(replication) = self.state.ivs.replication(self.world, key).copied() else { return };
         // After a Start without an answer nobody can tell whose it is that runs since.
-        if replication.by == Some(By::Others) && !replication.is_unclear && !self.is_news_on_its_way(key) {
+        if replication.by == Some(By::Others)
+            && !replication.is_unclear
+            && !self.was_news_on_its_way(key, planned)
+        {
             self.breaks(Invariant::OwnOnly, || format!("stops {key}, which somebody else started"));
         }
         if replication.by == Some(By::Us) && self.nothing_speaks_against(key) {
@@ -63,15 +66,15 @@ impl Turn<'_> {
         }
     }
 
-    /// Whether the table cannot know yet that a replica of ours ended here, before somebody else started one.
-    fn is_news_on_its_way(&self, key: &ReplicationKey) -> bool {
-        let table = &self.state.table;
-        let Some(row) = table.replicas.get(key).filter(|row| row.owner == Owner::Stagelink) else {
+    /// Whether it could not be known yet, when the Stop was planned, that a replica of ours ended here, before somebody else started one.
+    fn was_news_on_its_way(&self, key: &ReplicationKey, planned: &View) -> bool {
+        let row = planned.replica(&key.destination);
+        let Some(row) = row.filter(|row| row.owner == Owner::Stagelink) else {
             return false;
         };
         let ended = self.state.ivs.replication(self.world, key).and_then(|replication| replication.stopped);
         let ended = ended.map(at);
-        let publisher = table.publishers.get(&key.publisher());
+        let publisher = planned.publisher.as_ref();
         let told = [row.evidence.off, publisher.and_then(|publisher| publisher.evidence.off)];
         ended.is_some_and(|ended| told.into_iter().flatten().all(|off| off.latest() < ended))
     }
@@ -196,8 +199,8 @@ fn is_excused<'a>(
     let there: Vec<_> = running.iter().filter(|(other, _)| other.destination == key.destination).collect();
     let slots_full = own.len() >= world.policy.slots_per_participant;
     let places_full = state.ivs.there(world, &key.destination) >= PLACES;
-    let no_slot = slots_full && !own.iter().any(|other| gives_way(other));
-    let no_place = places_full && !there.iter().any(|other| gives_way(other));
+    let no_slot = slots_full && !own.iter().any(&gives_way);
+    let no_place = places_full && !there.iter().any(&gives_way);
     // Who has neither pushes nobody out: it would be in vain on the other side.
     no_slot || no_place || slots_full && places_full
 }

@@ -141,7 +141,7 @@ impl<'a> Turn<'a> {
     /// Writes what it has planned, and waits for its calls. Whether it does not have to plan again.
     fn write(&mut self, run: &mut Run, planned: Planned) -> bool {
         let Planned { view, plan, write } = planned;
-        match self.state.table.write(&write, at(self.state.now)) {
+        match self.state.write(&write) {
             Ok(()) => {}
             Err(NotWritten::Conflict) => return false,
             Err(NotWritten::Full(stages)) => {
@@ -228,9 +228,6 @@ impl<'a> Turn<'a> {
             (Step::Start(request), left_out) => {
                 self.check_call(&request.key, Phase::Starting, &lease);
                 self.check_start(&request.key);
-                if matches!(answered, Answered::NotAtAll { .. }) {
-                    self.is_unclear(&request.key);
-                }
                 let (result, told) = match left_out {
                     Some(error) => (Err(error), Vec::new()),
                     None => {
@@ -238,11 +235,14 @@ impl<'a> Turn<'a> {
                         self.state.ivs.start(self.world, &request.key, window, By::Us, now)
                     }
                 };
+                if matches!(answered, Answered::NotAtAll { .. }) {
+                    self.is_unclear(&request.key);
+                }
                 (Outcome::Start(request.key.clone(), unheard.map_or(result, Err)), told)
             }
             (Step::Stop(request), left_out) => {
                 self.check_call(&request.key, Phase::Stopping, &lease);
-                self.check_stop(&request.key);
+                self.check_stop(&request.key, &calling.view);
                 let (result, told) = match left_out {
                     Some(error) => (Err(error), Vec::new()),
                     None => self.state.ivs.stop(self.world, &request.key, now),
@@ -276,7 +276,7 @@ impl<'a> Turn<'a> {
             let mut after = before.clone();
             outcome.apply(&mut after, &lease, *took, &self.world.policy);
             let write = Write::between(&before, &after);
-            if self.state.table.write(&write, at(self.state.now)).is_ok() {
+            if self.state.write(&write).is_ok() {
                 let stored = write.stored(View { replicas: Vec::new(), ..after });
                 stored.replicas.into_iter().for_each(|replica| calling.after.put(replica));
                 self.after_write(&write, &[]);

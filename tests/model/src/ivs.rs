@@ -33,7 +33,7 @@ pub(crate) struct Replication {
     pub(crate) started: Option<i64>,
     pub(crate) stopped: Option<i64>,
     /// Whether nobody can tell whose it is that runs: a Start of ours had no answer, or one of ours ended so soon that its end cannot
-    /// be told from its beginning.
+    /// be told from its beginning. Until another Start of ours takes effect.
     pub(crate) is_unclear: bool,
 }
 
@@ -146,6 +146,7 @@ impl Ivs {
             return (Ok(Receipt::default()), Vec::new());
         }
         replication.started = Some(now);
+        replication.is_unclear &= by == By::Others;
         let told = Observation::ReplicaActive { key: key.clone(), destination_session: None, at: whole(now) };
         (Ok(Receipt::default()), vec![told])
     }

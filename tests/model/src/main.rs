@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use indicatif::ProgressBar;
-use model::{Limits, Sabotage, Spec, World, check, story};
+use model::{Limits, Sabotage, Spec, Trouble, World, check, story};
 
 /// Explores every state that small worlds can get into, with the real planner.
 ///
@@ -24,6 +24,9 @@ struct Options {
     /// How often something goes wrong [default: as in the tests]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(0..=20))]
     faults: Option<u8>,
+    /// Only this may go wrong [default: whatever goes wrong in the tests]
+    #[arg(long, value_name = "TROUBLE,…", value_delimiter = ',')]
+    troubles: Option<Vec<Trouble>>,
     /// No more states than this; a million of them take about half a gigabyte
     #[arg(long, default_value_t = 10_000_000, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..1 << 30))]
     states: u32,
@@ -43,7 +46,9 @@ fn main() -> ExitCode {
     for spec in worlds {
         let doings = options.doings.unwrap_or(spec.doings);
         let faults = options.faults.unwrap_or(spec.faults);
-        let spec = Spec { sabotage: options.sabotage, ..spec.with(doings, faults) };
+        let troubles =
+            options.troubles.as_ref().map_or(spec.troubles.clone(), |only| only.iter().copied().collect());
+        let spec = Spec { troubles, sabotage: options.sabotage, ..spec.with(doings, faults) };
         all_kept &= is_kept_in(&World::of(spec), &options);
     }
     if all_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -53,7 +53,7 @@ impl Turn<'_> {
             Holder::Replica(key) => write.replicas.extend(view.replica(&key.destination).cloned()),
             Holder::Publisher(_) => write.publisher = view.publisher,
         }
-        if self.state.table.write(&write, at(self.state.now)).is_ok() {
+        if self.state.write(&write).is_ok() {
             self.after_write(&write, &[]);
         }
     }
@@ -65,6 +65,6 @@ impl Turn<'_> {
     /// Writes a row as nobody else can have changed it.
     fn put(&mut self, replica: Replica) {
         let write = Write { replicas: vec![replica], ..Write::default() };
-        drop(self.state.table.write(&write, at(self.state.now)));
+        drop(self.state.write(&write));
     }
 }

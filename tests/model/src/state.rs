@@ -10,7 +10,7 @@ use replication::{
 };
 
 use crate::ivs::Ivs;
-use crate::table::{Table, Write};
+use crate::table::{NotWritten, Table, Write};
 use crate::world::{World, at};
 
 /// Everything at one time.
@@ -19,7 +19,7 @@ pub struct State {
     /// The time, in ticks.
     pub(crate) now: i64,
     pub(crate) ivs: Ivs,
-    pub(crate) table: Table,
+    pub(crate) table: Arc<Table>,
     /// Messages under way. They come in any order.
     pub(crate) mail: Vec<Letter>,
     /// Functions that wait for something.
@@ -35,13 +35,23 @@ impl State {
         Self {
             now: 0,
             ivs: Ivs::of(world),
-            table: Table::of(world),
+            table: Arc::new(Table::of(world)),
             mail: Vec::new(),
             runs: Vec::new(),
             begun: 0,
             doings_left: world.spec.doings,
             faults_left: world.spec.faults,
         }
+    }
+
+    pub(crate) fn table_mut(&mut self) -> &mut Table {
+        Arc::make_mut(&mut self.table)
+    }
+
+    /// Writes everything to the table, or nothing.
+    pub(crate) fn write(&mut self, write: &Write) -> Result<(), NotWritten> {
+        let now = at(self.now);
+        self.table_mut().write(write, now)
     }
 }
 

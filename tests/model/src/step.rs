@@ -261,7 +261,8 @@ impl Turn<'_> {
             }
             Step::PauseAll => {
                 let pause = Pause { reason: String::new(), by: String::new(), at: at(0) };
-                self.state.table.pause = self.state.table.pause.is_none().then_some(pause);
+                let table = self.state.table_mut();
+                table.pause = table.pause.is_none().then_some(pause);
             }
             Step::Others(number) => {
                 let key = &self.world.replications[*number];
@@ -285,7 +286,7 @@ impl Turn<'_> {
         let others = rules.iter().filter(|rule| rule.id != original.id).cloned();
         let mut rules: Vec<_> = others.chain(changed).collect();
         rules.sort_by(|a, b| a.id.cmp(&b.id));
-        self.state.table.rules = Arc::new(rules);
+        self.state.table_mut().rules = Arc::new(rules);
         if let Source::Stage(stage) = &original.source
             && !self.world.spec.deaf
         {

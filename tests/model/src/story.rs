@@ -62,11 +62,13 @@ fn circle(world: &World, first: &State) -> String {
             let Ok(then) = then else { continue };
             let acted = acted || step.acts(&state);
             let fingerprint = world.fingerprint(&then);
-            if seen.len() > FAR || !seen.insert((fingerprint, acted)) && !(acted && fingerprint == goal) {
+            let closes = acted && fingerprint == goal;
+            let is_new = seen.insert((fingerprint, acted));
+            if seen.len() > FAR || !(is_new || closes) {
                 continue;
             }
             let told = format!("{told}{}", one(world, &state, &step, &then));
-            if acted && fingerprint == goal {
+            if closes {
                 return told;
             }
             line.push_back((then, acted, told));
