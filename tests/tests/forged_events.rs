@@ -25,7 +25,11 @@ impl Scene {
 
     /// An event that tells of `who`, at so many seconds from now.
     fn event(&self, name: &str, who: &str, seconds: i64) -> Value {
-        let at = (Timestamp::now() + SignedDuration::from_secs(seconds)).to_string();
+        self.event_at(name, who, Timestamp::now() + SignedDuration::from_secs(seconds))
+    }
+
+    fn event_at(&self, name: &str, who: &str, at: Timestamp) -> Value {
+        let at = at.to_string();
         json!({
             "version": "0", "id": "forged", "detail-type": "IVS Stage Update", "source": "aws.ivs", "account": "123456789012",
             "time": at, "region": "us-east-1", "resources": [self.source],
@@ -40,6 +44,12 @@ impl Scene {
             Ok(answer) => answer["handled"].as_str().unwrap().to_owned(),
             Err(failure) => failure.error_type().to_owned(),
         }
+    }
+
+    /// A sweep, and what is due then.
+    async fn reconciled(&self) {
+        self.world.sweep().await.unwrap();
+        self.world.dispatch().handle(with_time(Value::Null, 10)).await.unwrap();
     }
 
     fn written(&self) -> usize {
@@ -76,17 +86,29 @@ async fn news_from_the_future_is_refused_and_leaves_nothing() {
     assert_eq!(scene.world.simulator.replicas().len(), 1);
 }
 
-/// Who is said to have left is released, and comes back with the next sweep: there is reason to doubt, and IVS is asked.
+/// Who is said to have left in the second in which it began to publish is released, and comes back with the next sweep: there is
+/// reason to doubt, and IVS is asked. If it is said of a later second, it is believed until there is newer news.
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_who_is_only_said_to_have_left_is_back_after_a_sweep() {
+async fn somebody_who_is_only_said_to_have_left_is_back_after_a_sweep_or_with_newer_news() {
     let mut scene = Scene::start().await;
     let who = scene.world.publish(&scene.source).unwrap();
     let published = scene.world.event("Participant Published").await.unwrap();
+    let began: Timestamp = published["time"].as_str().unwrap().parse().unwrap();
+    let second = Timestamp::from_second(began.as_second()).unwrap();
     assert_eq!(scene.told("participant-published", published).await, "settled");
-    let left = scene.event("Participant Unpublished", &who, 0);
+
+    let left =
+        scene.event_at("Participant Unpublished", &who, second + SignedDuration::from_nanos(999_999_999));
     scene.told("participant-unpublished", left).await;
-    scene.world.sweep().await.unwrap();
-    scene.world.dispatch().handle(with_time(Value::Null, 10)).await.unwrap();
+    scene.reconciled().await;
+    assert_eq!(scene.world.simulator.replicas().len(), 1);
+
+    let left = scene.event_at("Participant Unpublished", &who, second + SignedDuration::from_secs(2));
+    scene.told("participant-unpublished", left).await;
+    scene.reconciled().await;
+    assert_eq!(scene.world.simulator.replicas().len(), 0);
+    let again = scene.event_at("Participant Published", &who, second + SignedDuration::from_secs(4));
+    scene.told("participant-published", again).await;
     assert_eq!(scene.world.simulator.replicas().len(), 1);
 }
 

@@ -226,8 +226,9 @@ fn crowding() -> impl Strategy<Value = Crowding> {
 type Set = u32;
 
 impl Crowding {
-    /// The sets of those who have a place after a wave, of all sets that there are: they keep every promise, and the fewest lose theirs.
-    /// `came` is everybody there by then, by class; `there` had places before.
+    /// The sets of those who have a place after a wave, of all sets that there are: they keep every promise, and the fewest lose theirs,
+    /// but for one more for each newcomer who may not pre-empt: nobody says who of a wave comes first, and the last place may go to
+    /// them before somebody comes who takes one from a third. `came` is everybody there by then, by class; `there` had places before.
     fn right(&self, came: &[usize], there: Set) -> Vec<Set> {
         let places = 12 - self.own;
         let class = |i: usize| self.classes[came[i]];
@@ -250,9 +251,10 @@ impl Crowding {
             full && in_order && the_lowest_lost && for_cause && none_in_vain
         });
         let right: Vec<Set> = right.collect();
-        let lost = |with: &Set| (there & !with).count_ones();
-        let fewest = right.iter().map(lost).min();
-        right.into_iter().filter(|with| Some(lost(with)) == fewest).collect()
+        let lost = |with: &Set| (there & !with).count_ones() as usize;
+        let fewest = right.iter().map(lost).min().unwrap_or_default();
+        let meek = |with: Set| members(with & !there).filter(|i| !class(*i).preempt).count();
+        right.into_iter().filter(|with| lost(with) <= fewest + meek(*with)).collect()
     }
 
     async fn play(&self) -> Result<(), TestCaseError> {

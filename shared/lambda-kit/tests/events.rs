@@ -366,7 +366,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     // A failure prints the smallest input that fails; that becomes a file in events/, so no seeds are kept.
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 1024, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(1_024))]
 
     #[test]
     fn arbitrary_json_never_panics(envelope in any_json()) {

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngSeed};
 use replication::explain::{Drift, ExplainedReplication, StageFacts, WaitsFor};
 use replication::occupancy::PLACES;
 use replication::{
@@ -20,13 +19,7 @@ use replication::{
 use arbitrary::now;
 use build::{ALL_CALLS, moment, publisher, rule, session, stage, tagged, tags, time, to, window};
 
-fn config() -> Config {
-    Config { cases: 256, failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..Config::default() }
-}
-
 proptest! {
-    #![proptest_config(config())]
-
     /// The planner's report, whole: every destination and every rule that it speaks of, with its words.
     #[test]
     fn every_line_of_the_plan_is_explained(view in arbitrary::view()) {

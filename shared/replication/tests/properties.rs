@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::sample::Index;
-use proptest::test_runner::{Config, RngSeed};
+use proptest::test_runner::Config;
 use replication::invariant::{applied, violations};
 use replication::{
     Allowance, BlockedReason, Capabilities, Context, Control, Decision, Destination, Line, Mode, Moment,
@@ -19,12 +19,6 @@ use replication::{
 
 use arbitrary::now;
 use build::{publisher, to};
-
-/// The same cases in every run; `SEED=2 cargo test` makes others.
-fn config() -> Config {
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
-    Config { cases: 256, failure_persistence: None, rng_seed: RngSeed::Fixed(seed), ..Config::default() }
-}
 
 fn context(policy: &Policy, can: Capabilities) -> Context<'_> {
     Context { now: now(), policy, can, allowance: Allowance::UNLIMITED, holder: "me", witness: None }
@@ -94,8 +88,6 @@ fn after(view: &View, made: &Plan, destination: &StageArn) -> Option<Replica> {
 }
 
 proptest! {
-    #![proptest_config(config())]
-
     #[test]
     fn a_plan_makes_no_more_calls_than_the_budget_has_left(
         view in arbitrary::view(),
@@ -535,7 +527,8 @@ fn matches_slowly(pattern: &[u8], text: &[u8]) -> bool {
 #[test]
 fn arbitrary_views_reach_every_decision() {
     use proptest::strategy::ValueTree;
-    let mut runner = proptest::test_runner::TestRunner::new(config());
+    let mut runner =
+        proptest::test_runner::TestRunner::new(Config { failure_persistence: None, ..Config::default() });
     let mut seen = BTreeSet::new();
     let policy = Policy::default();
     for _ in 0..500 {

@@ -303,13 +303,35 @@ pub(crate) fn rejected(rejection: Rejection) -> Refusal {
 pub(crate) const THROTTLED: Refusal = Refusal::Throttled { retry_after: None };
 
 fn describe(text: &mut String, replica: &Replica) {
-    let Replica { key, phase, desired, owner, attempts, .. } = replica;
-    let _ = write!(text, "  store {}: {phase}, {desired:?}, owner {owner:?}", key.destination);
-    if *attempts > 0 {
-        let _ = write!(text, ", attempt {attempts}");
+    let Replica { key, phase, desired, owner, begun, attempts, lease, next_attempt, .. } = replica;
+    let Replica { wanted_until, backfill, last_error, gives_way, .. } = replica;
+    let mut add = |what: String| text.push_str(&what);
+    add(format!("  store {}: {phase}, {desired:?}, owner {owner:?}", key.destination));
+    if let Some(begun) = begun {
+        add(format!(", begun {begun}"));
     }
-    if let Some(due) = replica.due() {
-        let _ = write!(text, ", due {due}");
+    if *attempts > 0 {
+        add(format!(", attempt {attempts}"));
+    }
+    match (lease, replica.due()) {
+        (Some(Lease { holder, since, until }), _) => add(format!(", leased to {holder} {since}-{until}")),
+        (None, Some(due)) => add(format!(", due {due}")),
+        (None, None) => {}
+    }
+    if let Some(next) = next_attempt.filter(|next| lease.is_some() || replica.due() != Some(*next)) {
+        add(format!(", next attempt {next}"));
+    }
+    if let Some(until) = wanted_until {
+        add(format!(", wanted until {until}"));
+    }
+    if *backfill {
+        add(", backfill".to_owned());
+    }
+    if let Some(error) = last_error {
+        add(format!(", last error {}", error.code));
+    }
+    if let Some(gives_way) = gives_way {
+        add(format!(", gives way to {} until {}", gives_way.priority, gives_way.until));
     }
     if let Some(braked) = replica.braked {
         let confirmed =
