@@ -14,7 +14,7 @@
 //!
 //! # Guarantees
 //! If [`Explored::complete`] and nothing is found, then within the limits below:
-//! * no plan breaks an [`Invariant`](replication::invariant::Invariant), no call is made without its intent in the table, nothing
+//! * no plan breaks an [`Invariant`], no call is made without its intent in the table, nothing
 //!   of somebody else's is stopped, nothing is stopped for want of news, and nobody has more replications than slots (`check.rs`);
 //! * from every state, however much went wrong before, whatever happens from then on without further trouble ends with what the rules
 //!   want, the table saying so, and no more Start or Stop ([`mod@explore`]).
