@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use replication::{Moment, Observation};
 
 use crate::world::{Answer, DONE_WITHOUT_ANSWER, NO_ANSWER, THROTTLED, Task, World, rule, to};
-use crate::{assert_inventory, do_what_is_due};
+use crate::{assert_inventory, deliver, do_what_is_due};
 use replication::{Refusal, Rejection};
 
 /// Numbers that look random (xorshift); the same seed gives the same ones.
@@ -130,6 +130,14 @@ fn race(seed: u64, changes: usize, troubles: Troubles) -> Vec<String> {
     }
     world.forget_answers();
     do_what_is_due(&world, &newest);
+    if troubles.kept {
+        // Whose it is that runs on after its publisher was away, the next sweep reads in the participant's history.
+        let at = Moment::exact(world.now());
+        let ours = world.running().into_iter().map(|key| Observation::ReplicaOwner { key, ours: true, at });
+        let controller = world.controller(true, true, true);
+        ours.for_each(|news| assert!(deliver(&world, &controller, &news).is_ok(), "seed {seed}"));
+        do_what_is_due(&world, &newest);
+    }
     let expected: Vec<_> = wanted.iter().filter(|_| world.is_publishing()).map(|id| to(id)).collect();
     assert_eq!(world.running(), expected, "seed {seed}: {:#?}", world.store.replicas());
     assert_inventory(&world);
