@@ -108,7 +108,9 @@ impl MemoryStore {
             replicas: state
                 .replicas
                 .values()
-                .filter(|replica| replica.key.publisher() == *key)
+                .filter(|replica| {
+                    replica.key.source == key.stage && replica.key.participant == key.participant
+                })
                 .cloned()
                 .collect(),
             is_destination: state.occupants.contains_key(&key.stage),

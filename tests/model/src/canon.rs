@@ -19,12 +19,13 @@ mod core;
 use std::hash::{DefaultHasher, Hasher};
 use std::ops::Range;
 
+use controller::Write;
 use jiff::Timestamp;
 use replication::PlaceChange;
 
 use crate::ivs::{By, Person, Replication};
 use crate::state::{At, Call, Calling, Letter, Message, Planned, Run, State};
-use crate::table::{Table, Write};
+use crate::table::{Stops, Table};
 use crate::world::{TICK, World, at, tick_of};
 
 /// A number that states have in common if, and (but for one in 2^128) only if, they are the same.
@@ -258,7 +259,7 @@ impl<'a> Writer<'a> {
     fn run(&mut self, run: &'a Run) {
         let Run { holder, function, publisher, news, witness, full, planned_at, pace, at } = run;
         self.holder(holder);
-        self.byte(*function as u8);
+        self.text(function.name);
         self.publisher_key(publisher);
         self.maybe(news.as_ref(), Self::observation);
         self.maybe(witness.as_ref(), |writer, witness| {
@@ -272,8 +273,9 @@ impl<'a> Writer<'a> {
         match at {
             At::Writing(planned) => {
                 // What is reported is only told to people.
-                let Planned { view, plan, write } = &**planned;
-                let Write { publisher, replicas, places, stops } = write;
+                let Planned { view, plan, write, stops } = &**planned;
+                // A plan of the model asks nothing, and what it writes of budgets is the tally of stops.
+                let Write { publisher, replicas, places, activity: _, budgets: _, stage: _ } = write;
                 self.byte(0);
                 self.view(view);
                 self.each(&plan.steps, Self::step);
@@ -288,9 +290,9 @@ impl<'a> Writer<'a> {
                     writer.text(occupant.as_str());
                     writer.byte(*kind as u8);
                 });
-                self.maybe(stops.as_ref(), |writer, (stops, tally)| {
-                    writer.count(*stops);
-                    writer.each(&tally.stops, |writer, (from, stops)| {
+                self.maybe(stops.as_ref(), |writer, Stops { count, planned_with }| {
+                    writer.count(*count);
+                    writer.each(&planned_with.stops, |writer, (from, stops)| {
                         writer.was(*from);
                         writer.number(i64::from(*stops));
                     });

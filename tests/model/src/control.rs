@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use controller::Write;
 use replication::budget::counts_for_brake;
 use replication::invariant::{Invariant, applied, violations};
 use replication::{
@@ -16,7 +17,7 @@ use replication::{
 use crate::check::Broken;
 use crate::ivs::{By, refused, window};
 use crate::state::{At, Call, Calling, Function, Pace, Planned, Run, State};
-use crate::table::{NotWritten, Write};
+use crate::table::{NotWritten, Stops};
 use crate::world::{World, at};
 
 /// More rounds in a row than this are a circle.
@@ -95,7 +96,7 @@ impl<'a> Turn<'a> {
     ) {
         self.state.begun += 1;
         let run = Run {
-            holder: format!("{function}-{}", self.state.begun).into(),
+            holder: format!("{}-{}", function.name, self.state.begun).into(),
             function,
             publisher: publisher.clone(),
             news: news.cloned(),
@@ -127,7 +128,7 @@ impl<'a> Turn<'a> {
             run.planned_at = self.state.now;
             run.pace = if slowly { Pace::Slow } else { Pace::Prompt };
             let planned = self.plan(&run, &stored, &view);
-            if slowly && !planned.write.is_empty() {
+            if slowly && !(planned.write.is_empty() && planned.stops.is_none()) {
                 run.at = At::Writing(Box::new(planned));
                 return self.state.runs.push(Arc::new(run));
             }
@@ -140,8 +141,8 @@ impl<'a> Turn<'a> {
 
     /// Writes what it has planned, and waits for its calls. Whether it does not have to plan again.
     fn write(&mut self, run: &mut Run, planned: Planned) -> bool {
-        let Planned { view, plan, write } = planned;
-        match self.state.write(&write) {
+        let Planned { view, plan, write, stops } = planned;
+        match self.state.write(&write, stops.as_ref()) {
             Ok(()) => {}
             Err(NotWritten::Conflict) => return false,
             Err(NotWritten::Full(stages)) => {
@@ -168,7 +169,7 @@ impl<'a> Turn<'a> {
         let context = Context {
             now: at(self.state.now),
             policy: &self.world.policy,
-            can: run.function.can(),
+            can: run.function.can,
             allowance: Allowance { recent_stops, ..Allowance::UNLIMITED },
             holder: &run.holder,
             witness: run.witness.as_ref(),
@@ -187,11 +188,11 @@ impl<'a> Turn<'a> {
             write.publisher = view.publisher.clone().filter(|_| self.world.guards_slots());
         }
         let counted = plan.steps.iter().filter(|step| counts_for_brake(step)).count();
-        write.stops = (counted > 0).then(|| (counted, stops.clone()));
+        let stops = (counted > 0).then(|| Stops { count: counted, planned_with: stops.clone() });
         if let Some(invariant) = broken.first() {
             self.breaks(*invariant, || format!("{} plans:\n{}", run.holder, plan.report));
         }
-        Planned { view, plan, write }
+        Planned { view, plan, write, stops }
     }
 
     /// A function that was slow writes at last.
@@ -276,7 +277,7 @@ impl<'a> Turn<'a> {
             let mut after = before.clone();
             outcome.apply(&mut after, &lease, *took, &self.world.policy);
             let write = Write::between(&before, &after);
-            if self.state.write(&write).is_ok() {
+            if self.state.write(&write, None).is_ok() {
                 let stored = write.stored(View { replicas: Vec::new(), ..after });
                 stored.replicas.into_iter().for_each(|replica| calling.after.put(replica));
                 self.after_write(&write, &[]);

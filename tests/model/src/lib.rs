@@ -7,10 +7,10 @@
 //! smallest worlds. What the simulation does with long cases from seeds, this does with short ones, and leaves none out.
 //!
 //! # What is real
-//! The planner, outcomes, invariants, and what a sweep reads out of lists and histories (crate `replication`). Around it, `control.rs`,
-//! `sweep.rs`, `places.rs` and `table.rs` go as the controller, its sweep, its placement and its table do, with a cut wherever others
-//! can come in between. They decide nothing; that they go as the real ones do is for whoever changes either to see. `ivs.rs` is a
-//! small IVS that knows whose each replica is.
+//! The planner, outcomes, invariants, what a sweep reads out of lists and histories (crate `replication`), and what is written of a
+//! plan (`controller::Write`). Around it, `control.rs`, `sweep.rs`, `places.rs` and `table.rs` go as the controller, its sweep, its
+//! placement and its table do, with a cut wherever others can come in between. They decide nothing; that they go as the real ones
+//! do is for whoever changes either to see. `ivs.rs` is a small IVS that knows whose each replica is.
 //!
 //! # Guarantees
 //! If [`Explored::complete`] and nothing is found, then within the limits below:

@@ -1,5 +1,6 @@
 //! The places at destinations, as `controller/src/placement.rs` hands them on.
 
+use controller::Write;
 use replication::occupancy::in_line;
 use replication::{
     Blocked, Crowd, Eviction, GiveWay, Holder, Phase, PlaceChange, PlaceKind, Replica, ReplicationKey,
@@ -7,7 +8,6 @@ use replication::{
 };
 
 use crate::control::Turn;
-use crate::table::Write;
 use crate::world::at;
 
 impl Turn<'_> {
@@ -53,7 +53,7 @@ impl Turn<'_> {
             Holder::Replica(key) => write.replicas.extend(view.replica(&key.destination).cloned()),
             Holder::Publisher(_) => write.publisher = view.publisher,
         }
-        if self.state.write(&write).is_ok() {
+        if self.state.write(&write, None).is_ok() {
             self.after_write(&write, &[]);
         }
     }
@@ -65,6 +65,6 @@ impl Turn<'_> {
     /// Writes a row as nobody else can have changed it.
     fn put(&mut self, replica: Replica) {
         let write = Write { replicas: vec![replica], ..Write::default() };
-        drop(self.state.write(&write));
+        drop(self.state.write(&write, None));
     }
 }

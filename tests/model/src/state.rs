@@ -1,16 +1,16 @@
 //! A state of a small world: what is the case, what is stored, and what is under way.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
+use controller::Write;
 use replication::{
     Capabilities, Crowd, Lease, Moment, Observation, Outcome, Plan, PublisherKey, SecondWitness, StageArn,
     Step, View,
 };
 
 use crate::ivs::Ivs;
-use crate::table::{NotWritten, Table, Write};
+use crate::table::{NotWritten, Stops, Table};
 use crate::world::{World, at};
 
 /// Everything at one time.
@@ -49,9 +49,9 @@ impl State {
     }
 
     /// Writes everything to the table, or nothing.
-    pub(crate) fn write(&mut self, write: &Write) -> Result<(), NotWritten> {
+    pub(crate) fn write(&mut self, write: &Write, stops: Option<&Stops>) -> Result<(), NotWritten> {
         let now = at(self.now);
-        self.table_mut().write(write, now)
+        self.table_mut().write(write, stops, now)
     }
 }
 
@@ -85,49 +85,34 @@ pub(crate) enum Pace {
     Late,
 }
 
-/// The functions, by what they may call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Function {
-    Published,
-    Unpublished,
-    ReplicationChanged,
-    RuleChanged,
-    Dispatch,
-    Reconcile,
+/// A function, by what it may call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Function {
+    pub(crate) name: &'static str,
+    pub(crate) can: Capabilities,
 }
+
+const NOTHING: Capabilities =
+    Capabilities { start: false, stop: false, verify: false, get_stage: false, get_participant: false };
 
 impl Function {
+    pub(crate) const DISPATCH: Self =
+        Self { name: "dispatch", can: Capabilities { start: true, stop: true, verify: true, ..NOTHING } };
+    pub(crate) const RECONCILE: Self = Self { name: "reconcile", can: NOTHING };
+    pub(crate) const RULE_CHANGED: Self = Self { name: "rule-changed", can: NOTHING };
+
     /// Who is woken by an event.
     pub(crate) fn of(news: &Observation) -> Self {
-        match news {
-            Observation::Published { .. } => Self::Published,
-            Observation::Unpublished { .. } => Self::Unpublished,
-            _ => Self::ReplicationChanged,
-        }
-    }
-
-    /// The calls it was given.
-    pub(crate) fn can(self) -> Capabilities {
-        let none = Capabilities::default();
-        match self {
-            Self::Published => Capabilities { start: true, verify: true, ..none },
-            Self::Unpublished => Capabilities { stop: true, verify: true, ..none },
-            Self::Dispatch => Capabilities { start: true, stop: true, verify: true, ..none },
-            Self::ReplicationChanged | Self::RuleChanged | Self::Reconcile => none,
-        }
-    }
-}
-
-impl fmt::Display for Function {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Published => "participant-published",
-            Self::Unpublished => "participant-unpublished",
-            Self::ReplicationChanged => "replication-changed",
-            Self::RuleChanged => "rule-changed",
-            Self::Dispatch => "dispatch",
-            Self::Reconcile => "reconcile",
-        })
+        let (name, can) = match news {
+            Observation::Published { .. } => {
+                ("participant-published", Capabilities { start: true, verify: true, ..NOTHING })
+            }
+            Observation::Unpublished { .. } => {
+                ("participant-unpublished", Capabilities { stop: true, verify: true, ..NOTHING })
+            }
+            _ => ("replication-changed", NOTHING),
+        };
+        Self { name, can }
     }
 }
 
@@ -163,6 +148,7 @@ pub(crate) struct Planned {
     pub(crate) view: View,
     pub(crate) plan: Plan,
     pub(crate) write: Write,
+    pub(crate) stops: Option<Stops>,
 }
 
 /// Calls under way.

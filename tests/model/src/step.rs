@@ -227,7 +227,7 @@ impl Turn<'_> {
         match step {
             Step::Deliver(i, how) => self.post(*i, *how),
             Step::Dispatch(publisher, slowly) => {
-                self.wake(Function::Dispatch, publisher, None, None, *slowly);
+                self.wake(Function::DISPATCH, publisher, None, None, *slowly);
             }
             Step::Write(run) => self.write_late(*run),
             Step::Call(run, call, how) => self.carry_out(*run, *call, *how),
@@ -317,14 +317,14 @@ impl Turn<'_> {
                 self.wake(Function::of(&news), &news.publisher(), Some(&news), None, slowly);
             }
             Message::Read(news) => {
-                self.wake(Function::Reconcile, &news.publisher(), Some(news), None, slowly);
+                self.wake(Function::RECONCILE, &news.publisher(), Some(news), None, slowly);
             }
             Message::Rules(stage) => {
                 let of_rows = self.state.table.replicas.keys().map(replication::ReplicationKey::publisher);
                 let known = self.state.table.publishers.keys().cloned().chain(of_rows);
                 let publishers: BTreeSet<_> = known.filter(|publisher| publisher.stage == *stage).collect();
                 for publisher in &publishers {
-                    self.wake(Function::RuleChanged, publisher, None, None, slowly);
+                    self.wake(Function::RULE_CHANGED, publisher, None, None, slowly);
                 }
             }
         }

@@ -39,10 +39,10 @@ impl Turn<'_> {
         inventory.misplaced().iter().for_each(|change| self.correct(change));
         inventory.with_free_places().for_each(|stage| self.hand_on(stage));
         for publisher in inventory.out_of_date(now, &world.policy) {
-            self.wake(Function::Reconcile, &publisher, None, None, false);
+            self.wake(Function::RECONCILE, &publisher, None, None, false);
         }
         for (publisher, witness) in inventory.confirmable(now, &world.policy) {
-            self.wake(Function::Reconcile, &publisher, None, Some(&witness), false);
+            self.wake(Function::RECONCILE, &publisher, None, Some(&witness), false);
         }
         for look in &agenda.looks {
             let (news, gone) = self.look(&inventory, look, how);
@@ -52,7 +52,7 @@ impl Turn<'_> {
                     self.state.mail.push(Letter { message, is_late: true });
                 } else {
                     let publisher = observation.publisher();
-                    self.wake(Function::Reconcile, &publisher, Some(&observation), None, false);
+                    self.wake(Function::RECONCILE, &publisher, Some(&observation), None, false);
                 }
             }
             if how != Sweeping::Slowly {
@@ -69,7 +69,7 @@ impl Turn<'_> {
         let publishers: BTreeSet<_> = held.map(|replica| replica.key.publisher()).collect();
         for publisher in publishers {
             let witness = inventory.second_witness(&publisher, Some(now), now, &self.world.policy);
-            self.wake(Function::Reconcile, &publisher, None, Some(&witness), false);
+            self.wake(Function::RECONCILE, &publisher, None, Some(&witness), false);
         }
     }
 

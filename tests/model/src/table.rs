@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use controller::Write;
 use jiff::Timestamp;
-use replication::occupancy::{PLACES, changes};
+use replication::occupancy::PLACES;
 use replication::sweep::Inventory;
 use replication::{
     Control, Crowd, Evidence, Match, Occupant, Pause, Phase, PlaceChange, PlaceKind, Publisher, PublisherKey,
@@ -28,14 +29,12 @@ pub(crate) struct Table {
     pub(crate) stops: Tally,
 }
 
-/// One conditional write.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Write {
-    pub(crate) publisher: Option<Publisher>,
-    pub(crate) replicas: Vec<Replica>,
-    pub(crate) places: Vec<PlaceChange>,
-    /// How many stops it makes that count for the brake, and the tally that they were planned with.
-    pub(crate) stops: Option<(usize, Tally)>,
+/// The stops of a plan that count for the brake.
+#[derive(Debug, Clone)]
+pub(crate) struct Stops {
+    pub(crate) count: usize,
+    /// The tally that they were planned with. A write is made only if it still is the same.
+    pub(crate) planned_with: Tally,
 }
 
 /// A write that was not made.
@@ -43,31 +42,6 @@ pub(crate) struct Write {
 pub(crate) enum NotWritten {
     Conflict,
     Full(BTreeSet<StageArn>),
-}
-
-impl Write {
-    /// What has to be written to turn `before`, as it is stored, into `after`.
-    pub(crate) fn between(before: &View, after: &View) -> Self {
-        let publisher = after.publisher.as_ref().filter(|_| before.publisher != after.publisher);
-        let changed = after.replicas.iter().filter(|replica| !before.replicas.contains(replica));
-        let places = changes(before, after);
-        Self { publisher: publisher.cloned(), replicas: changed.cloned().collect(), places, stops: None }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.publisher.is_none() && self.replicas.is_empty() && self.places.is_empty() && self.stops.is_none()
-    }
-
-    /// The view as it is stored once this is written.
-    pub(crate) fn stored(&self, mut view: View) -> View {
-        if let Some(publisher) = &self.publisher {
-            view.publisher = Some(Publisher { version: publisher.version + 1, ..publisher.clone() });
-        }
-        for replica in &self.replicas {
-            view.put(Replica { version: replica.version + 1, ..replica.clone() });
-        }
-        view
-    }
 }
 
 impl Table {
@@ -135,13 +109,18 @@ impl Table {
     }
 
     /// Writes everything, or nothing.
-    pub(crate) fn write(&mut self, write: &Write, now: Timestamp) -> Result<(), NotWritten> {
+    pub(crate) fn write(
+        &mut self,
+        write: &Write,
+        stops: Option<&Stops>,
+        now: Timestamp,
+    ) -> Result<(), NotWritten> {
         let known = |publisher: &Publisher| self.publishers.get(&publisher.key).map_or(0, |it| it.version);
         let publisher_stale =
             write.publisher.as_ref().is_some_and(|publisher| known(publisher) != publisher.version);
         let known = |replica: &Replica| self.replicas.get(&replica.key).map_or(0, |it| it.version);
         let replica_stale = write.replicas.iter().any(|replica| known(replica) != replica.version);
-        let budget_stale = write.stops.as_ref().is_some_and(|(_, planned_with)| *planned_with != self.stops);
+        let budget_stale = stops.is_some_and(|stops| stops.planned_with != self.stops);
         if publisher_stale || replica_stale || budget_stale {
             return Err(NotWritten::Conflict);
         }
@@ -169,7 +148,7 @@ impl Table {
             let stored = Replica { version: replica.version + 1, ..replica.clone() };
             self.replicas.insert(replica.key.clone(), Arc::new(stored));
         }
-        (0..write.stops.as_ref().map_or(0, |(stops, _)| *stops)).for_each(|_| self.stops.add(now));
+        (0..stops.map_or(0, |stops| stops.count)).for_each(|_| self.stops.add(now));
         Ok(())
     }
 }
