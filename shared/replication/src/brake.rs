@@ -169,6 +169,9 @@ mod tests {
         assert_eq!(tally.within_a_minute(at(70)), 1);
         assert_eq!(tally.within_a_minute(at(80)), 0);
         assert_eq!(tally.counts_until(), at(80));
+        let mut later = tally.clone();
+        later.add(at(80));
+        assert_eq!(later.stops.len(), 1, "nor is what just ceased to count");
         tally.add(at(300));
         assert_eq!(tally.stops.len(), 1, "what does not count any more is forgotten");
     }

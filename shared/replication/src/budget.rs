@@ -402,8 +402,17 @@ mod tests {
         for i in 1..40 {
             budget.throttled(at(i * 1_000));
         }
+        let mut again = Budget::default();
+        again.throttled(at(0));
+        again.throttled(at(499));
+        assert_eq!(again.strain, 50);
+        again.throttled(at(500));
+        assert_eq!(again.strain, 123, "half as much again as was left, and 50");
         assert!(budget.strain_at(at(39_000)) > 300 && budget.strain <= Budget::MAX_STRAIN);
         let slow = budget.strain_at(at(39_000));
+        let once = Budget { strain: 400, strained_at: Some(at(0)), ..Budget::default() };
+        let left = [0, 5_000, 10_000, 15_000, 20_000].map(|ms| once.strain_at(at(ms)));
+        assert_eq!(left, [400, 300, 200, 150, 100], "half of it is gone every ten seconds");
         assert!(budget.strain_at(at(44_000)) < slow);
         assert!(budget.strain_at(at(49_000)) <= slow / 2);
         assert_eq!(budget.strain_at(at(400_000)), 0);
@@ -462,6 +471,9 @@ mod tests {
             Ok(at(100)),
             "there is room for both"
         );
+        let mut half = Budget::default();
+        (0..3).for_each(|_| assert_eq!(half.grant(at(0), at(0), limit), Some(at(0))));
+        assert_eq!(half.set_aside(lane(1, 2, at(5_000)), at(100), limit), Ok(at(1_020)));
     }
 
     #[test]
@@ -471,6 +483,30 @@ mod tests {
         assert_eq!(budget.set_aside(lane(2, 2, at(9_000)), at(1_000), limit), Err(at(6_020)));
         assert!(budget.set_aside(lane(1, 2, at(9_000)), at(1_000), limit).is_ok(), "its holder may go on");
         assert!(budget.set_aside(lane(2, 2, at(15_000)), at(10_020), limit).is_ok());
+        budget.grant(at(10_100), at(10_100), limit).unwrap();
+        let longer = budget.set_aside(lane(2, 2, at(20_000)), at(10_100), limit);
+        assert_eq!(longer, Ok(at(10_100)), "its own lane is not in its way");
+    }
+
+    #[test]
+    fn what_a_lane_leaves_is_for_others() {
+        let (mut budget, limit) = (Budget::default(), Limit::share(5, 80));
+        budget.set_aside(lane(1, 1, at(5_000)), at(0), limit).unwrap();
+        assert_eq!(budget.free(at(0), limit), 3);
+    }
+
+    #[test]
+    fn a_sweep_may_have_half_in_whole_calls_and_at_least_one() {
+        let calls = |percent| Limit::share(5, percent).for_sweeping().calls;
+        assert_eq!([100, 80, 60, 20].map(calls), [2, 2, 1, 1]);
+    }
+
+    #[test]
+    fn an_operation_is_found_by_its_name() {
+        for operation in Operation::ALL {
+            assert_eq!(Operation::from_name(operation.name()), Some(operation));
+        }
+        assert_eq!(Operation::from_name("DeleteStage"), None);
     }
 
     #[test]

@@ -135,6 +135,53 @@ mod tests {
         Destination::Tags { tags: tags(&[("role", "overflow")]), same }
     }
 
+    fn rule(source: Source, destinations: Vec<Destination>) -> Rule {
+        Rule {
+            id: "r".parse().unwrap(),
+            revision: 1,
+            priority: 50,
+            status: crate::Status::Enabled,
+            source,
+            participants: ParticipantFilter::default(),
+            destinations,
+            reconnect_window: crate::ReconnectWindow::default(),
+            attributes: BTreeMap::new(),
+            preempt: false,
+            record_replicas: None,
+            expires_at: None,
+        }
+    }
+
+    #[test]
+    fn what_a_rule_asks_of_tags() {
+        let stage: StageArn = "arn:aws:ivs:us-east-1:123456789012:stage/A".parse().unwrap();
+        let named = || Destination::Stage(stage.clone());
+        for (source, destination, selects, asks) in [
+            (Source::Stage(stage.clone()), named(), false, false),
+            (Source::Stage(stage.clone()), overflow(&[]), true, false),
+            (Source::Stage(stage.clone()), overflow(&["show"]), true, true),
+            (Source::Tags(tags(&[("role", "main")])), named(), false, true),
+            (Source::Any, named(), false, false),
+        ] {
+            let rule = rule(source, vec![destination]);
+            assert_eq!(
+                (rule.selects_destinations(), rule.asks_for_source_tags()),
+                (selects, asks),
+                "{rule:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_source_by_no_tags_is_every_stage() {
+        let stage: StageArn = "arn:aws:ivs:us-east-1:123456789012:stage/A".parse().unwrap();
+        let of = |wanted: &[(&str, &str)]| rule(Source::Tags(tags(wanted)), Vec::new());
+        assert_eq!(of(&[]).covers(&stage, None), Match::Yes);
+        assert_eq!(of(&[("role", "main")]).covers(&stage, None), Match::Unknown);
+        assert_eq!(of(&[("role", "main")]).covers(&stage, Some(&tags(&[]))), Match::No);
+        assert_eq!(of(&[("role", "main")]).covers(&stage, Some(&tags(&[("role", "main")]))), Match::Yes);
+    }
+
     #[test]
     fn a_destination_has_all_tags_and_the_same_value_where_it_must() {
         let source = tags(&[("role", "main"), ("show", "7")]);

@@ -226,20 +226,15 @@ impl Replica {
     /// Whose it is, if it runs. What nobody started is somebody else's. So is what runs although ours ended, in whatever order that
     /// became known; if it did not end, its history tells.
     pub fn owner_if_running(&self) -> Owner {
-        match self.owner {
-            Owner::Nobody if self.is_unrecorded_start() => Owner::Stagelink,
-            Owner::Nobody => Owner::Foreign,
-            Owner::Stagelink if self.ended_since_start() => Owner::Foreign,
-            owner => owner,
-        }
+        let is_ours =
+            self.owner == Owner::Stagelink || self.owner == Owner::Nobody && self.is_unrecorded_start();
+        if is_ours && !self.ended_since_start() { Owner::Stagelink } else { Owner::Foreign }
     }
 
     /// Whether there is news of its end from after our last Start.
     fn ended_since_start(&self) -> bool {
-        let started = self.begun.map(|begun| Moment::exact(begun.latest()));
-        let ended =
-            started.zip(self.evidence.off).is_some_and(|(started, off)| started.certainly_before(off));
-        ended && !self.is_unrecorded_start()
+        let started = self.begun_if_running().map(|begun| Moment::exact(begun.latest()));
+        started.zip(self.evidence.off).is_some_and(|(started, off)| started.certainly_before(off))
     }
 
     /// Makes a running replication our own at `at`, because somebody asks for it.

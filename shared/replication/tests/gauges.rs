@@ -123,3 +123,11 @@ fn the_oldest_pending_is_the_one_that_is_due_for_the_longest_time() {
     let in_doubt = Replica { next_attempt: Some(time("00:01:00")), ..running("main") };
     assert_eq!(gauges([in_doubt]).oldest_pending, 0, "it is asked about, and neither started nor stopped");
 }
+
+#[test]
+fn a_reason_is_found_by_its_name() {
+    for reason in BlockedReason::ALL {
+        assert_eq!(BlockedReason::from_name(reason.name()), Some(reason));
+    }
+    assert_eq!(BlockedReason::from_name("NoSuchReason"), None);
+}

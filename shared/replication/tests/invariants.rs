@@ -3,9 +3,11 @@
 
 mod build;
 
-use replication::invariant::{Invariant, forbids, violations};
+use std::collections::BTreeSet;
+
+use replication::invariant::{Invariant, forbids, is_quiet, violations};
 use replication::{
-    Allowance, Capabilities, Context, Control, Mode, Observation, Outcome, Owner, Pause, Plan, Policy,
+    Allowance, Capabilities, Context, Control, Mode, Observation, Outcome, Owner, Pause, Phase, Plan, Policy,
     Receipt, Replica, Rule, Source, Step, StopReason, StopRequest, View, plan,
 };
 
@@ -158,4 +160,42 @@ fn two_plans_in_a_row_and_a_key_that_is_not_explained() {
     unwritten.report = plan(&view, context).report;
     assert_eq!(violations(&view, context, &unwritten), [Invariant::PlanTwice]);
     assert_eq!(forbids(&view, context, &unwritten), [], "no call is wrong");
+}
+
+#[test]
+fn a_call_more_than_the_brake_allows() {
+    let (mut view, policy) = (running(), Policy::default());
+    view.rules.clear();
+    let allowance = Allowance { recent_stops: 19, ..Allowance::UNLIMITED };
+    let context = Context { allowance, ..at("00:05:00", &policy) };
+    let last = plan(&view, context);
+    assert_eq!((last.steps.len(), forbids(&view, context, &last)), (1, vec![]));
+    let allowance = Allowance { recent_stops: 20, ..Allowance::UNLIMITED };
+    assert_broken(Invariant::Brake, &view, Context { allowance, ..context }, &last);
+}
+
+#[test]
+fn every_invariant_has_a_name_of_its_own_that_begins_with_its_promise() {
+    let names: BTreeSet<_> = Invariant::ALL.iter().map(|invariant| invariant.id()).collect();
+    assert_eq!(names.len(), Invariant::ALL.len());
+    for invariant in Invariant::ALL {
+        assert_eq!(invariant.to_string(), invariant.id());
+        let (promise, name) = invariant.id().split_once('-').unwrap();
+        let number: u8 = promise.strip_prefix('P').unwrap().parse().unwrap();
+        assert!((1..=14).contains(&number) && !name.is_empty(), "{invariant}");
+    }
+}
+
+#[test]
+fn a_view_is_quiet_when_nothing_is_under_way_and_nothing_waits() {
+    let quiet = running();
+    assert!(is_quiet(&quiet));
+    let with = |change: fn(&mut Replica)| {
+        let mut view = quiet.clone();
+        change(&mut view.replicas[0]);
+        is_quiet(&view)
+    };
+    assert!(with(|replica| replica.wanted_until = Some(time("00:10:00"))), "its rule's end is no work");
+    assert!(!with(|replica| replica.phase = Phase::Pending));
+    assert!(!with(|replica| replica.next_attempt = Some(time("00:10:00"))));
 }

@@ -351,7 +351,8 @@ proptest! {
         prop_assert!(may || !made.steps.iter().any(|step| matches!(step, Step::Start(_))));
     }
 
-    /// P9: as long as a rule cannot be decided on, nothing starts for it, and what it wanted last is not stopped.
+    /// P9: as long as a rule cannot be decided on, nothing starts for it, and what it wanted last is not stopped, unless another rule
+    /// wants that for certain and is outranked.
     #[test]
     fn what_is_not_known_yet_starts_nothing_and_stops_nothing(view in arbitrary::view()) {
         let policy = Policy::default();
@@ -360,6 +361,9 @@ proptest! {
         for step in &made.steps {
             match step {
                 Step::Start(request) => prop_assert!(winners.contains_key(&request.key.destination)),
+                Step::Stop(StopRequest { key, reason: StopReason::Outranked { .. } | StopReason::GivesWay { .. }, .. }) => {
+                    prop_assert!(winners.contains_key(&key.destination), "{}", made.report);
+                }
                 Step::Stop(StopRequest { key, .. }) if made.report.publishing != Publishing::No => {
                     let replica = view.replicas.iter().find(|replica| replica.key == *key).unwrap();
                     let last = view.rules.iter().find(|rule| replica.rule.as_ref().is_some_and(|r| r.id == rule.id));

@@ -216,7 +216,7 @@ impl<'a> Planning<'a> {
         let (wanted_until, begun) = (want.and_then(Want::until), known.begun_if_running());
         let asked = Replica { wanted_until, begun, ..known.clone() };
         if self.context.now < due {
-            let after = Replica { owner, next_attempt: Some(due), lease: None, ..asked };
+            let after = Replica { next_attempt: Some(due), lease: None, ..asked };
             self.wake(after.due().unwrap_or(due));
             self.change(known, after);
             return self.line(line(known, want, Decision::Wait, format!("in doubt; asked of IVS at {due}")));

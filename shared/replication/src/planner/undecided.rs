@@ -46,7 +46,7 @@ impl Planning<'_> {
                 let mut after = running(known);
                 after.desired = Desired::Replicated;
                 after.wanted_until = want.until();
-                if known.due().is_some() {
+                if known.unfinished().is_some() {
                     after.settle(Phase::Active);
                 }
                 self.change(known, after);

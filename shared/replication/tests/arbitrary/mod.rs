@@ -188,8 +188,15 @@ fn a_replica(destination: &'static str) -> impl Strategy<Value = Replica> {
     let gives_way = option::weighted(0.1, gives_way);
     let braked = option::weighted(0.3, braked());
     let end = option::weighted(0.2, timestamp());
-    let times =
-        (option::of(timestamp()), option::of(lease()), option::of(last_error()), gives_way, braked, end);
+    let times = (
+        option::of(timestamp()),
+        option::of(lease()),
+        option::of(last_error()),
+        gives_way,
+        braked,
+        end,
+        option::of(moment()),
+    );
     let seconds = sample::select(vec![0, 5, 30, 300]);
     let behind = option::of(sample::select(vec!["rule-0", "rule-1"]));
     let behind = behind
@@ -201,10 +208,12 @@ fn a_replica(destination: &'static str) -> impl Strategy<Value = Replica> {
             desired,
             rule,
             evidence,
-            (next_attempt, lease, last_error, gives_way, braked, wanted_until),
+            (next_attempt, lease, last_error, gives_way, braked, wanted_until, begun),
             attempts,
             seconds,
         )| {
+            // Nobody waits for a time to come while a call is under way, or what came of it is asked.
+            let next_attempt = next_attempt.filter(|at| lease.is_none() || *at <= now());
             Replica {
                 phase,
                 owner,
@@ -220,6 +229,7 @@ fn a_replica(destination: &'static str) -> impl Strategy<Value = Replica> {
                 last_error,
                 braked,
                 gives_way,
+                begun,
                 version: 1,
                 ..Replica::new(to(destination))
             }

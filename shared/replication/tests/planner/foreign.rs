@@ -1,8 +1,8 @@
 //! What somebody else started.
 
-use replication::{BlockedReason, Capabilities, Decision, Owner, Phase};
+use replication::{BlockedReason, Capabilities, Decision, Owner, Phase, Rule, Source};
 
-use crate::build::{ALL_CALLS, rule};
+use crate::build::{ALL_CALLS, rule, tags, time};
 use crate::scene::{Scene, decided, decisions, rejected};
 
 #[test]
@@ -109,4 +109,27 @@ fn a_doubt_is_left_with_a_due_time_to_who_may_ask() {
     assert_eq!(decisions(&made), ["B defer"]);
     assert!(scene.replica("B").due().is_some());
     scene.golden("doubt_is_deferred");
+}
+
+/// The same, where nobody wrote what our Start came to: once its lease is over, no Start of ours can follow its end.
+#[test]
+fn what_somebody_else_starts_after_our_unrecorded_start_ended_is_theirs() {
+    let mut scene = Scene::new(vec![rule("main", &["B"])]);
+    scene.published("00:00:05.000000").at("00:00:05.4").plan();
+    let until = scene.replica("B").lease.as_ref().unwrap().until;
+    assert_eq!(until, time("00:00:13.4"));
+    scene.replica_ended("B", "00:00:36.000000").replica_active("B", "00:00:37.000000");
+    assert_eq!(decisions(&scene.at("00:00:38").plan()), ["B foreign"]);
+    scene.golden("foreign_after_unrecorded_start");
+}
+
+/// Whether a rule wants it cannot be decided, and makes no difference.
+#[test]
+fn what_is_theirs_by_now_stays_theirs_while_its_rule_is_not_decided() {
+    let mut scene = Scene::running(vec![rule("main", &["B"])], &["B"]);
+    scene.replica_ended("B", "00:01:00.000000").replica_active("B", "00:01:01.000000");
+    let by_tag = Rule { source: Source::Tags(tags("role=main")), ..rule("main", &["B"]) };
+    let made =
+        scene.rules(vec![by_tag]).only(Capabilities { get_stage: false, ..ALL_CALLS }).at("00:02:00").plan();
+    assert_eq!(decisions(&made), ["B foreign"]);
 }

@@ -5,6 +5,7 @@
 #[path = "../build/mod.rs"]
 mod build;
 mod calls;
+mod edges;
 mod foreign;
 mod latency;
 mod placement;

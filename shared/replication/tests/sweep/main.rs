@@ -1,28 +1,26 @@
-//! What the sweep reads next, and what it makes of the answers.
+//! What the sweep reads, and what it makes of the answers.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
 
+#[path = "../build/mod.rs"]
 mod build;
+mod directory;
+mod matters;
+mod order;
+mod places;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use jiff::SignedDuration;
-use replication::sweep::agenda::{roster_is_due, to_remember};
-use replication::sweep::directory::{directory_changes, unlisted};
 use replication::sweep::history::read_history;
 use replication::sweep::second::{read_gone, read_replications, read_sessions};
 use replication::sweep::stage::read_stage;
 use replication::sweep::{
-    Asked, EventName, Inventory, ListedEvent, ListedParticipant, ListedSession, ListedStage, Look, Role,
-    Roster, StageKnowledge, SweepPolicy, Target, agenda,
+    EventName, Inventory, ListedEvent, ListedParticipant, ListedSession, Look, Role, SweepPolicy, Target,
 };
-use replication::{
-    Directory, Evidence, Listed, Moment, Observation, Owner, Phase, Policy, Publisher, Replica, Rule,
-    RuleRef, Source, View,
-};
+use replication::{Evidence, Listed, Moment, Observation, Owner, Phase, Policy, Publisher, Replica, View};
 
-use build::{moment, participant, publisher, rule, session, stage, tagged, tags, time, to};
+use build::{moment, participant, publisher, rule, session, stage, time, to};
 
 /// The rule A → B, and what is told.
 fn inventory(publisher_evidence: Evidence, replica_evidence: Option<Evidence>) -> Inventory {
@@ -313,24 +311,6 @@ fn what_is_known_again_as_ours_stays_ours() {
     assert_eq!(owner(&view), Owner::Foreign);
 }
 
-/// Where nothing is wanted any more, it is looked for a while whether what ended by hearsay did end.
-#[test]
-fn what_ended_lately_is_looked_for_whatever_the_rules_say() {
-    let roster = tagged_roster(&[("A", ""), ("B", "")], true);
-    let looks = |begun: Option<Moment>, now: &str| {
-        let mut inventory = Inventory::default();
-        let (phase, evidence) =
-            (Phase::Stopped, Evidence { on: Some(moment("00:00:01")), off: Some(moment("00:04:00")) });
-        inventory.put_replica(Replica { evidence, phase, begun, ..Replica::new(to("B")) });
-        let made = agenda(&inventory, &roster, 100, time(now), &SweepPolicy::default());
-        made.looks.iter().map(|look| id(look.stage.as_str()).to_owned()).collect::<Vec<_>>()
-    };
-    let begun = Some(moment("00:00:01"));
-    assert_eq!(looks(begun, "00:05:00"), ["A", "B"]);
-    assert_eq!(looks(begun, "00:09:30"), Vec::<String>::new(), "not for ever");
-    assert_eq!(looks(None, "00:05:00"), Vec::<String>::new(), "not if a Stop of ours ended it");
-}
-
 #[test]
 fn a_replica_has_no_history_as_a_publisher() {
     let mut started = event(EventName::PublishStarted, "00:00:05");
@@ -374,206 +354,4 @@ fn the_other_witnesses() {
     let mut starting = inventory(Evidence::default(), Some(Evidence::default()));
     starting.put_replica(Replica { phase: Phase::Starting, ..Replica::new(to("B")) });
     assert_eq!(read_gone(&starting, &stage("A"), took).len(), 1, "what is in doubt can be told, too");
-}
-
-/// Those in doubt first, then those not looked at for the longest time; none is left out for ever.
-#[test]
-fn the_order_of_looks() {
-    let (inventory, roster) = five_stages();
-    let made = agenda(&inventory, &roster, 100, time("00:10:00"), &SweepPolicy::default());
-    let order: Vec<_> = made.looks.iter().map(|look| id(look.stage.as_str())).collect();
-    assert_eq!(order, ["D", "C", "B", "A"], "never, in doubt, oldest; no rule concerns E");
-    assert_eq!(made.oldest, Some(time("00:00:00")));
-    // In doubt counts as older by so much, and not more.
-    let policy = SweepPolicy { doubt: SignedDuration::from_mins(2), ..SweepPolicy::default() };
-    let made = agenda(&inventory, &roster, 100, time("00:10:00"), &policy);
-    assert_eq!(
-        made.looks.iter().map(|look| id(look.stage.as_str())).collect::<Vec<_>>(),
-        ["D", "B", "C", "A"]
-    );
-}
-
-/// What somebody asks for comes before everything else, also where no rule wants anything; and once, for a look answers it.
-#[test]
-fn what_is_asked_for_comes_first_and_once() {
-    let (mut inventory, roster) = five_stages();
-    let order = |inventory: &Inventory| {
-        let made = agenda(inventory, &roster, 100, time("00:10:00"), &SweepPolicy::default());
-        let shown =
-            |look: &Look| format!("{}{}", id(look.stage.as_str()), if look.confirm { "!" } else { "" });
-        made.looks.iter().map(shown).collect::<Vec<_>>().join(" ")
-    };
-    let asked = |at: &str| Asked { at: time(at), by: "kim".to_owned() };
-    inventory.put_asked(Some(stage("A")), asked("00:09:30"));
-    inventory.put_asked(Some(stage("E")), asked("00:09:40"));
-    assert_eq!(order(&inventory), "E! A! D C B", "with their publishers confirmed");
-    for looked_at in ["00:09:30", "00:09:50"] {
-        let known = inventory.knowledge(&stage("A")).cloned().unwrap();
-        inventory.put_knowledge(StageKnowledge { looked_at: Some(time(looked_at)), ..known });
-        assert_eq!(order(&inventory), "E! D C B A");
-    }
-    inventory.put_asked(Some(stage("A")), asked("00:09:55"));
-    assert_eq!(order(&inventory), "E! A! D C B", "until it is asked for again");
-    inventory.put_asked(Some(stage("unheard-of")), asked("00:09:55"));
-    assert_eq!(order(&inventory), "E! A! D C B");
-
-    let (mut inventory, _) = five_stages();
-    inventory.put_asked(None, asked("00:08:30"));
-    assert_eq!(order(&inventory), "D B A C", "C has been looked at since, and is in doubt again");
-    inventory.put_asked(Some(stage("A")), asked("00:09:30"));
-    assert_eq!(order(&inventory), "A! D B C");
-}
-
-#[test]
-fn stages_are_listed_again_when_somebody_has_asked_since() {
-    let (mut inventory, _) = five_stages();
-    // More looks than fit, so that the list is left alone for a while.
-    inventory.listed_at = Some(time("00:09:00"));
-    let policy = SweepPolicy::default();
-    let is_due = |inventory: &Inventory| {
-        roster_is_due(inventory, 10, 1, SignedDuration::from_mins(1), time("00:10:00"), &policy)
-    };
-    assert!(!is_due(&inventory));
-    for whom in [Some(stage("A")), None] {
-        let (mut asking, _) = five_stages();
-        asking.listed_at = inventory.listed_at;
-        asking.put_asked(whom.clone(), Asked { at: time("00:09:30"), by: "kim".to_owned() });
-        assert!(is_due(&asking));
-        asking.listed_at = Some(time("00:09:31"));
-        assert!(!is_due(&asking), "once");
-    }
-}
-
-/// Stages that are known since long, A to E, and that a rule concerns, but for E.
-fn five_stages() -> (Inventory, Roster) {
-    let mut inventory = Inventory { rules: vec![rule("r", &["B", "C", "D"])], ..Inventory::default() };
-    let listed = |id: &str, in_session: &str| ListedStage {
-        stage: stage(id),
-        name: String::new(),
-        tags: BTreeMap::new(),
-        active_session: Some(session(in_session)),
-    };
-    let mut roster = Roster { complete: true, ..Roster::default() };
-    for (id, looked_at, in_session) in [
-        ("A", Some("00:08:00"), "st-1"),
-        ("B", Some("00:05:00"), "st-1"),
-        ("C", Some("00:09:00"), "st-2"),
-        ("D", None, "st-1"),
-        ("E", None, "st-1"),
-    ] {
-        roster.stages.insert(stage(id), listed(id, in_session));
-        let known = StageKnowledge::new(listed(id, "st-1"), time("00:00:00"));
-        let looked_in = looked_at.map(|_| session("st-1"));
-        inventory.put_knowledge(StageKnowledge { looked_at: looked_at.map(time), looked_in, ..known });
-    }
-    (inventory, roster)
-}
-
-#[test]
-fn a_list_that_broke_off_says_nothing_of_stages_that_it_does_not_hold() {
-    let known = inventory(on("00:00:05"), Some(on("00:00:06")));
-    let at = |complete| {
-        let roster = Roster { stages: BTreeMap::new(), complete };
-        agenda(&known, &roster, 100, time("00:10:00"), &SweepPolicy::default()).looks
-    };
-    assert_eq!(at(false), vec![]);
-    assert!(at(true).iter().all(|look| look.target == Target::Unlisted));
-    assert_eq!(at(true).len(), 2);
-}
-
-/// Everybody of a main stage appears on the overflow stages of the same show.
-fn by_tag() -> Rule {
-    let source = Source::Tags(tags("role=main"));
-    Rule { source, destinations: vec![tagged("role=overflow", &["show"])], ..rule("by-tag", &[]) }
-}
-
-fn tagged_roster(stages: &[(&str, &str)], complete: bool) -> Roster {
-    let listed = stages.iter().map(|(id, of)| ListedStage {
-        stage: stage(id),
-        name: String::new(),
-        tags: tags(of),
-        active_session: Some(session("st-1")),
-    });
-    Roster { stages: listed.map(|listed| (listed.stage.clone(), listed)).collect(), complete }
-}
-
-fn changes(inventory: &Inventory, roster: &Roster, gone: &[&str]) -> Vec<String> {
-    let gone = gone.iter().map(|id| stage(id)).collect();
-    let changes = directory_changes(inventory, roster, &gone).into_iter();
-    changes
-        .map(|(stage, tags)| format!("{} {}", id(stage.as_str()), tags.map_or(0, |tags| tags.len())))
-        .collect()
-}
-
-#[test]
-fn the_directory_follows_what_is_listed_and_forgets_nothing_for_want_of_it() {
-    let mut inventory = Inventory { rules: vec![by_tag()], ..Inventory::default() };
-    let all = [("A", "role=main show=7"), ("B", "role=overflow show=7"), ("C", "role=overflow")];
-    let listed = tagged_roster(&all, true);
-    assert_eq!(changes(&inventory, &listed, &[]), ["B 2"], "C has no show to be the same");
-    inventory.directory = Directory::from([(stage("B"), tags("role=overflow show=7"))]).into();
-    assert_eq!(changes(&inventory, &listed, &[]), Vec::<String>::new(), "a quiet world is not written");
-
-    // Not listed is not gone.
-    for complete in [false, true] {
-        let without = tagged_roster(&all[..1], complete);
-        assert_eq!(changes(&inventory, &without, &[]), Vec::<String>::new());
-        assert_eq!(unlisted(&inventory, &without).len(), usize::from(complete));
-    }
-    assert_eq!(changes(&inventory, &tagged_roster(&all[..1], true), &["B"]), ["B 0"]);
-
-    // Not selected any more: taken out, unless something is replicated there, or a rule cannot be read.
-    let other = tagged_roster(&[("B", "role=archive")], true);
-    assert_eq!(changes(&inventory, &other, &[]), ["B 0"]);
-    inventory.rules_incomplete = true;
-    assert_eq!(changes(&inventory, &other, &[]), Vec::<String>::new());
-    inventory.rules_incomplete = false;
-    let behind = RuleRef { id: "by-tag".parse().unwrap(), revision: 1, priority: 50 };
-    let running = Replica { phase: Phase::Active, rule: Some(behind), ..Replica::new(to("B")) };
-    inventory.put_replica(running);
-    assert_eq!(changes(&inventory, &other, &[]), ["B 1"], "so that the planner sees it");
-    let without = tagged_roster(&all[..1], true);
-    assert_eq!(changes(&inventory, &without, &["B"]), ["B 0"]);
-    assert_eq!(directory_changes(&inventory, &without, &[stage("B")].into())[&stage("B")], Some(tags("")));
-    inventory.directory = Directory::from([(stage("B"), tags(""))]).into();
-    assert_eq!(changes(&inventory, &without, &["B"]), Vec::<String>::new());
-    let ended = Replica { phase: Phase::Stopped, ..inventory.replica(&to("B")).cloned().unwrap() };
-    inventory.put_replica(ended);
-    assert_eq!(directory_changes(&inventory, &without, &[stage("B")].into())[&stage("B")], None);
-}
-
-#[test]
-fn the_looks_are_at_sources_and_destinations_by_tag() {
-    let listed =
-        tagged_roster(&[("A", "role=main show=7"), ("B", "role=overflow show=7"), ("C", "role=lobby")], true);
-    let mut inventory = Inventory { rules: vec![by_tag()], ..Inventory::default() };
-    inventory.directory = Directory::from([(stage("B"), tags("role=overflow show=7"))]).into();
-    let made = agenda(&inventory, &listed, 100, time("00:10:00"), &SweepPolicy::default());
-    let order: Vec<_> = made.looks.iter().map(|look| id(look.stage.as_str())).collect();
-    assert_eq!(order, ["A", "B"]);
-    let kept = to_remember(&inventory, &listed, &made, time("00:10:00"), &SweepPolicy::default());
-    assert_eq!(kept.len(), 3, "also C, so that nobody has to ask for its tags");
-    inventory.rules = vec![rule("by-name", &["B"])];
-    assert_eq!(to_remember(&inventory, &listed, &made, time("00:10:00"), &SweepPolicy::default()).len(), 2);
-}
-
-#[test]
-fn a_publisher_is_out_of_date_when_tags_changed_or_a_question_is_open() {
-    let mut inventory = inventory(on("00:00:05"), None);
-    let policy = replication::Policy::default();
-    let is_open = |inventory: &Inventory| !inventory.out_of_date(time("00:10:00"), &policy).is_empty();
-    inventory.rules = vec![by_tag()];
-    inventory.directory = Directory::from([(stage("B"), tags("role=overflow show=7"))]).into();
-    assert!(!is_open(&inventory), "tags are not known: the list of stages will tell");
-    let listed = tagged_roster(&[("A", "role=main show=7")], true).stages.remove(&stage("A")).unwrap();
-    inventory.put_knowledge(StageKnowledge::new(listed, time("00:00:00")));
-    assert!(is_open(&inventory));
-
-    let host = [("role".to_owned(), "host".parse().unwrap())].into();
-    inventory.rules[0].participants.attributes = host;
-    assert!(is_open(&inventory), "nothing is to be written, and something to be asked");
-    let key = publisher();
-    let known = inventory.publisher(&key).cloned().unwrap();
-    inventory.put_publisher(Publisher { attributes: Some(tags("role=guest")), ..known });
-    assert!(!is_open(&inventory));
 }

@@ -1,0 +1,127 @@
+//! Whom a look asks about: those of whom news can make a difference, and whose news is open.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+use replication::sweep::stage::{Findings, read_stage};
+use replication::sweep::{Inventory, Look, Role, SweepPolicy};
+use replication::{
+    Blocked, BlockedReason, Lease, Moment, Occupant, Owner, ParticipantFilter, Phase, Publisher, Replica,
+    Rule, Source, Status,
+};
+
+use crate::build::{publisher, rule, stage, tags, time, to};
+use crate::{inventory, look, on, row};
+
+/// What a look at A finds at this time, where the participant is connected.
+fn found(inventory: &Inventory, at: &str, look: &Look) -> Findings {
+    let rows = [row(true, Role::Original { replicated: false })];
+    read_stage(inventory, look, &rows, Moment::exact(time(at)), &SweepPolicy::default())
+}
+
+/// Whether the history of somebody is read of whom nothing is known, with this in the table.
+fn is_asked_about(inventory: &Inventory) -> bool {
+    !found(inventory, "00:10:00", &look("A", "st-1")).histories.is_empty()
+}
+
+#[test]
+fn somebody_unknown_is_asked_about_if_a_rule_can_mean_them() {
+    let with = |rule: Rule| Inventory { rules: vec![rule], ..Inventory::default() };
+    let main = || rule("main", &["B"]);
+    let meant = |filter: ParticipantFilter| with(Rule { participants: filter, ..main() });
+    let by_user = |pattern: &str| ParticipantFilter {
+        user_id: Some(pattern.parse().unwrap()),
+        ..ParticipantFilter::default()
+    };
+    let by_role = || ParticipantFilter {
+        attributes: [("role".to_owned(), "host".parse().unwrap())].into(),
+        ..ParticipantFilter::default()
+    };
+    assert!(is_asked_about(&with(main())));
+    assert!(
+        is_asked_about(&with(Rule { source: Source::Tags(tags("role=main")), ..main() })),
+        "tags are not known"
+    );
+    assert!(is_asked_about(&meant(by_role())), "attributes are not known");
+    assert!(is_asked_about(&meant(by_user("*"))));
+    for not_meant in [
+        Inventory::default(),
+        with(Rule { source: Source::Stage(stage("Z")), ..main() }),
+        with(Rule { status: Status::Paused, ..main() }),
+        with(Rule { expires_at: Some(time("00:10:00")), ..main() }),
+        meant(by_user("host-*")),
+    ] {
+        assert!(!is_asked_about(&not_meant), "{not_meant:?}");
+    }
+    let mut guest = meant(by_role());
+    guest.put_publisher(Publisher { attributes: Some(tags("role=guest")), ..Publisher::new(publisher()) });
+    assert!(!is_asked_about(&guest));
+}
+
+#[test]
+fn somebody_whom_no_rule_means_is_asked_about_if_they_are_replicated() {
+    let mut replicated = Inventory::default();
+    replicated.put_replica(Replica { phase: Phase::Stopped, ..Replica::new(to("B")) });
+    assert!(!is_asked_about(&replicated));
+    replicated.put_replica(Replica {
+        phase: Phase::Active,
+        evidence: on("00:00:05"),
+        ..Replica::new(to("B"))
+    });
+    assert!(is_asked_about(&replicated));
+}
+
+/// A publisher takes a place: where nothing is replicated to, that makes no difference.
+#[test]
+fn somebody_who_takes_a_place_is_asked_about_where_places_count() {
+    let confirming = Look { confirm: true, ..look("A", "st-1") };
+    let asked = |inventory: &Inventory| !found(inventory, "00:10:00", &confirming).histories.is_empty();
+    let mut there = Inventory { rules: Vec::new(), ..inventory(on("00:00:05"), None) };
+    assert!(!asked(&there));
+    assert!(!there.view(&publisher()).is_destination);
+    there.put_occupants(stage("A"), BTreeSet::from([Occupant::publisher(&publisher())]));
+    assert!(asked(&there));
+    assert!(there.view(&publisher()).is_destination);
+    let mut unknown = Inventory::default();
+    unknown.put_occupants(stage("A"), BTreeSet::new());
+    assert!(!asked(&unknown), "it is not known to take one");
+}
+
+#[test]
+fn somebody_who_is_said_not_to_publish_is_asked_about() {
+    for (reason, asked) in [(BlockedReason::NotPublishing, true), (BlockedReason::StageGone, false)] {
+        let mut known = inventory(on("00:00:05"), None);
+        let phase = Phase::Blocked(Blocked { reason, until: Some(time("00:20:00")) });
+        known.put_replica(Replica { phase, ..Replica::new(to("B")) });
+        assert_eq!(is_asked_about(&known), asked, "{reason:?}");
+    }
+}
+
+/// IVS gets a moment to show what was started, and who calls IVS knows better.
+#[test]
+fn a_replica_is_missed_once_it_should_be_listed() {
+    let settle = SweepPolicy::default().settle;
+    let started = time("00:00:06");
+    let running = Replica {
+        phase: Phase::Active,
+        owner: Owner::Stagelink,
+        evidence: replication::Evidence { on: Some(Moment::exact(started)), off: None },
+        ..Replica::new(to("B"))
+    };
+    let missed = |replica: &Replica, later: SignedDuration| {
+        let mut known = inventory(on("00:00:05"), None);
+        known.put_replica(replica.clone());
+        let at = (started + later).to_string();
+        let rows = [row(true, Role::Original { replicated: false })];
+        let took = Moment::exact(at.parse().unwrap());
+        let found = read_stage(&known, &look("A", "st-1"), &rows, took, &SweepPolicy::default());
+        !found.replications.is_empty()
+    };
+    let moment = SignedDuration::from_nanos(1);
+    assert!(!missed(&running, settle));
+    assert!(missed(&running, settle + moment));
+    let leased = Lease { holder: "me".to_owned(), since: started, until: started + settle + moment + moment };
+    assert!(!missed(&Replica { lease: Some(leased), ..running.clone() }, settle + moment));
+    let ended = replication::Evidence { off: Some(Moment::exact(started + moment)), ..running.evidence };
+    assert!(!missed(&Replica { evidence: ended, ..running.clone() }, settle + moment));
+}

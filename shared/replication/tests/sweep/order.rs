@@ -1,0 +1,138 @@
+//! Which stages are looked at, and in which order.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use replication::sweep::agenda::roster_is_due;
+use replication::sweep::{
+    Asked, Inventory, ListedStage, Look, Roster, StageKnowledge, SweepPolicy, Target, agenda,
+};
+use replication::{Evidence, Moment, Phase, Replica};
+
+use crate::build::{moment, rule, session, stage, time, to};
+use crate::directory::tagged_roster;
+use crate::{id, inventory, on};
+
+/// Those in doubt first, then those not looked at for the longest time; none is left out for ever.
+#[test]
+fn the_order_of_looks() {
+    let (inventory, roster) = five_stages();
+    let made = agenda(&inventory, &roster, 100, time("00:10:00"), &SweepPolicy::default());
+    let order: Vec<_> = made.looks.iter().map(|look| id(look.stage.as_str())).collect();
+    assert_eq!(order, ["D", "C", "B", "A"], "never, in doubt, oldest; no rule concerns E");
+    assert_eq!(made.oldest, Some(time("00:00:00")));
+    // In doubt counts as older by so much, and not more.
+    let policy = SweepPolicy { doubt: SignedDuration::from_mins(2), ..SweepPolicy::default() };
+    let made = agenda(&inventory, &roster, 100, time("00:10:00"), &policy);
+    assert_eq!(
+        made.looks.iter().map(|look| id(look.stage.as_str())).collect::<Vec<_>>(),
+        ["D", "B", "C", "A"]
+    );
+}
+
+/// What somebody asks for comes before everything else, also where no rule wants anything; and once, for a look answers it.
+#[test]
+fn what_is_asked_for_comes_first_and_once() {
+    let (mut inventory, roster) = five_stages();
+    let order = |inventory: &Inventory| {
+        let made = agenda(inventory, &roster, 100, time("00:10:00"), &SweepPolicy::default());
+        let shown =
+            |look: &Look| format!("{}{}", id(look.stage.as_str()), if look.confirm { "!" } else { "" });
+        made.looks.iter().map(shown).collect::<Vec<_>>().join(" ")
+    };
+    let asked = |at: &str| Asked { at: time(at), by: "kim".to_owned() };
+    inventory.put_asked(Some(stage("A")), asked("00:09:30"));
+    inventory.put_asked(Some(stage("E")), asked("00:09:40"));
+    assert_eq!(order(&inventory), "E! A! D C B", "with their publishers confirmed");
+    for looked_at in ["00:09:30", "00:09:50"] {
+        let known = inventory.knowledge(&stage("A")).cloned().unwrap();
+        inventory.put_knowledge(StageKnowledge { looked_at: Some(time(looked_at)), ..known });
+        assert_eq!(order(&inventory), "E! D C B A");
+    }
+    inventory.put_asked(Some(stage("A")), asked("00:09:55"));
+    assert_eq!(order(&inventory), "E! A! D C B", "until it is asked for again");
+    inventory.put_asked(Some(stage("unheard-of")), asked("00:09:55"));
+    assert_eq!(order(&inventory), "E! A! D C B");
+
+    let (mut inventory, _) = five_stages();
+    inventory.put_asked(None, asked("00:08:30"));
+    assert_eq!(order(&inventory), "D B A C", "C has been looked at since, and is in doubt again");
+    inventory.put_asked(Some(stage("A")), asked("00:09:30"));
+    assert_eq!(order(&inventory), "A! D B C");
+}
+
+/// Where nothing is wanted any more, it is looked for a while whether what ended by hearsay did end.
+#[test]
+fn what_ended_lately_is_looked_for_whatever_the_rules_say() {
+    let roster = tagged_roster(&[("A", ""), ("B", "")], true);
+    let looks = |begun: Option<Moment>, now: &str| {
+        let mut inventory = Inventory::default();
+        let (phase, evidence) =
+            (Phase::Stopped, Evidence { on: Some(moment("00:00:01")), off: Some(moment("00:04:00")) });
+        inventory.put_replica(Replica { evidence, phase, begun, ..Replica::new(to("B")) });
+        let made = agenda(&inventory, &roster, 100, time(now), &SweepPolicy::default());
+        made.looks.iter().map(|look| id(look.stage.as_str()).to_owned()).collect::<Vec<_>>()
+    };
+    let begun = Some(moment("00:00:01"));
+    assert_eq!(looks(begun, "00:05:00"), ["A", "B"]);
+    assert_eq!(looks(begun, "00:09:00.999999998"), ["A", "B"]);
+    assert_eq!(looks(begun, "00:09:00.999999999"), Vec::<String>::new(), "not for ever");
+    assert_eq!(looks(None, "00:05:00"), Vec::<String>::new(), "not if a Stop of ours ended it");
+}
+
+#[test]
+fn stages_are_listed_again_when_somebody_has_asked_since() {
+    let (mut inventory, _) = five_stages();
+    // More looks than fit, so that the list is left alone for a while.
+    inventory.listed_at = Some(time("00:09:00"));
+    let policy = SweepPolicy::default();
+    let is_due = |inventory: &Inventory| {
+        roster_is_due(inventory, 10, 1, SignedDuration::from_mins(1), time("00:10:00"), &policy)
+    };
+    assert!(!is_due(&inventory));
+    for whom in [Some(stage("A")), None] {
+        let (mut asking, _) = five_stages();
+        asking.listed_at = inventory.listed_at;
+        asking.put_asked(whom.clone(), Asked { at: time("00:09:30"), by: "kim".to_owned() });
+        assert!(is_due(&asking));
+        asking.listed_at = Some(time("00:09:31"));
+        assert!(!is_due(&asking), "once");
+    }
+}
+
+#[test]
+fn a_list_that_broke_off_says_nothing_of_stages_that_it_does_not_hold() {
+    let known = inventory(on("00:00:05"), Some(on("00:00:06")));
+    let at = |complete| {
+        let roster = Roster { stages: BTreeMap::new(), complete };
+        agenda(&known, &roster, 100, time("00:10:00"), &SweepPolicy::default()).looks
+    };
+    assert_eq!(at(false), vec![]);
+    assert!(at(true).iter().all(|look| look.target == Target::Unlisted));
+    assert_eq!(at(true).len(), 2);
+}
+
+/// Stages that are known since long, A to E, and that a rule concerns, but for E.
+fn five_stages() -> (Inventory, Roster) {
+    let mut inventory = Inventory { rules: vec![rule("r", &["B", "C", "D"])], ..Inventory::default() };
+    let listed = |id: &str, in_session: &str| ListedStage {
+        stage: stage(id),
+        name: String::new(),
+        tags: BTreeMap::new(),
+        active_session: Some(session(in_session)),
+    };
+    let mut roster = Roster { complete: true, ..Roster::default() };
+    for (id, looked_at, in_session) in [
+        ("A", Some("00:08:00"), "st-1"),
+        ("B", Some("00:05:00"), "st-1"),
+        ("C", Some("00:09:00"), "st-2"),
+        ("D", None, "st-1"),
+        ("E", None, "st-1"),
+    ] {
+        roster.stages.insert(stage(id), listed(id, in_session));
+        let known = StageKnowledge::new(listed(id, "st-1"), time("00:00:00"));
+        let looked_in = looked_at.map(|_| session("st-1"));
+        inventory.put_knowledge(StageKnowledge { looked_at: looked_at.map(time), looked_in, ..known });
+    }
+    (inventory, roster)
+}
