@@ -2,9 +2,11 @@
 //!
 //! [`World`] is the whole system in one process, with every request on the wire recorded; [`wire`] is the recorder.
 
+pub mod active_stages;
 pub mod aws_stub;
 pub mod canned;
 pub mod console;
+pub mod crowd;
 pub mod distant_store;
 pub mod emf;
 pub mod fuzzed;

