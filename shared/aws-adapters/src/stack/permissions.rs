@@ -1,10 +1,13 @@
 //! What the credentials may do, tried for real and without changing anything.
 
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{LookError, Stack, look_error};
+use super::{LOOK, LookError, Stack, look_error, timeouts};
 
 /// An action on the table that an operator needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,12 +101,18 @@ impl Stack {
         }
     }
 
-    /// Lists one stage of IVS, which is one call of its quota of five per second.
+    /// Lists one stage of IVS: one call of a quota of five per second that the deployment and others use as well, so that it is tried
+    /// up to five times within 5 s while it is throttled.
     ///
     /// # Errors
     /// [`LookError::Denied`] if it is not allowed; others if that cannot be told.
     pub async fn may_list_stages(&self) -> Result<(), LookError> {
-        let answer = self.ivs.list_stages().max_results(1).send().await;
+        let patient =
+            RetryConfig::standard().with_max_attempts(5).with_initial_backoff(Duration::from_millis(250));
+        let settings = aws_sdk_ivsrealtime::config::Builder::new();
+        let settings = settings.retry_config(patient).timeout_config(timeouts(LOOK.0));
+        let request = self.ivs.list_stages().max_results(1).customize().config_override(settings);
+        let answer = request.send().await;
         answer.map(drop).map_err(|error| look_error("ivs:ListStages", &error))
     }
 }
