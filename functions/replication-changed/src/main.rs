@@ -1,7 +1,7 @@
 //! Records what IVS reports of replications: their starts, their ends, and what became of the replica participants. It makes
 //! no IVS call; what has to follow is planned, and left to those who may call.
 
-use aws_adapters::{Connection, ConnectionOptions};
+use aws_adapters::Connection;
 use controller::Calls;
 use lambda_kit::{Config, Function, telemetry};
 use lambda_runtime::service_fn;
@@ -10,7 +10,7 @@ use lambda_runtime::service_fn;
 async fn main() -> Result<(), lambda_runtime::Error> {
     let config = Config::from_env()?;
     telemetry::init(&config);
-    let connection = Connection::new(ConnectionOptions::default()).await;
+    let connection = Connection::from_env()?;
     let function = Function::new("replication-changed", &config, &connection, Calls::default()).await;
     lambda_runtime::run(service_fn(|event| function.handle(event))).await
 }

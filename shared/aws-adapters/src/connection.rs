@@ -1,52 +1,43 @@
 //! Credentials, Region, endpoints and time limits: one configuration for both services.
+//!
+//! A function takes them from the environment variables that Lambda sets ([`Connection::from_env`]) and carries nothing else that could
+//! find them. People sign in in more ways: `operator` is for those.
+
+#[cfg(feature = "operator")]
+mod operator;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::default_provider::region::DefaultRegionChain;
-use aws_config::profile::ProfileFileCredentialsProvider;
-use aws_config::provider_config::ProviderConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::{Credentials, ProvideCredentials};
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Credentials, Region, SharedCredentialsProvider, SharedHttpClient,
+};
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder, tls};
+use aws_types::SdkConfig;
 
-use crate::failure::chain;
 use crate::{CallTally, DynamoStore, IvsRealTime};
+
+#[cfg(feature = "operator")]
+pub use operator::ConnectionOptions;
 
 /// The longest an IVS call may take, in seconds. Shorter than the controller's lease of 8 s, so that a lease never ends
 /// while its call is under way.
 pub const IVS_CALL_SECONDS: u64 = 5;
 
-/// Where to connect to, where that differs from the environment.
-#[derive(Debug, Clone, Default)]
-pub struct ConnectionOptions {
-    /// The Region; from the environment (`AWS_REGION`, profile) if none is given.
-    pub region: Option<String>,
-    /// The profile of the AWS configuration files whose credentials are used, whatever else the environment offers; the SDK's
-    /// default chain if none is given.
-    pub profile: Option<String>,
-    /// DynamoDB's address; AWS's own, or `AWS_ENDPOINT_URL_DYNAMODB`, if none is given.
-    pub dynamodb_endpoint: Option<String>,
-    /// IVS's address; AWS's own, or `AWS_ENDPOINT_URL_IVS_REALTIME`, if none is given.
-    pub ivs_endpoint: Option<String>,
-    /// The address of Lambda, EventBridge, SQS and STS; AWS's own, or those of `AWS_ENDPOINT_URL` and its like, if none is given.
-    pub aws_endpoint: Option<String>,
-    /// Sign with made-up credentials: for local endpoints, which take any.
-    pub any_credentials: bool,
-}
-
-/// Addresses that were asked for, for whoever tells a person how to reach them.
-#[cfg(feature = "operator")]
-#[derive(Debug, Clone)]
-struct Endpoints {
-    aws: Option<String>,
-    dynamodb: Option<String>,
-}
+/// The behaviour of the SDK that this was written for.
+const BEHAVIOR: fn() -> BehaviorVersion = BehaviorVersion::v2026_01_12;
 
 /// What keeps a connection from making any call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectionError {
+    /// A function's environment has no such variable, or an empty one.
+    #[error(
+        "{0} is not set; Lambda sets it, and elsewhere `aws configure export-credentials --format env` tells what it is"
+    )]
+    NotSet(&'static str),
     /// Neither the options nor the environment name a Region.
     #[error("no Region is named")]
     NoRegion,
@@ -63,88 +54,55 @@ pub struct Connection {
     ivs: aws_sdk_ivsrealtime::Client,
     tally: Arc<CallTally>,
     #[cfg(feature = "operator")]
-    endpoints: Endpoints,
+    endpoints: operator::Endpoints,
 }
 
 impl Connection {
-    /// Reads the environment and prepares clients. Nothing is sent yet.
-    pub async fn new(options: ConnectionOptions) -> Self {
-        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
-        if let Some(region) = &options.region {
-            loader = loader.region(Region::new(region.clone()));
-        }
-        if let Some(profile) = options.profile {
-            loader =
-                loader.credentials_provider(of_profile(&profile, options.region).await).profile_name(profile);
-        }
-        if options.any_credentials {
-            loader = loader.credentials_provider(Credentials::new("local", "local", None, None, "local"));
-        }
-        let shared = loader.load().await;
-        #[cfg(feature = "operator")]
-        let endpoints = Endpoints { aws: options.aws_endpoint, dynamodb: options.dynamodb_endpoint.clone() };
-        Self {
-            dynamodb: dynamodb(&shared, options.dynamodb_endpoint),
-            ivs: ivs(&shared, options.ivs_endpoint),
+    /// Prepares clients by the environment variables of a Lambda function: `AWS_REGION` (or `AWS_DEFAULT_REGION`),
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`; `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_DYNAMODB`,
+    /// `AWS_ENDPOINT_URL_IVS_REALTIME`, `AWS_USE_FIPS_ENDPOINT` and `AWS_USE_DUALSTACK_ENDPOINT` where they are set. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`ConnectionError::NotSet`], for the Region and the first two of the credentials.
+    pub fn from_env() -> Result<Self, ConnectionError> {
+        Self::from_variables(|name| std::env::var(name).ok())
+    }
+
+    fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConnectionError> {
+        let optional = |name| variable(name).filter(|value| !value.is_empty());
+        let required = |name| optional(name).ok_or(ConnectionError::NotSet(name));
+        let switch = |name| optional(name).map(|value| value.eq_ignore_ascii_case("true"));
+        let credentials = Credentials::new(
+            required("AWS_ACCESS_KEY_ID")?,
+            required("AWS_SECRET_ACCESS_KEY")?,
+            optional("AWS_SESSION_TOKEN"),
+            None,
+            "environment",
+        );
+        let mut shared = SdkConfig::builder()
+            .behavior_version(BEHAVIOR())
+            .http_client(http_client())
+            .region(Region::new(
+                required("AWS_REGION").or_else(|none| optional("AWS_DEFAULT_REGION").ok_or(none))?,
+            ))
+            .credentials_provider(SharedCredentialsProvider::new(credentials));
+        shared.set_endpoint_url(optional("AWS_ENDPOINT_URL"));
+        shared.set_use_fips(switch("AWS_USE_FIPS_ENDPOINT"));
+        shared.set_use_dual_stack(switch("AWS_USE_DUALSTACK_ENDPOINT"));
+        let shared = shared.build();
+        Ok(Self {
+            dynamodb: dynamodb(&shared, optional("AWS_ENDPOINT_URL_DYNAMODB")),
+            ivs: ivs(&shared, optional("AWS_ENDPOINT_URL_IVS_REALTIME")),
             tally: Arc::default(),
             #[cfg(feature = "operator")]
-            endpoints,
+            endpoints: operator::Endpoints::default(),
             shared,
-        }
+        })
     }
 
     /// The Region, if there is one.
     pub fn region(&self) -> Option<&str> {
         self.shared.region().map(Region::as_ref)
-    }
-
-    /// Looks whether there is a Region, and credentials for it. Who does not ask learns it from the first call, in other words.
-    ///
-    /// # Errors
-    /// [`ConnectionError`], with what is missing.
-    pub async fn check(&self) -> Result<(), ConnectionError> {
-        if self.region().is_none() {
-            return Err(ConnectionError::NoRegion);
-        }
-        let Some(provider) = self.shared.credentials_provider() else {
-            return Err(ConnectionError::NoCredentials(
-                "no provider of credentials is configured".to_owned(),
-            ));
-        };
-        let credentials = provider.provide_credentials().await;
-        credentials.map(drop).map_err(|error| ConnectionError::NoCredentials(chain(&error)))
-    }
-
-    /// Until when the credentials are valid; nothing if they do not expire.
-    ///
-    /// # Errors
-    /// [`ConnectionError::NoCredentials`]
-    #[cfg(feature = "operator")]
-    pub async fn credentials_expire(&self) -> Result<Option<jiff::Timestamp>, ConnectionError> {
-        let none = || ConnectionError::NoCredentials("no provider of credentials is configured".to_owned());
-        let provider = self.shared.credentials_provider().ok_or_else(none)?;
-        let credentials = provider.provide_credentials().await;
-        let credentials = credentials.map_err(|error| ConnectionError::NoCredentials(chain(&error)))?;
-        Ok(credentials.expiry().and_then(|expiry| jiff::Timestamp::try_from(expiry).ok()))
-    }
-
-    /// Where Lambda, EventBridge, SQS and STS are, if the options say so.
-    #[cfg(feature = "operator")]
-    pub fn aws_endpoint(&self) -> Option<&str> {
-        self.endpoints.aws.as_deref()
-    }
-
-    /// Where DynamoDB is, if the options say so.
-    #[cfg(feature = "operator")]
-    pub fn dynamodb_endpoint(&self) -> Option<&str> {
-        self.endpoints.dynamodb.as_deref()
-    }
-
-    /// The stack of this name, whose table has that name.
-    #[cfg(feature = "operator")]
-    pub fn stack(&self, name: &str, table: &str) -> crate::Stack {
-        let (dynamodb, ivs) = (self.dynamodb.clone(), self.ivs.clone());
-        crate::Stack::new(&self.shared, self.aws_endpoint(), dynamodb, ivs, (name, table))
     }
 
     /// The table with this name.
@@ -163,15 +121,10 @@ impl Connection {
     }
 }
 
-/// The credentials of a profile that was asked for by name. The SDK's default chain would prefer those of the environment. A
-/// profile that assumes a role asks for it in the Region that is meant.
-async fn of_profile(profile: &str, region: Option<String>) -> ProfileFileCredentialsProvider {
-    let region = match region {
-        Some(region) => Some(Region::new(region)),
-        None => DefaultRegionChain::builder().profile_name(profile).build().region().await,
-    };
-    let config = ProviderConfig::without_region().with_region(region);
-    ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build()
+/// HTTP with rustls on ring, which starts faster than AWS-LC, the SDK's own choice, and is less to load; by the certificates of the
+/// system, or those of `SSL_CERT_FILE`.
+fn http_client() -> SharedHttpClient {
+    Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
 /// DynamoDB answers in milliseconds and its writes are conditional, so the SDK may retry, and soon.
@@ -180,8 +133,11 @@ fn dynamodb(shared: &SdkConfig, endpoint: Option<String>) -> aws_sdk_dynamodb::C
         .retry_config(
             RetryConfig::standard().with_max_attempts(4).with_initial_backoff(Duration::from_millis(50)),
         )
-        .timeout_config(timeouts(3));
-    config.set_endpoint_url(endpoint.or_else(|| shared_endpoint("AWS_ENDPOINT_URL_DYNAMODB", shared)));
+        .timeout_config(timeouts(Duration::from_secs(3)));
+    // Setting none would forget the endpoint of both.
+    if endpoint.is_some() {
+        config.set_endpoint_url(endpoint);
+    }
     aws_sdk_dynamodb::Client::from_conf(config.build())
 }
 
@@ -189,22 +145,63 @@ fn dynamodb(shared: &SdkConfig, endpoint: Option<String>) -> aws_sdk_dynamodb::C
 fn ivs(shared: &SdkConfig, endpoint: Option<String>) -> aws_sdk_ivsrealtime::Client {
     let mut config = aws_sdk_ivsrealtime::config::Builder::from(shared)
         .retry_config(RetryConfig::disabled())
-        .timeout_config(timeouts(IVS_CALL_SECONDS));
-    config.set_endpoint_url(endpoint.or_else(|| shared_endpoint("AWS_ENDPOINT_URL_IVS_REALTIME", shared)));
+        .timeout_config(timeouts(Duration::from_secs(IVS_CALL_SECONDS)));
+    if endpoint.is_some() {
+        config.set_endpoint_url(endpoint);
+    }
     aws_sdk_ivsrealtime::Client::from_conf(config.build())
 }
 
-/// Setting an endpoint of `None` on a builder forgets what the environment said; so say it again.
-fn shared_endpoint(variable: &str, shared: &SdkConfig) -> Option<String> {
-    std::env::var(variable)
-        .ok()
-        .filter(|url| !url.is_empty())
-        .or_else(|| shared.endpoint_url().map(str::to_owned))
+/// The longest that an operation may take, with all its attempts.
+pub(crate) fn timeouts(operation: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(Duration::from_secs(2)).operation_timeout(operation).build()
 }
 
-fn timeouts(seconds: u64) -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(2))
-        .operation_timeout(Duration::from_secs(seconds))
-        .build()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LAMBDA: [(&str, &str); 4] = [
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_ACCESS_KEY_ID", "ASIA"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_SESSION_TOKEN", "token"),
+    ];
+
+    fn with(variables: &[(&str, &str)]) -> Result<Connection, ConnectionError> {
+        Connection::from_variables(|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn what_lambda_sets_is_enough_and_all_but_the_token_is_needed() {
+        let connection = with(&LAMBDA).unwrap();
+        assert_eq!(connection.region(), Some("eu-central-1"));
+        for (name, _) in &LAMBDA[..3] {
+            let others: Vec<_> = LAMBDA.iter().copied().filter(|(other, _)| other != name).collect();
+            assert_eq!(with(&others).unwrap_err(), ConnectionError::NotSet(name));
+            assert_eq!(
+                with(&[&others[..], &[(name, "")]].concat()).unwrap_err(),
+                ConnectionError::NotSet(name)
+            );
+        }
+        with(&LAMBDA[..3]).unwrap();
+    }
+
+    #[test]
+    fn the_endpoint_of_a_service_stands_before_that_of_all() {
+        let ivs = |more: &[(&str, &str)]| {
+            let connection = with(&[&LAMBDA[..], more].concat()).unwrap();
+            let shared = connection.shared.endpoint_url().map(str::to_owned);
+            (shared, format!("{:?}", connection.ivs.config()).contains("http://ivs"))
+        };
+        let all = ("AWS_ENDPOINT_URL", "http://all");
+        assert_eq!(ivs(&[]), (None, false));
+        assert_eq!(ivs(&[all]), (Some("http://all".to_owned()), false));
+        assert_eq!(
+            ivs(&[all, ("AWS_ENDPOINT_URL_IVS_REALTIME", "http://ivs")]),
+            (Some("http://all".to_owned()), true)
+        );
+    }
 }

@@ -14,7 +14,9 @@ pub mod stack;
 pub mod store;
 pub mod tally;
 
-pub use connection::{Connection, ConnectionError, ConnectionOptions, IVS_CALL_SECONDS};
+#[cfg(feature = "operator")]
+pub use connection::ConnectionOptions;
+pub use connection::{Connection, ConnectionError, IVS_CALL_SECONDS};
 pub use ivs::IvsRealTime;
 #[cfg(feature = "operator")]
 pub use stack::{LookError, Stack};

@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
@@ -25,6 +24,7 @@ pub use queue::{Message, QueueState};
 pub use table::{IndexState, TableState};
 pub use triggers::{EventRuleState, MappingState, TargetState};
 
+use crate::connection::timeouts;
 use crate::failure::{DENIED, chain};
 
 /// The longest that a look may take, and how often it is tried.
@@ -115,10 +115,6 @@ impl Stack {
     pub fn function_name(&self, function: &str) -> String {
         format!("{}-{function}", self.name)
     }
-}
-
-fn timeouts(operation: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder().connect_timeout(Duration::from_secs(2)).operation_timeout(operation).build()
 }
 
 /// What a failed request for this action means.

@@ -3,7 +3,7 @@
 //! | variable | default | allowed |
 //! |---|---|---|
 //! | `TABLE_NAME` | none | the name of the table |
-//! | `LOG_LEVEL` | `info` | `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,controller=debug` |
+//! | `LOG_LEVEL` | `info` | `off`, `error`, `warn`, `info`, `debug`, `trace`, and levels of targets after that: `info,controller=debug` |
 //! | `QUOTA_SHARE_PERCENT` | `80` | 1–100; how much of IVS's 5 calls per second and operation may be used, the rest is the customer's |
 //! | `SELECTOR_CACHE_SECONDS` | `5` | 0–60; how long the functions of events keep rules and orders for any stage; the others keep nothing |
 //! | `MODE` | `enforce` | `enforce`, or `observe`: everything is planned and reported, and nothing is started or stopped |
@@ -17,16 +17,17 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use replication::{Mode, Policy};
+use tracing_subscriber::filter::Targets;
 
 use crate::EventSources;
 
 /// The configuration of a function.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The table's name.
     pub table: String,
-    /// What is logged.
-    pub log_level: String,
+    /// What is logged: a level, also for single targets, as in `info,aws_adapters=debug`.
+    pub log_level: Targets,
     /// How long rules and orders for any stage are kept before they are read again.
     pub selector_cache: Duration,
     /// How much of IVS's quota of each operation may be used, in percent.
@@ -96,10 +97,12 @@ impl Config {
             Some(list) => EventSources::parse(&list)
                 .ok_or_else(|| error("EVENT_SOURCES", "names with commas between them"))?,
         };
-        let log_level = set("LOG_LEVEL").unwrap_or_else(|| "info".to_owned());
-        if log_level.parse::<tracing_subscriber::EnvFilter>().is_err() {
-            return Err(error("LOG_LEVEL", "error, warn, info, debug, trace, or a tracing filter"));
-        }
+        // Any word is a target; without a level for all others, a misspelt level would log nothing.
+        let log_level = set("LOG_LEVEL").unwrap_or_else(|| "info".to_owned()).parse::<Targets>();
+        let log_level = log_level
+            .ok()
+            .filter(|targets| targets.default_level().is_some())
+            .ok_or_else(|| error("LOG_LEVEL", "off, error, warn, info, debug, trace, and levels of targets after that, as in info,controller=debug"))?;
         Ok(Self {
             table: set("TABLE_NAME").ok_or_else(|| error("TABLE_NAME", "the name of the table"))?,
             log_level,
@@ -124,8 +127,17 @@ mod tests {
     #[test]
     fn the_table_is_all_that_has_to_be_set() {
         let config = read(&[("TABLE_NAME", "stagelink")]).unwrap();
-        assert_eq!((config.selector_cache.as_secs(), config.log_level.as_str()), (5, "info"));
+        assert_eq!((config.selector_cache.as_secs(), config.log_level.to_string().as_str()), (5, "info"));
         assert!(config.metrics_by_rule);
+    }
+
+    #[test]
+    fn a_log_level_is_for_all_and_for_targets_beside() {
+        let level = |text| read(&[("TABLE_NAME", "t"), ("LOG_LEVEL", text)]).map(|config| config.log_level);
+        assert_eq!(level("warn,controller=debug").unwrap().to_string(), "controller=debug,warn");
+        for wrong in ["verbose", "controller=debug", "info,controller=loud"] {
+            assert_eq!(level(wrong).unwrap_err().value, wrong);
+        }
     }
 
     #[test]

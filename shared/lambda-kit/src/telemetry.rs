@@ -1,7 +1,9 @@
 //! Logs: JSON lines on standard output, one span per invocation.
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::Config;
 
@@ -12,15 +14,14 @@ pub fn init(config: &Config) {
 
 /// The same to somewhere else.
 pub fn init_to(config: &Config, log: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
-    let filter = config.log_level.parse().unwrap_or_else(|_| EnvFilter::new("info"));
-    let started = tracing_subscriber::fmt()
+    let lines = fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false)
-        .with_env_filter(filter)
         .with_writer(log)
-        .try_init();
+        .with_filter(config.log_level.clone());
+    let started = tracing_subscriber::registry().with(lines).try_init();
     if started.is_err() {
         tracing::debug!("logging was started before");
     }
