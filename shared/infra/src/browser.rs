@@ -97,7 +97,9 @@ impl Browser {
     fn unpacked(folder: &Path) -> Self {
         let root = folder.join("root");
         let architecture = format!("{}-linux-gnu", std::env::consts::ARCH);
-        let libraries = ["usr/lib", "lib"].map(|lib| root.join(lib).join(&architecture));
+        let [system, base] = ["usr/lib", "lib"].map(|lib| root.join(lib).join(&architecture));
+        // Installed, libpulse finds its own in there by the full path.
+        let libraries = [system.join("pulseaudio"), system, base];
         Self {
             chromium: root.join("usr/lib/chromium/chromium"),
             chromedriver: root.join("usr/bin/chromedriver"),
@@ -109,11 +111,12 @@ impl Browser {
     fn version(&self) -> Result<String, Error> {
         let of = |program: &Path| {
             let mut command = Command::new(program);
-            let output =
-                self.tell(command.arg("--version")).stdin(Stdio::null()).stderr(Stdio::null()).output();
+            let output = self.tell(command.arg("--version")).stdin(Stdio::null()).output();
             let output = output.map_err(process::start_error(&command))?;
-            version_in(&String::from_utf8_lossy(&output.stdout))
-                .ok_or_else(|| Error::Wrong(format!("{} does not say its version", program.display())))
+            version_in(&String::from_utf8_lossy(&output.stdout)).ok_or_else(|| {
+                let said = String::from_utf8_lossy(&output.stderr);
+                Error::Wrong(format!("{} does not say its version: {}", program.display(), said.trim()))
+            })
         };
         let (chromium, chromedriver) = (of(&self.chromium)?, of(&self.chromedriver)?);
         match (major(&chromium), major(&chromedriver)) {

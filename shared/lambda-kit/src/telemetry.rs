@@ -1,6 +1,5 @@
 //! Logs: JSON lines on standard output, one span per invocation.
 
-use tracing_subscriber::Layer as _;
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -19,9 +18,8 @@ pub fn init_to(config: &Config, log: impl for<'a> MakeWriter<'a> + Send + Sync +
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false)
-        .with_writer(log)
-        .with_filter(config.log_level.clone());
-    let started = tracing_subscriber::registry().with(lines).try_init();
+        .with_writer(log);
+    let started = tracing_subscriber::registry().with(lines).with(config.log_level.clone()).try_init();
     if started.is_err() {
         tracing::debug!("logging was started before");
     }
