@@ -68,7 +68,7 @@ impl World {
         let store = connect(&table.url, &ivs_url).await.store(&table.name);
         let config = Config {
             table: table.name.clone(),
-            log_level: "info".parse().unwrap(),
+            log_level: "info".parse().unwrap_or_default(),
             selector_cache: Duration::from_secs(60),
             quota_share: 100,
             mode: replication::Mode::Enforce,

@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{
     BehaviorVersion, Credentials, Region, SharedCredentialsProvider, SharedHttpClient,
+    StalledStreamProtectionConfig,
 };
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::{Builder, tls};
@@ -133,7 +134,8 @@ fn dynamodb(shared: &SdkConfig, endpoint: Option<String>) -> aws_sdk_dynamodb::C
         .retry_config(
             RetryConfig::standard().with_max_attempts(4).with_initial_backoff(Duration::from_millis(50)),
         )
-        .timeout_config(timeouts(Duration::from_secs(3)));
+        .timeout_config(timeouts(Duration::from_secs(3)))
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     // Setting none would forget the endpoint of both.
     if endpoint.is_some() {
         config.set_endpoint_url(endpoint);
@@ -145,14 +147,15 @@ fn dynamodb(shared: &SdkConfig, endpoint: Option<String>) -> aws_sdk_dynamodb::C
 fn ivs(shared: &SdkConfig, endpoint: Option<String>) -> aws_sdk_ivsrealtime::Client {
     let mut config = aws_sdk_ivsrealtime::config::Builder::from(shared)
         .retry_config(RetryConfig::disabled())
-        .timeout_config(timeouts(Duration::from_secs(IVS_CALL_SECONDS)));
+        .timeout_config(timeouts(Duration::from_secs(IVS_CALL_SECONDS)))
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     if endpoint.is_some() {
         config.set_endpoint_url(endpoint);
     }
     aws_sdk_ivsrealtime::Client::from_conf(config.build())
 }
 
-/// The longest that an operation may take, with all its attempts.
+/// The longest that an operation may take, with all its attempts. It ends one that stalls, too, so that no stream has to be watched.
 pub(crate) fn timeouts(operation: Duration) -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(Duration::from_secs(2)).operation_timeout(operation).build()
 }

@@ -3,8 +3,10 @@
 //! The measuring is done by `tests/benches`. Here it gets what it needs: the functions as they are deployed, for the architecture of this
 //! machine, and the peers with their interpreters.
 
+pub(crate) mod guard;
 mod machine;
 mod peers;
+mod python;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -48,7 +50,7 @@ impl Options {
 
         let mut functions = BTreeMap::new();
         for name in packages {
-            let (binary, zip) = peers.size(&code.join(&name), "bootstrap")?;
+            let (binary, zip) = peers.python.size(&code.join(&name), "bootstrap")?;
             functions.insert(name, json!({ "binary": binary, "zip": zip }));
         }
         let floor = functions.remove(FLOOR).unwrap_or_default();
@@ -64,13 +66,12 @@ impl Options {
             "machine": machine::told(workspace, &peers)?,
             "contenders": contenders,
             "functions": functions,
-            "roots": peers.authorities()?,
+            "roots": peers.python.authorities()?,
             "valgrind": machine::program("valgrind"),
         });
         let path = folder.join("contenders.json");
         fs::write(&path, manifest.to_string()).map_err(Error::file("write", &path))?;
-        let mut benches = Command::new(workspace.target.join("release/benches"));
-        process::run(benches.arg(&path).arg("--out").arg(&folder).args(&self.arguments))
+        process::run(measuring(workspace, &path, &folder).args(&self.arguments))
     }
 }
 
@@ -80,6 +81,13 @@ fn stand(workspace: &Workspace) -> Command {
     cargo.args(["build", "--release", "--locked", "--bin", "benches"]);
     cargo.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
     cargo
+}
+
+/// What measures, told what was built and where its results go.
+fn measuring(workspace: &Workspace, manifest: &Path, out: &Path) -> Command {
+    let mut benches = Command::new(workspace.target.join("release/benches"));
+    benches.arg(manifest).arg("--out").arg(out);
+    benches
 }
 
 /// Bytes of a file.

@@ -48,6 +48,8 @@ enum Command {
     Store(store::Options),
     /// Measures ours beside what people would use instead, which is fetched, and writes a table and plots to target/bench
     Bench(bench::Options),
+    /// Counts instructions, allocations, requests and zips of ours, and holds them against what is committed
+    Guard(bench::guard::Options),
     /// Fuzzes what reads the data of others, with libFuzzer, and prints how far it came
     Fuzz(fuzz::Options),
     /// Runs the functions under `cargo lambda watch` on the local stand, to invoke them with the files in events/
@@ -74,6 +76,7 @@ fn run(command: Command) -> Result<(), Error> {
         Command::Browser(options) => options.run(&workspace),
         Command::Store(options) => options.run(&workspace),
         Command::Bench(options) => options.run(&workspace),
+        Command::Guard(options) => options.run(&workspace),
         Command::Fuzz(options) => options.run(&workspace),
         Command::Watch(options) => options.run(&workspace),
     }

@@ -112,6 +112,11 @@ fn read_instructions(said: &str) -> Option<u64> {
     first_number(line.split_once("refs:")?.1)
 }
 
+/// `==1== Collected : 1234567`
+pub(crate) fn read_collected(said: &str) -> Option<u64> {
+    first_number(said.lines().find_map(|line| line.split_once(" Collected :"))?.1)
+}
+
 fn first_number(text: &str) -> Option<u64> {
     text.split_whitespace().next()?.replace(',', "").parse().ok()
 }
@@ -134,5 +139,6 @@ mod tests {
             assert_eq!(read_instructions(&format!("==1== \n{line}\n")), Some(31_415_926), "{line}");
         }
         assert_eq!(read_instructions("==1== Total: 1 bytes in 1 blocks\n"), None);
+        assert_eq!(read_collected("==1== Events    : Ir\n==1== Collected : 25361171\n"), Some(25_361_171));
     }
 }

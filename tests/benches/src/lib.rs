@@ -2,12 +2,14 @@
 //!
 //! Each contender is a process as Lambda would start it. This one is everything around it: the Runtime API that it polls ([`stand`]), and
 //! the DynamoDB and the IVS that it calls ([`back_end`]), which answer at once or after a set time, over TLS if asked to ([`wire`]).
-//! [`measure`] runs all contenders in turn, so that a noisy machine disturbs all alike; [`report`] and [`plot`] tell of it.
+//! [`measure`] runs all contenders in turn, so that a noisy machine disturbs all alike; [`report`] and [`plot`] tell of it. What no machine
+//! disturbs at all, [`guard`] holds against what is committed.
 
 pub mod back_end;
 pub mod contender;
 pub mod cost;
 pub mod counts;
+pub mod guard;
 pub mod measure;
 pub mod plot;
 pub mod process;
@@ -45,6 +47,9 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// An event, a plan or a function takes more than is committed.
+    #[error("more than is committed in tests/benches/baseline.json:\n{}", .0.join("\n"))]
+    Grown(Vec<String>),
 }
 
 impl Error {

@@ -13,7 +13,7 @@ use benches::counts::{self, Counts};
 use benches::measure::{CONDITIONS, Condition, Extent, Measured, NEAR, PLAIN, TLS, measure};
 use benches::report::{Report, Size};
 use benches::wire::{Authority, write_trust};
-use benches::{Error, plot};
+use benches::{Error, guard, plot};
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +38,12 @@ struct Cli {
     /// A short look: one round, without TLS, with it, and with back ends that take 5 ms
     #[arg(long)]
     quick: bool,
+    /// No time is measured: what can be counted is held against this file
+    #[arg(long, value_name = "BASELINE", conflicts_with_all = ["rounds", "events", "only", "quick"])]
+    guard: Option<PathBuf>,
+    /// Writes what was counted into that file
+    #[arg(long, requires = "guard")]
+    bless: bool,
 }
 
 /// What was built.
@@ -50,6 +56,8 @@ struct Manifest {
     roots: PathBuf,
     /// What counts instructions and allocations, if it is there.
     valgrind: Option<PathBuf>,
+    /// The benchmark of the core, for guards.
+    planner: Option<PathBuf>,
 }
 
 /// Everything, for programs.
@@ -93,6 +101,9 @@ async fn run(cli: Cli) -> Result<String, Error> {
     let trust = Trust { alone: cli.out.join("authority.pem"), bundle: cli.out.join("authorities.pem") };
     write_trust(&authority, &manifest.roots, &trust.alone, &trust.bundle)?;
 
+    if let Some(baseline) = &cli.guard {
+        return guarded(&manifest, (&authority, &trust), &logs, (baseline, cli.bless)).await;
+    }
     let extent = cli.extent();
     let conditions: &[Condition] = if cli.quick { &[PLAIN, TLS, NEAR] } else { &CONDITIONS };
     let measured = measure(&manifest.contenders, extent, conditions, (&authority, &trust), &logs).await?;
@@ -144,6 +155,40 @@ async fn counted(
         counted.insert(contender.kind, count);
     }
     Ok(counted)
+}
+
+/// Counts what ours takes, and holds it against the baseline.
+async fn guarded(
+    manifest: &Manifest,
+    (authority, trust): (&Authority, &Trust),
+    logs: &Path,
+    (path, bless): (&Path, bool),
+) -> Result<String, Error> {
+    let missing =
+        |what: &str| Error::Unreadable { what: "the manifest".to_owned(), problem: format!("no {what}") };
+    let valgrind = manifest.valgrind.as_deref().ok_or_else(|| missing("valgrind"))?;
+    let planner = manifest.planner.as_deref().ok_or_else(|| missing("planner"))?;
+    let extent = Extent { rounds: 1, events: 5 };
+    let measured = measure(&manifest.contenders, extent, &[NEAR], (authority, trust), logs).await?;
+    let surroundings = Surroundings { delay: Duration::ZERO, authority: None, trust, logs };
+    let counts = counted(manifest, surroundings).await?;
+    let (work, counts) =
+        measured.work.get(&Kind::Ours).zip(counts.get(&Kind::Ours)).ok_or_else(|| missing("ours"))?;
+    let mut found = guard::of_events(work, counts, &manifest.functions);
+    found.extend(guard::of_planner(planner, valgrind)?);
+    let baseline =
+        serde_json::from_str(&read(path)?).map_err(Error::unreadable(path.display().to_string()))?;
+    let verdict = guard::judge(&baseline, &found);
+    if bless {
+        let json = serde_json::to_string_pretty(&guard::blessed(&baseline, &found));
+        write(path, &(json.map_err(Error::unreadable("what was counted"))? + "\n"))?;
+        return Ok(verdict.table);
+    }
+    if verdict.wrong.is_empty() {
+        return Ok(verdict.table);
+    }
+    eprintln!("{}", verdict.table);
+    Err(Error::Grown(verdict.wrong))
 }
 
 impl Cli {

@@ -32,8 +32,8 @@ pub(super) fn told(workspace: &Workspace, peers: &Peers) -> Result<BTreeMap<&'st
             "Python",
             format!(
                 "{}, boto3 {}",
-                said(&peers.python, &["--version"])?,
-                said(&peers.python, &["-c", boto3])?
+                said(&peers.python.program, &["--version"])?,
+                said(&peers.python.program, &["-c", boto3])?
             ),
         ),
         (

