@@ -11,7 +11,7 @@
 //! | `METRICS_BY_RULE` | `on` | `on`, or `off`: metrics are for the table alone, and not for each rule too; each rule costs up to five |
 //! | `EVENT_SOURCES` | `aws.ivs` | names with commas between them; the sources whose events count as those of IVS |
 //!
-//! The AWS SDK reads its own: `AWS_REGION`, credentials, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_IVS_REALTIME`.
+//! `aws_adapters::Connection::from_env` reads what is AWS's own: Region, credentials, endpoints.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

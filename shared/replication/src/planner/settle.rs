@@ -78,7 +78,7 @@ impl<'a> Planning<'a> {
     }
 
     pub(super) fn waits_for_lease(&mut self, known: &Replica, want: Option<&Want<'_>>) -> bool {
-        let Some(lease) = known.lease.as_ref().filter(|lease| self.context.now < lease.until) else {
+        let Some(lease) = known.lease.as_ref().filter(|_| known.is_leased(self.context.now)) else {
             return false;
         };
         self.wake(lease.until);
@@ -212,7 +212,6 @@ impl<'a> Planning<'a> {
             Some(retry_at) if known.attempts > 0 => retry_at,
             other => self.worth_asking_at(known).min(other.unwrap_or(Timestamp::MAX)),
         };
-        let owner = if known.is_unrecorded_start() { Owner::Stagelink } else { known.owner };
         let (wanted_until, begun) = (want.and_then(Want::until), known.begun_if_running());
         let asked = Replica { wanted_until, begun, ..known.clone() };
         if self.context.now < due {
@@ -226,6 +225,7 @@ impl<'a> Planning<'a> {
             let why = "in doubt; left to a function that may ask IVS";
             return self.line(line(known, want, Decision::Defer, why));
         }
+        let owner = if known.is_unrecorded_start() { Owner::Stagelink } else { known.owner };
         self.change(known, Replica { owner, next_attempt: None, lease: Some(self.lease()), ..asked });
         self.doubtful.push(known.key.clone());
         self.line(line(known, want, Decision::Verify, "in doubt"));
