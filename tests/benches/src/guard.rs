@@ -96,7 +96,8 @@ pub fn judge(baseline: &Baseline, found: &Found) -> Verdict {
             continue;
         };
         let change = if value == now { 0.0 } else { (now / value - 1.0) * 100.0 };
-        let verdict = if change > *tolerance_percent {
+        let most = value * (1.0 + tolerance_percent / 100.0);
+        let verdict = if *now > most {
             wrong.push(format!(
                 "{what}: {now} is {change:.1} % more than {value}; allowed is {tolerance_percent} %"
             ));
