@@ -1,7 +1,9 @@
 //! How people connect: by profile, single sign-on and all else that the SDK's default chain knows, or to local endpoints.
 
-use aws_config::default_provider::region::DefaultRegionChain;
-use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::imds::region::ImdsRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::provider_config::ProviderConfig;
 use aws_sdk_dynamodb::config::{Credentials, ProvideCredentials, Region};
 
@@ -108,12 +110,21 @@ impl Connection {
 /// The credentials of a profile that was asked for by name. The SDK's default chain would prefer those of the environment. A
 /// profile that assumes a role asks for it in the Region that is meant.
 async fn of_profile(profile: &str, region: Option<String>) -> ProfileFileCredentialsProvider {
+    let config = ProviderConfig::without_region().with_http_client(http_client());
     let region = match region {
         Some(region) => Some(Region::new(region)),
-        None => DefaultRegionChain::builder().profile_name(profile).build().region().await,
+        None => region_of(profile, &config).await,
     };
-    let config = ProviderConfig::without_region().with_region(region);
+    let config = config.with_region(region);
     ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build()
+}
+
+/// The Region where the SDK's default chain looks for it, which takes no HTTP client of ours.
+async fn region_of(profile: &str, config: &ProviderConfig) -> Option<Region> {
+    let of_profile = ProfileFileRegionProvider::builder().configure(config).profile_name(profile).build();
+    let of_machine = ImdsRegionProvider::builder().configure(config).build();
+    let chain = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new());
+    chain.or_else(of_profile).or_else(of_machine).region().await
 }
 
 /// The address of a service: as asked for, or of the environment.
