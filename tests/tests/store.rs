@@ -228,18 +228,30 @@ async fn gives_no_more_places_than_there_are<S: Store + SweepStore>(store: &S) {
         Write::between(&before, &after)
     };
     let asked: Vec<_> = (0..20).map(starting).collect();
-    let mut placed = Vec::new();
-    for round in 0..20 {
-        let left: Vec<_> = (0..20).filter(|i| !placed.contains(i)).collect();
-        let answers = futures::future::join_all(left.iter().map(|i| store.write(&asked[*i]))).await;
-        for (i, answer) in left.into_iter().zip(answers) {
+    // Who has no place asks again until all are told that there is none. An answer that does not come in time leaves open whether there is one.
+    let mut placed;
+    let mut rounds = 0..20;
+    loop {
+        let starting = store.replicas_to(&stage("B"), "Starting").await.unwrap();
+        let has_place = |i: &usize| starting.iter().any(|replica| replica.key == asked[*i].replicas[0].key);
+        let asking: Vec<usize>;
+        (placed, asking) = (0..20).partition(has_place);
+        let answers = futures::future::join_all(asking.iter().map(|i| store.write(&asked[*i]))).await;
+        let mut full = 0;
+        for answer in answers {
             match answer {
-                Ok(()) => placed.push(i),
-                Err(StoreError::Conflict) if round < 19 => {}
-                Err(StoreError::DestinationFull { stages }) => assert_eq!(stages, [stage("B")].into()),
+                Ok(()) | Err(StoreError::Conflict | StoreError::Unavailable { .. }) => {}
+                Err(StoreError::DestinationFull { stages }) => {
+                    assert_eq!(stages, [stage("B")].into());
+                    full += 1;
+                }
                 Err(error) => panic!("{error}"),
             }
         }
+        if full == asking.len() {
+            break;
+        }
+        assert!(rounds.next().is_some(), "places are still given or refused: {placed:?}");
     }
     assert_eq!(placed.len(), 12, "{placed:?}");
     let inventory = store.inventory().await.unwrap();
