@@ -1,6 +1,8 @@
 //! The operator's command, run within the test as its process would run it.
 
-use std::time::Duration;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use aws_adapters::{Connection, ConnectionOptions};
 use clap::Parser;
@@ -55,7 +57,7 @@ impl Console {
             dynamodb_endpoint: Some(dynamodb),
             ivs_endpoint: Some(stand.ivs_url().to_owned()),
             aws_endpoint: Some(stand.aws_url().to_owned()),
-            any_credentials: true,
+            emulated: true,
             ..ConnectionOptions::default()
         };
         let place = Place { table, region: Some(region), profile: None, local: true };
@@ -79,7 +81,7 @@ impl Console {
             dynamodb_endpoint: Some(dynamodb.to_owned()),
             ivs_endpoint: Some(ivs.to_owned()),
             aws_endpoint: Some(aws.to_owned()),
-            any_credentials: true,
+            emulated: true,
         };
         let place = world.console().deployment.place;
         Self { redraws: false, deployment: Deployment::new(Connection::new(options).await, place) }
@@ -95,19 +97,27 @@ impl Console {
         self.run_with(Some(answer), arguments).await
     }
 
-    /// Runs a command that does not end, for so long; gives what it wrote to its output.
+    /// Runs a command that does not end by itself, until that is over which is done meanwhile; gives all that it wrote to its output.
     ///
     /// # Panics
     /// When that is no command line.
     #[allow(clippy::expect_used, reason = "a test that cannot go on shall panic")]
-    pub async fn run_for(&self, time: Duration, arguments: &[&str]) -> String {
+    pub async fn run_during(&self, arguments: &[&str], meanwhile: impl AsyncFnOnce(&Shown)) -> String {
         let cli = Cli::try_parse_from(["stagelink"].iter().chain(arguments)).expect("a command line");
-        let (mut output, mut input) = (Vec::new(), std::io::empty());
+        let shown = Shown::default();
+        let (mut output, mut input) = (shown.clone(), std::io::empty());
         let terminal = Terminal { redraws: self.redraws, ..Terminal::default() };
         let mut screen = Screen { output: &mut output, input: &mut input, terminal };
-        // That it ended by itself is seen by what it wrote.
-        drop(tokio::time::timeout(time, cli.run(&self.deployment, &mut screen)).await);
-        String::from_utf8_lossy(&output).into_owned()
+        let command = async {
+            // That it ended by itself is seen by what it wrote.
+            drop(cli.run(&self.deployment, &mut screen).await);
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = command => {}
+            () = meanwhile(&shown) => {}
+        }
+        shown.text()
     }
 
     async fn run_with(&self, answer: Option<&str>, arguments: &[&str]) -> Said {
@@ -132,5 +142,42 @@ impl Console {
             }
         };
         Said { code, text }
+    }
+}
+
+/// What a command has written to its output so far.
+#[derive(Debug, Clone, Default)]
+pub struct Shown(Arc<Mutex<Vec<u8>>>);
+
+impl Shown {
+    /// All of it.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+
+    /// Waits until it is as wanted.
+    ///
+    /// # Panics
+    /// When it is not within a minute.
+    pub async fn until(&self, wanted: impl Fn(&str) -> bool) {
+        let begun = Instant::now();
+        while !wanted(&self.text()) {
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "after a minute, it wrote only\n{}",
+                self.text()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Write for Shown {
+    fn write(&mut self, some: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(some)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }

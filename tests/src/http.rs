@@ -246,7 +246,7 @@ pub async fn connected(dynamodb: &str, table: &str) -> Api {
     let options = ConnectionOptions {
         region: Some("us-east-1".to_owned()),
         dynamodb_endpoint: Some(dynamodb.to_owned()),
-        any_credentials: true,
+        emulated: true,
         ..ConnectionOptions::default()
     };
     let settings = Settings { policy: Policy::default(), share_percent: 80 };

@@ -47,7 +47,7 @@ impl TableWorld {
             region: Some("us-east-1".to_owned()),
             dynamodb_endpoint: Some(table.url.clone()),
             ivs_endpoint: None,
-            any_credentials: true,
+            emulated: true,
             ..ConnectionOptions::default()
         });
         let store = connection.await.store(&table.name).with_selector_cache(std::time::Duration::ZERO);

@@ -60,7 +60,7 @@ impl World {
                 region: Some("us-east-1".to_owned()),
                 dynamodb_endpoint: Some(dynamodb.to_owned()),
                 ivs_endpoint: Some(ivs.to_owned()),
-                any_credentials: true,
+                emulated: true,
                 ..Default::default()
             })
         };

@@ -25,7 +25,7 @@ async fn connect(url: &str) -> Connection {
     Connection::new(ConnectionOptions {
         region: Some("us-east-1".to_owned()),
         ivs_endpoint: Some(url.to_owned()),
-        any_credentials: true,
+        emulated: true,
         ..ConnectionOptions::default()
     })
     .await

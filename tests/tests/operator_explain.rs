@@ -162,24 +162,28 @@ async fn a_follower_repeats_nothing_and_loses_nothing() {
     };
     write((0..10).map(|i| line(30 + i, "A", &format!("before-{i}"))).collect()).await;
     let arguments = ["activity", "--follow", "--since", "10m", "--limit", "3"];
-    let followed = console.run_for(Duration::from_secs(6), &arguments);
-    let writes = async {
-        tokio::time::sleep(Duration::from_millis(700)).await;
-        write(vec![line(0, "A", "now-1"), line(0, "B", "now-2")]).await;
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        // An invocation that was slow to write; and a stage that is new.
-        write(vec![line(75, "A", "late"), line(1, "F", "known-since")]).await;
-        let known = replication::sweep::ListedStage {
-            stage: stage("NEW"),
-            name: "new".to_owned(),
-            tags: std::collections::BTreeMap::new(),
-            active_session: None,
-        };
-        let known = replication::sweep::StageKnowledge::new(known, Timestamp::now());
-        table.world.store.remember_stage(&known).await.unwrap();
-        write(vec![line(2, "NEW", "elsewhere")]).await;
-    };
-    let (said, ()) = tokio::join!(followed, writes);
+    let said = console
+        .run_during(&arguments, async |shown| {
+            shown.until(|text| text.contains("before-0")).await;
+            write(vec![line(0, "A", "now-1"), line(0, "B", "now-2")]).await;
+            shown.until(|text| text.contains("now-1") && text.contains("now-2")).await;
+            // An invocation that was slow to write; and a stage that is new.
+            write(vec![line(75, "A", "late"), line(1, "F", "known-since")]).await;
+            let known = replication::sweep::ListedStage {
+                stage: stage("NEW"),
+                name: "new".to_owned(),
+                tags: std::collections::BTreeMap::new(),
+                active_session: None,
+            };
+            let known = replication::sweep::StageKnowledge::new(known, Timestamp::now());
+            table.world.store.remember_stage(&known).await.unwrap();
+            write(vec![line(2, "NEW", "elsewhere")]).await;
+            let all = ["late", "known-since", "elsewhere"];
+            shown.until(|text| all.iter().all(|participant| text.contains(participant))).await;
+            // Some more looks, in which nothing is new.
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        })
+        .await;
     for participant in
         ["before-0", "before-1", "before-2", "now-1", "now-2", "late", "known-since", "elsewhere"]
     {
@@ -187,8 +191,10 @@ async fn a_follower_repeats_nothing_and_loses_nothing() {
     }
     assert!(!said.contains("before-3"), "only the newest of what was there before\n{said}");
 
-    let document =
-        console.run_for(Duration::from_secs(1), &["activity", "-f", "-o", "json", "--since", "1m"]).await;
+    let arguments = ["activity", "-f", "-o", "json", "--since", "10m"];
+    let document = console
+        .run_during(&arguments, async |shown| shown.until(|text| text.lines().count() >= 14).await)
+        .await;
     let lines: Vec<Value> = document.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(
         lines.len() >= 14 && lines.is_sorted_by_key(|line| line["at"].as_str().map(str::to_owned)),

@@ -180,25 +180,32 @@ async fn a_watched_list_is_written_again_when_it_changes() {
     let table = filled().await;
     let mut console = table.console();
     console.deployment.now = jiff::Timestamp::now;
-    let watched =
-        console.run_for(Duration::from_secs(4), &["get", "replicas", "--source", "main", "--watch"]);
-    let changes = async {
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
-        let stored = table.world.store.replicas().await.unwrap();
-        let waits = stored.into_iter().find(|replica| replica.blocked().is_some()).unwrap();
-        let runs = Replica { phase: Phase::Active, ..waits };
-        table.world.store.write(&Write { replicas: vec![runs], ..Write::default() }).await.unwrap();
-    };
-    let (said, ()) = tokio::join!(watched, changes);
+    let arguments = ["get", "replicas", "--source", "main", "--watch"];
+    let said = console
+        .run_during(&arguments, async |shown| {
+            let tables = |text: &str| text.matches("SOURCE").count();
+            shown.until(|text| tables(text) == 1).await;
+            // The ages in it are others by now.
+            tokio::time::sleep(Duration::from_millis(1_500)).await;
+            let stored = table.world.store.replicas().await.unwrap();
+            let waits = stored.into_iter().find(|replica| replica.blocked().is_some()).unwrap();
+            let runs = Replica { phase: Phase::Active, ..waits };
+            table.world.store.write(&Write { replicas: vec![runs], ..Write::default() }).await.unwrap();
+            shown.until(|text| tables(text) == 2).await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        })
+        .await;
     let tables: Vec<_> = said.split("SOURCE").skip(1).collect();
     assert_eq!(tables.len(), 2, "{said}");
     assert!(tables[0].contains("DestinationFull") && !tables[1].contains("DestinationFull"), "{said}");
 
     let mut console = table.console();
     console.redraws = true;
-    let drawn = console.run_for(Duration::from_millis(700), &["get", "budget", "--watch"]).await;
-    assert!(drawn.matches("\u{1b}[H\u{1b}[2JOPERATION").count() > 2, "{drawn:?}");
-    assert!(drawn.contains("until Ctrl-C"));
+    let drawn = |text: &str| text.matches("\u{1b}[H\u{1b}[2JOPERATION").count();
+    let said = console
+        .run_during(&["get", "budget", "--watch"], async |shown| shown.until(|text| drawn(text) > 2).await)
+        .await;
+    assert!(said.contains("until Ctrl-C"), "{said:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

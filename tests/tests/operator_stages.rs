@@ -509,7 +509,7 @@ async fn at(world: &World, ivs: &str) -> Console {
         region: Some("us-east-1".to_owned()),
         dynamodb_endpoint: Some(world.urls()[0].to_owned()),
         ivs_endpoint: Some(ivs.to_owned()),
-        any_credentials: true,
+        emulated: true,
         ..ConnectionOptions::default()
     });
     let place = Place {

@@ -279,7 +279,7 @@ async fn calls_of(world: &World) -> controller::sweep::port::RecordingCalls {
     let connection = Connection::new(ConnectionOptions {
         region: Some("us-east-1".to_owned()),
         ivs_endpoint: Some(world.urls()[1].to_owned()),
-        any_credentials: true,
+        emulated: true,
         ..ConnectionOptions::default()
     });
     connection.await.ivs().for_recording()

@@ -157,7 +157,7 @@ impl Scene {
             region: Some("us-east-1".to_owned()),
             dynamodb_endpoint: Some(dynamodb.to_owned()),
             ivs_endpoint: Some(ivs.to_owned()),
-            any_credentials: true,
+            emulated: true,
             ..ConnectionOptions::default()
         };
         let connection = Connection::new(options).await;

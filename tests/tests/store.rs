@@ -528,7 +528,7 @@ async fn connection_to(dynamodb: &str) -> aws_adapters::Connection {
     aws_adapters::Connection::new(aws_adapters::ConnectionOptions {
         region: Some("us-east-1".to_owned()),
         dynamodb_endpoint: Some(dynamodb.to_owned()),
-        any_credentials: true,
+        emulated: true,
         ..Default::default()
     })
     .await

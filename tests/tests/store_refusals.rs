@@ -16,7 +16,7 @@ async fn answered(status: u16, body: &'static str) -> (DynamoStore, Canned) {
     let connection = Connection::new(ConnectionOptions {
         region: Some("us-east-1".to_owned()),
         dynamodb_endpoint: Some(server.url.clone()),
-        any_credentials: true,
+        emulated: true,
         ..ConnectionOptions::default()
     });
     (connection.await.store("stagelink"), server)

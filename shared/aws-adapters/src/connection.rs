@@ -92,7 +92,7 @@ impl Connection {
         shared.set_use_dual_stack(switch("AWS_USE_DUALSTACK_ENDPOINT"));
         let shared = shared.build();
         Ok(Self {
-            dynamodb: dynamodb(&shared, optional("AWS_ENDPOINT_URL_DYNAMODB")),
+            dynamodb: dynamodb(&shared, optional("AWS_ENDPOINT_URL_DYNAMODB"), DYNAMODB_TIMEOUT),
             ivs: ivs(&shared, optional("AWS_ENDPOINT_URL_IVS_REALTIME")),
             tally: Arc::default(),
             #[cfg(feature = "operator")]
@@ -128,13 +128,16 @@ fn http_client() -> SharedHttpClient {
     Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
+/// How long an operation of DynamoDB may take, with all its attempts.
+const DYNAMODB_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// DynamoDB answers in milliseconds and its writes are conditional, so the SDK may retry, and soon.
-fn dynamodb(shared: &SdkConfig, endpoint: Option<String>) -> aws_sdk_dynamodb::Client {
+fn dynamodb(shared: &SdkConfig, endpoint: Option<String>, timeout: Duration) -> aws_sdk_dynamodb::Client {
     let mut config = aws_sdk_dynamodb::config::Builder::from(shared)
         .retry_config(
             RetryConfig::standard().with_max_attempts(4).with_initial_backoff(Duration::from_millis(50)),
         )
-        .timeout_config(timeouts(Duration::from_secs(3)))
+        .timeout_config(timeouts(timeout))
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     // Setting none would forget the endpoint of both.
     if endpoint.is_some() {

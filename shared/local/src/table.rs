@@ -112,7 +112,7 @@ impl TableAddress {
             region: Some(self.region.clone()),
             dynamodb_endpoint: Some(self.dynamodb.clone()),
             ivs_endpoint: None,
-            any_credentials: true,
+            emulated: true,
             ..Default::default()
         };
         Connection::new(options).await

@@ -80,7 +80,7 @@ impl LocalStand {
             dynamodb_endpoint: Some(self.dynamodb.clone()),
             ivs_endpoint: Some(self.ivs.clone()),
             aws_endpoint: Some(self.aws.clone()),
-            any_credentials: true,
+            emulated: true,
         }
     }
 }

@@ -39,7 +39,7 @@ impl Table {
         let options = ConnectionOptions {
             region: Some(address.region.clone()),
             dynamodb_endpoint: Some(address.dynamodb.clone()),
-            any_credentials: true,
+            emulated: true,
             ..ConnectionOptions::default()
         };
         let connection = Connection::new(options).await;

@@ -53,7 +53,7 @@ fn needed(name: &str) -> BTreeSet<String> {
 fn ivs(name: &str) -> BTreeSet<&'static str> {
     static CONNECTION: LazyLock<Connection> = LazyLock::new(|| {
         let region = Some("us-east-1".to_owned());
-        let options = ConnectionOptions { region, any_credentials: true, ..ConnectionOptions::default() };
+        let options = ConnectionOptions { region, emulated: true, ..ConnectionOptions::default() };
         futures::executor::block_on(Connection::new(options))
     });
     let ivs = CONNECTION.ivs();

@@ -1,5 +1,7 @@
 //! How people connect: by profile, single sign-on and all else that the SDK's default chain knows, or to local endpoints.
 
+use std::time::Duration;
+
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::imds::region::ImdsRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
@@ -7,9 +9,12 @@ use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvi
 use aws_config::provider_config::ProviderConfig;
 use aws_sdk_dynamodb::config::{Credentials, ProvideCredentials, Region};
 
-use super::{BEHAVIOR, Connection, ConnectionError, dynamodb, http_client, ivs};
+use super::{BEHAVIOR, Connection, ConnectionError, DYNAMODB_TIMEOUT, dynamodb, http_client, ivs};
 use crate::Stack;
 use crate::failure::chain;
+
+/// How long an operation of an emulated DynamoDB may take, which may have to share a busy machine with who waits for it.
+const EMULATED_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where to connect to, where that differs from the environment.
 #[derive(Debug, Clone, Default)]
@@ -25,8 +30,8 @@ pub struct ConnectionOptions {
     pub ivs_endpoint: Option<String>,
     /// The address of Lambda, EventBridge, SQS and STS; AWS's own, or those of `AWS_ENDPOINT_URL` and its like, if none is given.
     pub aws_endpoint: Option<String>,
-    /// Sign with made-up credentials: for local endpoints, which take any.
-    pub any_credentials: bool,
+    /// The addresses are those of emulators: they take any credentials, and an operation of DynamoDB may take 30 s instead of 3 s.
+    pub emulated: bool,
 }
 
 /// Addresses that were asked for, for whoever tells a person how to reach them.
@@ -47,13 +52,18 @@ impl Connection {
             loader =
                 loader.credentials_provider(of_profile(&profile, options.region).await).profile_name(profile);
         }
-        if options.any_credentials {
+        if options.emulated {
             loader = loader.credentials_provider(Credentials::new("local", "local", None, None, "local"));
         }
         let shared = loader.load().await;
+        let timeout = if options.emulated { EMULATED_TIMEOUT } else { DYNAMODB_TIMEOUT };
         let endpoints = Endpoints { aws: options.aws_endpoint, dynamodb: options.dynamodb_endpoint.clone() };
         Self {
-            dynamodb: dynamodb(&shared, endpoint_of("AWS_ENDPOINT_URL_DYNAMODB", options.dynamodb_endpoint)),
+            dynamodb: dynamodb(
+                &shared,
+                endpoint_of("AWS_ENDPOINT_URL_DYNAMODB", options.dynamodb_endpoint),
+                timeout,
+            ),
             ivs: ivs(&shared, endpoint_of("AWS_ENDPOINT_URL_IVS_REALTIME", options.ivs_endpoint)),
             tally: std::sync::Arc::default(),
             endpoints,
