@@ -31,8 +31,9 @@ pub struct Round {
 impl ActiveStages {
     /// So many stages, an even number; nobody has seen them yet.
     pub fn new(stages: usize) -> Self {
-        let limits =
-            Limits { stages: stages.max(1_000), publishers: stages.max(10_000), ..Limits::default() };
+        // Each replica is a publisher, too.
+        let publishers = (stages + stages / 2).max(10_000);
+        let limits = Limits { stages: stages.max(1_000), publishers, ..Limits::default() };
         let world = InProcess::new(Config { limits, ..Config::default() });
         let stages: Vec<String> =
             (0..stages).map(|i| world.simulator.create_stage(&format!("s{i}"), BTreeMap::new())).collect();

@@ -53,7 +53,8 @@ impl Crowd {
     /// With a table that is so many milliseconds away.
     pub fn publish_far_away(publishers: usize, way_ms: i64) -> Self {
         let clock = Arc::new(JumpingClock::default());
-        let limits = ivs_sim::Limits { stages: 20_000, publishers: 10_000, ..ivs_sim::Limits::default() };
+        // Each replica is a publisher, too.
+        let limits = ivs_sim::Limits { stages: 20_000, publishers: 20_000, ..ivs_sim::Limits::default() };
         let config = ivs_sim::Config { limits, ..ivs_sim::Config::default() };
         let simulator = Simulator::new(config, clock.shown.clone());
         let ivs = SimulatedIvs { simulator, clock: clock.clone(), way_ms: 15 };

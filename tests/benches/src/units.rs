@@ -163,77 +163,45 @@ mod tests {
 
     use super::*;
 
-    fn call(operation: &str, body: Value, answer: Value) -> Call {
+    /// `{"X": 5}` is a text of five bytes.
+    fn with_texts(value: &Value) -> Value {
+        match value {
+            Value::Object(map) if map.contains_key("X") => {
+                json!({ "S": "x".repeat(serde_json::from_value(map["X"].clone()).unwrap()) })
+            }
+            Value::Object(map) => map.iter().map(|(name, value)| (name.clone(), with_texts(value))).collect(),
+            Value::Array(list) => list.iter().map(with_texts).collect(),
+            other => other.clone(),
+        }
+    }
+
+    fn call(call: &Value) -> Call {
         let now = Instant::now();
-        Call { operation: operation.to_owned(), body, answer, began: now, ended: now }
+        let [body, answer] = ["body", "answer"].map(|name| with_texts(&call[name]));
+        let operation = call["operation"].as_str().unwrap().to_owned();
+        Call { operation, body, answer, began: now, ended: now }
     }
 
-    fn item(sk: &str, bytes: usize) -> Value {
-        json!({ "pk": { "S": "p" }, "sk": { "S": sk }, "text": { "S": "x".repeat(bytes) } })
-    }
-
-    fn units(calls: &[Call]) -> Units {
-        let mut meter = Meter::default();
-        calls.iter().for_each(|call| meter.take(call).unwrap());
-        meter.units()
-    }
-
+    /// The rehearsal, which is in Python, counts the same cases.
     #[test]
-    fn an_item_is_as_large_as_its_names_and_values() {
-        let item = json!({
-            "pk": { "S": "é" },
-            "n": { "N": "-12.345" },
-            "l": { "L": [{ "S": "ab" }, { "BOOL": true }] },
-            "m": { "M": { "k": { "NULL": true } } },
-            "s": { "SS": ["a", "bc"] }
-        });
-        assert_eq!(size(&item).unwrap(), (2 + 2) + (1 + 4) + (1 + 3 + 3 + 2) + (1 + 3 + 3) + (1 + 3));
-        assert!(size(&json!({ "b": { "B": "AA==" } })).is_err());
-    }
-
-    #[test]
-    fn a_transaction_costs_twice_and_the_larger_image_counts() {
-        let put = |item: Value| call("PutItem", json!({ "Item": item }), json!({}));
-        assert_eq!(units(&[put(item("a", 10))]).writes, 1.0);
-        assert_eq!(units(&[put(item("a", 1_100)), put(item("a", 10))]).writes, 4.0);
-        let both = json!({ "TransactItems": [
-            { "Put": { "Item": item("a", 10) } },
-            { "Update": { "Key": { "pk": { "S": "p" }, "sk": { "S": "b" } } } }
-        ] });
-        assert_eq!(units(&[call("TransactWriteItems", both, json!({}))]).writes, 4.0);
-        let check = json!({ "TransactItems": [{ "ConditionCheck": {} }] });
-        let unknown = call("TransactWriteItems", check, json!({}));
-        assert!(Meter::default().take(&unknown).is_err());
-    }
-
-    #[test]
-    fn an_index_costs_what_comes_changes_and_goes() {
-        let replica = |phase: &str, size: usize| {
-            let mut item = item("r", size);
-            item["destination"] = json!({ "S": "d" });
-            item["phase"] = json!({ "S": phase });
-            call("PutItem", json!({ "Item": item }), json!({}))
-        };
-        let plain = call("PutItem", json!({ "Item": item("r", 1) }), json!({}));
-        for (calls, expected) in [
-            (vec![plain.clone()], 0.0),
-            (vec![replica("Starting", 1)], 1.0),
-            (vec![replica("Starting", 1), replica("Starting", 1)], 1.0),
-            (vec![replica("Starting", 1), replica("Starting", 2)], 2.0),
-            (vec![replica("Starting", 1), replica("Active", 1)], 3.0),
-            (vec![replica("Starting", 1), plain], 2.0),
-        ] {
-            assert_eq!(units(&calls).index_writes, expected, "{calls:?}");
+    fn the_units_are_those_of_the_cases() {
+        let text = include_str!("../../rehearsal/units.json");
+        let cases: Vec<Value> = serde_json::from_str(text).unwrap();
+        assert!(cases.len() > 5);
+        for case in cases {
+            let mut meter = Meter::default();
+            case["calls"].as_array().unwrap().iter().for_each(|one| meter.take(&call(one)).unwrap());
+            let expected = |name: &str| case[name].as_f64().unwrap_or_default();
+            let [reads, writes, index_writes] = ["reads", "writes", "index_writes"].map(expected);
+            assert_eq!(meter.units(), Units { reads, writes, index_writes }, "{}", case["case"]);
         }
     }
 
     #[test]
-    fn a_consistent_read_is_a_unit_for_each_4_kib_and_another_half_of_that() {
-        let query = |consistent, sizes: &[usize]| {
-            let items: Vec<Value> = sizes.iter().map(|size| item("a", *size)).collect();
-            units(&[call("Query", json!({ "ConsistentRead": consistent }), json!({ "Items": items }))]).reads
-        };
-        assert_eq!((query(true, &[]), query(false, &[])), (1.0, 0.5));
-        assert_eq!((query(true, &[2_000, 2_000, 2_000]), query(false, &[5_000])), (2.0, 1.0));
+    fn what_is_not_expected_is_an_error() {
+        assert!(size(&json!({ "b": { "B": "AA==" } })).is_err());
+        let body = json!({ "TransactItems": [{ "ConditionCheck": {} }] });
+        let unknown = json!({ "operation": "TransactWriteItems", "body": body });
+        assert!(Meter::default().take(&call(&unknown)).is_err());
     }
 }

@@ -182,13 +182,13 @@ impl World {
     /// Whether another publisher would be one too many for the stage, or for the account.
     pub(super) fn is_full(&self, stage_arn: &str) -> bool {
         let limits = &self.config.limits;
-        self.publishers(stage_arn) >= limits.publishers_per_stage
-            || self.stages.keys().map(|arn| self.publishers(arn)).sum::<usize>() >= limits.publishers
+        self.stages.get(stage_arn).map_or(0, |stage| self.publishers(stage)) >= limits.publishers_per_stage
+            || self.stages.values().map(|stage| self.publishers(stage)).sum::<usize>() >= limits.publishers
     }
 
-    fn publishers(&self, stage_arn: &str) -> usize {
+    fn publishers(&self, stage: &Stage) -> usize {
         let count_replicas = self.config.dialect.replicas_count_as_publishers;
-        let session = self.stages.get(stage_arn).and_then(Stage::active_session);
+        let session = stage.active_session();
         let participants = session.into_iter().flat_map(|session| session.participants.values());
         participants.filter(|found| found.publishing && (count_replicas || found.origin.is_none())).count()
     }
