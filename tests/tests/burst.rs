@@ -3,9 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use controller::{Calls, Clock, Patience, Turn};
-use jiff::SignedDuration;
+use controller::{Calls, Clock, Dispatcher, Due, Patience, Queue, StoreError, Turn};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
 use replication::{Observation, ParticipantFilter, Rule};
 use serde_json::json;
 use stagelink_tests::crowd::{Crowd, most_in_a_second, rule};
@@ -47,6 +51,58 @@ fn many_executors_together_keep_within_the_budget_and_nobody_starves() {
         );
         assert!(took <= 1.1 * 11.0 * 1.02, "{executors} executors took {took} s");
     }
+}
+
+/// A queue whose reads are slow, and fail every second time.
+struct Unsteady {
+    crowd: Crowd,
+    reads: AtomicUsize,
+}
+
+impl Queue for Unsteady {
+    fn due(&self, until: Timestamp, limit: usize) -> BoxFuture<'_, Result<Vec<Due>, StoreError>> {
+        async move {
+            let clock = &self.crowd.clock;
+            clock.sleep_until(clock.now() + SignedDuration::from_millis(400)).await;
+            if self.reads.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+                return self.crowd.store.due(until, limit).await;
+            }
+            let (table, message) = ("stagelink".to_owned(), "slow".to_owned());
+            Err(StoreError::Unavailable { table, code: "Timeout".into(), message })
+        }
+        .boxed()
+    }
+}
+
+/// What is under way goes on meanwhile: no call is cut off, so that nobody has to ask what became of it.
+#[test]
+fn reads_of_the_queue_that_are_slow_or_fail_delay_nothing_that_is_known() {
+    let queue = Arc::new(Unsteady { crowd: Crowd::publish(60), reads: AtomicUsize::default() });
+    let crowd = &queue.crowd;
+    let mut failed = 0;
+    crowd.clock.clone().run(async {
+        crowd.deliver().await;
+        loop {
+            let dispatcher = Dispatcher { queue: queue.clone(), ..crowd.dispatcher() };
+            match dispatcher.run(&crowd.invocation("dispatch")).await {
+                Ok(done) if done.reconciled == 0 => break,
+                Ok(_) => {}
+                Err(error) => {
+                    assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+                    failed += 1;
+                }
+            }
+        }
+    });
+    assert_eq!(crowd.ivs.simulator.replicas().len(), 60);
+    let calls: Vec<_> = crowd.ivs.simulator.ledger().into_iter().map(|entry| entry.operation).collect();
+    assert_eq!(calls, ["StartParticipantReplication"; 60]);
+    assert!(queue.reads.load(Ordering::Relaxed) > 10);
+    println!(
+        "60 starts by a queue that fails every second time: {:.2} s, {failed} runs failed",
+        crowd.took()
+    );
+    assert!(crowd.took() <= 1.1 * 11.0 * 1.02, "{}", crowd.took());
 }
 
 /// Every rule asks for an attribute: nobody is asked for twice, and the questions keep within the budget as starts do.

@@ -131,13 +131,14 @@ fn http_client() -> SharedHttpClient {
 /// How long an operation of DynamoDB may take, with all its attempts.
 const DYNAMODB_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// DynamoDB answers in milliseconds and its writes are conditional, so the SDK may retry, and soon.
+/// DynamoDB answers in milliseconds and its writes are conditional, so the SDK may retry, and soon. One request that gets no
+/// answer leaves time for others.
 fn dynamodb(shared: &SdkConfig, endpoint: Option<String>, timeout: Duration) -> aws_sdk_dynamodb::Client {
     let mut config = aws_sdk_dynamodb::config::Builder::from(shared)
         .retry_config(
             RetryConfig::standard().with_max_attempts(4).with_initial_backoff(Duration::from_millis(50)),
         )
-        .timeout_config(timeouts(timeout))
+        .timeout_config(timeouts(timeout).to_builder().operation_attempt_timeout(timeout / 3).build())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     // Setting none would forget the endpoint of both.
     if endpoint.is_some() {
@@ -165,6 +166,9 @@ pub(crate) fn timeouts(operation: Duration) -> TimeoutConfig {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
     use super::*;
 
     const LAMBDA: [(&str, &str); 4] = [
@@ -193,6 +197,30 @@ mod tests {
             );
         }
         with(&LAMBDA[..3]).unwrap();
+    }
+
+    /// Serves HTTP, with no answer to the first request and an empty page to every other.
+    fn stall_once(listener: &TcpListener) {
+        let mut stalled = None;
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            connection.read(&mut [0; 8_192]).unwrap();
+            if stalled.is_none() {
+                stalled = Some(connection);
+                continue;
+            }
+            let answer = "HTTP/1.1 200 OK\r\ncontent-length: 22\r\n\r\n{\"Items\":[],\"Count\":0}";
+            connection.write_all(answer.as_bytes()).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_to_the_table_without_an_answer_leaves_time_for_another() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || stall_once(&listener));
+        let connection = with(&[&LAMBDA[..], &[("AWS_ENDPOINT_URL_DYNAMODB", &url)]].concat()).unwrap();
+        assert_eq!(connection.store("table").replicas().await.unwrap(), []);
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! * It looks at the first [`PAGE`] of each class at a time; the order within a longer queue is by waiting time first.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, Either, select};
@@ -22,7 +23,7 @@ use replication::{Allowance, Operation};
 use tracing::{debug, warn};
 
 use crate::versus::Judge;
-use crate::{Controller, Due, Error, Invocation, Queue, StoreError, Work, with_causes};
+use crate::{Clock, Controller, Due, Error, Invocation, Queue, StoreError, Work, with_causes};
 
 /// What is read of each class at a time.
 pub const PAGE: usize = 500;
@@ -60,32 +61,36 @@ pub struct Dispatched {
     pub unfinished: usize,
 }
 
-/// Work being done.
-type Running<'a> = FuturesUnordered<BoxFuture<'a, (Work, Result<(), Error>)>>;
-
 impl Dispatcher {
-    /// Works until nothing is due before the deadline, or the deadline comes.
+    /// Works until nothing is due before the deadline, or the deadline comes. While the queue cannot be read, what was read of it
+    /// before is done.
     ///
     /// # Errors
-    /// The queue cannot be read. What is under way is finished first.
+    /// The queue could not be read the last time. What is under way is finished first.
     pub async fn run(&self, invocation: &Invocation) -> Result<Dispatched, StoreError> {
-        let mut done = Dispatched::default();
-        let mut left_alone: BTreeMap<Work, Timestamp> = BTreeMap::new();
-        let mut running = Running::new();
-        let mut under_way: BTreeMap<Work, Option<Operation>> = BTreeMap::new();
         self.controller.calls_left.read(self.controller.store.budgets().await?);
+        let mut in_hand = InHand::new(&*self.controller.clock);
         let mut queue = Vec::new();
         let mut read_at = Timestamp::MIN;
+        let mut unread = None;
         loop {
-            let now = self.controller.clock.now();
+            let mut now = self.controller.clock.now();
             if now >= invocation.deadline {
                 break;
             }
             if now.duration_since(read_at) >= READ_EVERY || queue.is_empty() {
-                queue = in_order(self.queue.due(invocation.deadline, PAGE).await?, now);
                 read_at = now;
+                let read = in_hand.meanwhile(self.queue.due(invocation.deadline, PAGE)).await;
+                now = self.controller.clock.now();
+                match read {
+                    Ok(due) => (queue, unread) = (in_order(due, now), None),
+                    Err(error) => {
+                        warn!(%error, left = queue.len(), "the queue is not read anew");
+                        unread = Some(error);
+                    }
+                }
             }
-            left_alone.retain(|_, until| now < *until);
+            in_hand.left_alone.retain(|_, until| now < *until);
             let mut wake = read_at + READ_EVERY;
             let mut waiting = Vec::new();
             let allowance = self.controller.calls_left.allowance(now);
@@ -93,36 +98,27 @@ impl Dispatcher {
                 let operation = due.class.operation();
                 let free =
                     operation.map_or(now, |operation| self.controller.calls_left.next_free(operation, now));
-                let ready = due.at.max(free).max(left_alone.get(&due.work).copied().unwrap_or(due.at));
-                if under_way.contains_key(&due.work) {
+                let rested = in_hand.left_alone.get(&due.work).copied().unwrap_or(due.at);
+                let ready = due.at.max(free).max(rested);
+                if in_hand.under_way.contains_key(&due.work) {
                     continue;
                 }
-                if ready > now || running.len() >= SIDE_BY_SIDE || is_spoken_for(&due, &under_way, allowance)
-                {
+                if ready > now || in_hand.is_full() || is_spoken_for(&due, &in_hand.under_way, allowance) {
                     wake = wake.min(if ready > now { ready } else { now + LOOK_AGAIN });
                     waiting.push(due);
                     continue;
                 }
-                under_way.insert(due.work.clone(), due.class.operation());
-                running.push(self.start(due.work, invocation));
+                in_hand.under_way.insert(due.work.clone(), operation);
+                in_hand.running.push(self.start(due.work, invocation));
             }
             queue = waiting;
-            if running.is_empty() && queue.is_empty() {
+            if in_hand.running.is_empty() && queue.is_empty() {
                 break;
             }
-            let pause = self.controller.clock.sleep_until(wake.min(invocation.deadline));
-            if running.is_empty() {
-                pause.await;
-            } else if let Either::Left((Some((work, result)), _)) = select(running.next(), pause).await {
-                done.count(&work, &result);
-                under_way.remove(&work);
-                left_alone.insert(work, self.controller.clock.now() + REST);
-            }
+            in_hand.next_or(self.controller.clock.sleep_until(wake.min(invocation.deadline))).await;
         }
-        while let Some((work, result)) = running.next().await {
-            done.count(&work, &result);
-        }
-        Ok(done)
+        let done = in_hand.finish().await;
+        unread.map_or(Ok(done), Err)
     }
 
     fn start<'a>(
@@ -139,6 +135,65 @@ impl Dispatcher {
             };
             (work, result)
         })
+    }
+}
+
+/// What is done side by side, and what came of it.
+struct InHand<'a> {
+    clock: &'a dyn Clock,
+    running: FuturesUnordered<BoxFuture<'a, (Work, Result<(), Error>)>>,
+    /// What is running, with the call that each is for.
+    under_way: BTreeMap<Work, Option<Operation>>,
+    /// What was running, and until when it rests.
+    left_alone: BTreeMap<Work, Timestamp>,
+    done: Dispatched,
+}
+
+impl<'a> InHand<'a> {
+    fn new(clock: &'a dyn Clock) -> Self {
+        let (running, under_way, left_alone, done) = Default::default();
+        Self { clock, running, under_way, left_alone, done }
+    }
+
+    fn is_full(&self) -> bool {
+        self.running.len() >= SIDE_BY_SIDE
+    }
+
+    /// Goes on with it until `other` is there.
+    async fn meanwhile<T>(&mut self, other: impl Future<Output = T>) -> T {
+        let mut other = pin!(other);
+        while !self.running.is_empty() {
+            match select(other.as_mut(), self.running.next()).await {
+                Either::Left((other, _)) => return other,
+                Either::Right((ended, _)) => self.end(ended),
+            }
+        }
+        other.await
+    }
+
+    /// Goes on with it until something ends, or `pause` does.
+    async fn next_or(&mut self, pause: BoxFuture<'_, ()>) {
+        if self.running.is_empty() {
+            pause.await;
+        } else if let Either::Left((ended, _)) = select(self.running.next(), pause).await {
+            self.end(ended);
+        }
+    }
+
+    /// Goes on with it until all of it ends.
+    async fn finish(mut self) -> Dispatched {
+        while !self.running.is_empty() {
+            let ended = self.running.next().await;
+            self.end(ended);
+        }
+        self.done
+    }
+
+    fn end(&mut self, ended: Option<(Work, Result<(), Error>)>) {
+        let Some((work, result)) = ended else { return };
+        self.done.count(&work, &result);
+        self.under_way.remove(&work);
+        self.left_alone.insert(work, self.clock.now() + REST);
     }
 }
 
