@@ -359,6 +359,30 @@ async fn the_age_of_the_oldest_knowledge_grows_while_reads_fail() {
     assert!(town.world.minute().await.unwrap().oldest_knowledge < 60);
 }
 
+/// P10: a stage on which more have stopped publishing, and stay, than one sweep can ask about keeps no other from being looked at;
+/// and each of them is asked about.
+#[tokio::test]
+async fn a_stage_with_too_much_to_read_for_one_sweep_takes_turns() {
+    let town = Town::new(Dialect::default(), &["A", "B", "C", "D"]);
+    // Of stages that nobody has looked at, that with the first ARN has its turn first.
+    let (many, one) = if town.stages["A"] < town.stages["D"] { ("A", "D") } else { ("D", "A") };
+    town.world.rules(vec![town.rule("hands", many, &["B"]), town.rule("late", one, &["C"])]);
+    let hands: Vec<_> = (0..150).map(|i| format!("hand-{i:03}")).collect();
+    for hand in &hands {
+        town.publish(many, hand);
+        town.unpublish(many, hand);
+    }
+    town.minutes(3).await;
+    town.publish(one, "late");
+    town.minutes(4).await;
+    assert_eq!(town.running(), [format!("{one} late C")]);
+    let again = [&hands[0], &hands[75], &hands[149]];
+    again.iter().for_each(|hand| town.publish(many, hand));
+    town.minutes(8).await;
+    let of_many = |hand: &&String| town.running().contains(&format!("{many} {hand} B"));
+    assert!(again.iter().all(of_many), "{:?}", town.running());
+}
+
 /// Killed after any await, the next sweep finds all the same.
 #[tokio::test]
 async fn a_sweep_may_be_killed_anywhere() {

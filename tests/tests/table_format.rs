@@ -294,6 +294,7 @@ fn knowledge(full: bool) -> StageKnowledge {
         known_since: at(1),
         looked_at: full.then(|| at(2)),
         looked_in: full.then(|| "st-1CVugbu2cf2n8".parse().unwrap()),
+        attempted_at: full.then(|| at(3)),
         confirmed_at: full.then(|| at(3)),
         recording: full.then(|| RecordingCheck { record_replicas: true, in_line: true, at: at(4) }),
     }

@@ -5,6 +5,7 @@
 //!   it changes is the recording of replicas, where rules say what it has to be, and only while nothing says hands off.
 //! * A read that fails is no answer: it skips its stage, and only that.
 //! * A stage counts as looked at once everything found there is stored. Killed anywhere, the next sweep looks again.
+//! * A stage that cannot be read, or not within one sweep, has its turn as often as the others, and no more.
 //!
 //! # Caveats
 //! * It ends at its deadline, and the next one goes on with what was not looked at for the longest time.
@@ -126,11 +127,16 @@ impl Sweep {
         sweeping.plan_again().await;
         sweeping.confirm_what_is_known().await;
         sweeping.recordings(&roster).await;
-        for look in &agenda.looks {
+        for (i, look) in agenda.looks.iter().enumerate() {
             // Looks do not wait for questions: both have a quota of their own.
             sweeping.ask(self.clock.now()).await;
             let span = info_span!("look", stage = %look.stage, in_doubt = look.in_doubt);
+            let began = self.clock.now();
             if sweeping.look(look, &roster).instrument(span).await.is_err() {
+                if i == 0 {
+                    warn!(stage = %look.stage, "one sweep has no time for all that there is to read");
+                    sweeping.attempted(look, &roster, began).await;
+                }
                 break;
             }
         }
@@ -291,47 +297,58 @@ impl Sweeping<'_> {
     async fn look(&mut self, look: &Look, roster: &Roster) -> Result<(), OutOfTime> {
         let began = self.sweep.clock.now();
         let read = self.witness.look(&self.inventory, look, &self.sweep.policy).await;
-        let (complete, news) = match read.silence {
-            None => (true, read.news),
-            Some(Silence::OutOfTime) if read.news.is_empty() => return Err(OutOfTime),
-            Some(Silence::OutOfTime) => (false, read.news),
-            Some(Silence::Failed(error)) => {
-                warn!(%error, "skipped, a read failed");
-                self.swept.skipped += 1;
-                (false, read.news)
-            }
-        };
         self.unowned.extend(read.unowned);
         let mut stored = true;
-        for observation in &news {
+        for observation in &read.news {
             self.swept.news += 1;
             stored &= self.reconcile(&observation.publisher(), Some(observation)).await;
         }
-        if complete && !stored {
-            self.swept.skipped += 1;
-        }
-        if complete && stored {
-            self.looked_at(look, roster, began).await;
-            self.confirm_after_look(&look.stage, began, &read.gone).await;
+        match read.silence {
+            None if stored => {
+                self.looked_at(look, roster, began).await;
+                self.confirm_after_look(&look.stage, began, &read.gone).await;
+            }
+            None => {
+                self.swept.skipped += 1;
+                self.attempted(look, roster, began).await;
+            }
+            Some(Silence::OutOfTime) => return Err(OutOfTime),
+            Some(silence) => {
+                warn!(error = %silence, "skipped, a read failed");
+                self.swept.skipped += 1;
+                if !silence.passes() {
+                    self.attempted(look, roster, began).await;
+                }
+            }
         }
         Ok(())
+    }
+
+    /// What is known of the stage that was looked at, before that look.
+    fn known_before(&self, look: &Look, roster: &Roster, at: Timestamp) -> Option<StageKnowledge> {
+        let known = self.inventory.knowledge(&look.stage);
+        let listed = roster.stages.get(&look.stage).or(known.map(|known| &known.listed))?.clone();
+        let before = known.cloned().unwrap_or_else(|| StageKnowledge::new(listed.clone(), at));
+        Some(StageKnowledge { listed, ..before })
+    }
+
+    /// Keeps that a look came to no end.
+    async fn attempted(&self, look: &Look, roster: &Roster, at: Timestamp) {
+        if let Some(before) = self.known_before(look, roster, at) {
+            self.remember(&StageKnowledge { attempted_at: Some(at), ..before }).await;
+        }
     }
 
     async fn looked_at(&mut self, look: &Look, roster: &Roster, at: Timestamp) {
         self.swept.looked_at += 1;
         self.known_at.insert(look.stage.clone(), at);
-        let known = self.inventory.knowledge(&look.stage);
-        let Some(listed) = roster.stages.get(&look.stage).or(known.map(|known| &known.listed)) else {
-            return;
-        };
-        let before = known.cloned().unwrap_or_else(|| StageKnowledge::new(listed.clone(), at));
+        let Some(before) = self.known_before(look, roster, at) else { return };
         let looked_in = match &look.target {
             Target::Session(session) => Some(session.clone()),
             Target::Empty | Target::Unlisted => None,
         };
         let confirmed_at = if look.confirm { Some(at) } else { before.confirmed_at };
-        let after =
-            StageKnowledge { listed: listed.clone(), looked_at: Some(at), looked_in, confirmed_at, ..before };
+        let after = StageKnowledge { looked_at: Some(at), looked_in, confirmed_at, ..before };
         self.remember(&after).await;
     }
 

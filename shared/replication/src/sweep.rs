@@ -137,6 +137,8 @@ pub struct StageKnowledge {
     pub looked_at: Option<Timestamp>,
     /// The session that was active then.
     pub looked_in: Option<SessionId>,
+    /// When a look last came to no end, and the next one may not either: a read was refused, or there is too much for one sweep.
+    pub attempted_at: Option<Timestamp>,
     /// When its publishers were last confirmed to publish.
     pub confirmed_at: Option<Timestamp>,
     /// What was found of its recording; nothing while no rule had a say in it.
@@ -151,6 +153,7 @@ impl StageKnowledge {
             known_since: now,
             looked_at: None,
             looked_in: None,
+            attempted_at: None,
             confirmed_at: None,
             recording: None,
         }

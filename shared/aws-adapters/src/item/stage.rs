@@ -23,6 +23,8 @@ pub(crate) struct StageItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     looked_in: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    attempted_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     confirmed_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     recording: Option<RecordingItem>,
@@ -53,6 +55,7 @@ impl StageItem {
             known_since: known.known_since.to_string(),
             looked_at: known.looked_at.map(|at| at.to_string()),
             looked_in: known.looked_in.as_ref().map(ToString::to_string),
+            attempted_at: known.attempted_at.map(|at| at.to_string()),
             confirmed_at: known.confirmed_at.map(|at| at.to_string()),
             recording: known.recording.map(|found| RecordingItem {
                 record_replicas: found.record_replicas,
@@ -76,6 +79,7 @@ impl StageItem {
             known_since: parse("known_since", &self.known_since)?,
             looked_at: parse_some("looked_at", self.looked_at.as_ref())?,
             looked_in: parse_some("looked_in", self.looked_in.as_ref())?,
+            attempted_at: parse_some("attempted_at", self.attempted_at.as_ref())?,
             confirmed_at: parse_some("confirmed_at", self.confirmed_at.as_ref())?,
             recording: self.recording.as_ref().map(RecordingItem::read).transpose()?,
         })

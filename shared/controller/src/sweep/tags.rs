@@ -19,8 +19,11 @@ const MOST_UNLISTED: usize = 10;
 impl Sweeping<'_> {
     /// Brings the directory to what is listed. A stage that is not listed stays, unless GetStage refuses it as unknown.
     pub(super) async fn keep_directory(&mut self, roster: &Roster) {
-        let missing = unlisted(&self.inventory, roster).into_iter().take(MOST_UNLISTED);
-        let missing: Vec<StageArn> = missing.cloned().collect();
+        let mut missing: Vec<StageArn> = unlisted(&self.inventory, roster).into_iter().cloned().collect();
+        // Where there are too many, or some that cannot be asked for, another sweep asks for others.
+        let first = usize::try_from(self.sweep.clock.now().as_second()).unwrap_or(0) % missing.len().max(1);
+        missing.rotate_left(first);
+        missing.truncate(MOST_UNLISTED);
         let mut gone = BTreeSet::new();
         for stage in missing {
             match self.witness.stage(&stage).await {

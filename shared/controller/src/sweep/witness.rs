@@ -21,6 +21,9 @@ use crate::Clock;
 /// Pages of one list. 100 lines of history each: a participant of 24 h does not come near.
 const MAX_PAGES: usize = 50;
 
+/// The code of our own for a list with more.
+const TOO_MANY_PAGES: &str = "TooManyPages";
+
 /// Why there is no answer.
 #[derive(Debug)]
 pub(super) enum Silence {
@@ -28,6 +31,19 @@ pub(super) enum Silence {
     OutOfTime,
     /// The read failed.
     Failed(CallError),
+}
+
+impl Silence {
+    /// Whether there may be an answer in a moment.
+    pub(super) fn passes(&self) -> bool {
+        match self {
+            Self::OutOfTime => true,
+            Self::Failed(error) => {
+                let passes = matches!(error.refusal, Refusal::Throttled { .. } | Refusal::Unavailable);
+                passes && error.code != TOO_MANY_PAGES
+            }
+        }
+    }
 }
 
 impl fmt::Display for Silence {
@@ -162,6 +178,9 @@ impl<'a> Witness<'a> {
                 histories.push((participant, session, user_id.unwrap_or_default()));
             }
         }
+        // Where there are too many for one sweep, another one begins with others.
+        let first = usize::try_from(self.clock.now().as_second()).unwrap_or(0) % histories.len().max(1);
+        histories.rotate_left(first);
         for (participant, session, user_id) in histories {
             let (events, took) = self.events(&look.stage, &session, &participant).await?;
             if has_stopped(&events, took, policy) {
@@ -277,7 +296,7 @@ impl<'a> Witness<'a> {
         }
         Err(Silence::Failed(CallError {
             refusal: Refusal::Unavailable,
-            code: "TooManyPages".to_owned(),
+            code: TOO_MANY_PAGES.to_owned(),
             message: format!("the list has over {MAX_PAGES} pages"),
             request_id: None,
         }))

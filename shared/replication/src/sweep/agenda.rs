@@ -1,4 +1,5 @@
-//! What to read next: what somebody asked for, then those in doubt, then those not looked at for the longest time.
+//! What to read next: what somebody asked for, then those in doubt, then those not looked at for the longest time. A look that came to
+//! no end counts here, so that a stage that cannot be read keeps no other waiting.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -163,6 +164,7 @@ fn look(
     let looked_at = knowledge.and_then(|knowledge| knowledge.looked_at);
     let counts = looked_at
         .map(|at| if in_doubt { at.checked_sub(policy.doubt).unwrap_or(Timestamp::MIN) } else { at });
+    let counts = counts.max(knowledge.and_then(|knowledge| knowledge.attempted_at));
     // Whoever asks for one stage wants to know whether its publishers still publish.
     let confirm = inventory.asked_of(stage, now, policy).is_some();
     Some((counts, Look { stage: stage.clone(), target, confirm, in_doubt }))

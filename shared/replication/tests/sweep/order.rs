@@ -30,6 +30,23 @@ fn the_order_of_looks() {
     );
 }
 
+/// A stage that cannot be read counts as looked at when that was tried, also one that was never looked at, or is in doubt.
+#[test]
+fn a_look_that_came_to_no_end_lets_the_others_go_first() {
+    let (mut inventory, roster) = five_stages();
+    for (i, name) in ["D", "C"].into_iter().enumerate() {
+        let listed = roster.stages[&stage(name)].clone();
+        let known = inventory.knowledge(&stage(name)).cloned();
+        let known = known.unwrap_or_else(|| StageKnowledge::new(listed, time("00:00:00")));
+        let attempted_at = Some(time("00:09:00") + SignedDuration::from_secs(i as i64));
+        inventory.put_knowledge(StageKnowledge { attempted_at, ..known });
+    }
+    let made = agenda(&inventory, &roster, 100, time("00:10:00"), &SweepPolicy::default());
+    let order: Vec<_> = made.looks.iter().map(|look| id(look.stage.as_str())).collect();
+    assert_eq!(order, ["B", "A", "D", "C"]);
+    assert_eq!(made.oldest, Some(time("00:00:00")), "it is not known for that");
+}
+
 /// What somebody asks for comes before everything else, also where no rule wants anything; and once, for a look answers it.
 #[test]
 fn what_is_asked_for_comes_first_and_once() {
