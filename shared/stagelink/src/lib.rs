@@ -1,8 +1,8 @@
 //! `stagelink`: what an operator asks and orders on the command line, with the operator's own AWS credentials.
 //!
 //! It speaks with the table alone; what follows from that is done by the functions. So it needs `dynamodb:Query` and `Scan` on
-//! the table for what it tells, and `PutItem` and `DeleteItem` for what it changes. Only `stages` calls IVS, and says with which
-//! permissions.
+//! the table, and `Query` on its index, for what it tells, and `PutItem`, `UpdateItem` and `DeleteItem` for what it changes. Only
+//! `stages` and `doctor` call IVS, and say with which permissions.
 //!
 //! Exit codes: 0 done · 1 not done, and stderr says why · 2 of `plan`: there are changes.
 

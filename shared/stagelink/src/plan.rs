@@ -27,7 +27,7 @@ pub(crate) struct Reckoning {
 /// The rules file.
 #[derive(Debug, clap::Args)]
 struct File {
-    /// The rules file (YAML)
+    /// The rules file (YAML or JSON)
     #[arg(short, long)]
     file: PathBuf,
 }

@@ -7,7 +7,7 @@ use crate::table::RULES_IN_FORCE;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    /// The rules file (YAML)
+    /// The rules file (YAML or JSON)
     file: PathBuf,
     #[command(flatten)]
     table: TableOptions,
