@@ -216,6 +216,40 @@ async fn a_rule_of_an_earlier_version_can_be_changed_and_rolled_back() {
     }
 }
 
+/// After a way back, rules of a later version may be there, whose replicas run: nobody knows that they are not wanted any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_of_a_form_that_is_not_known_stop_and_start_nothing() {
+    let mut world = TableWorld::start().await.unwrap();
+    let main = create(&mut world, "main", &json!({ "role": "main" }));
+    let [wall, red] = ["wall", "red"].map(|name| create(&mut world, name, &json!({})));
+    let rules = format!(
+        "rules:
+  - {{ id: of-stage, source: {{ stage: \"{main}\" }}, destinations: [ {{ stage: \"{wall}\" }} ] }}
+  - {{ id: of-tag, source: {{ tags: {{ role: main }} }}, destinations: [ {{ stage: \"{red}\" }} ] }}
+"
+    );
+    world.address.replace_rules(&rules).await.unwrap();
+    world.minute().await.unwrap();
+    let news = publishes(&mut world, &main, "before");
+    world.tell(&news, world.calls()).await.unwrap();
+    let running = world.ivs.running();
+    assert_eq!(running.len(), 2);
+
+    for mut item in world.items().await.unwrap().into_iter().filter(|item| kind(item) == "rule") {
+        item["schema"] = json!({ "N": "9" });
+        world.put(&item).await.unwrap();
+    }
+    let (made, runs) = goes_on(&world).await;
+    assert_eq!((made.len(), runs.len()), (0, 2), "{made:?}");
+    let news = publishes(&mut world, &main, "after");
+    world.tell(&news, world.calls()).await.unwrap();
+    assert_eq!(world.ivs.running(), running);
+    // Who has left is not kept for a rule that nobody can read.
+    leave(&world, &main, "before", false).await;
+    goes_on(&world).await;
+    assert_eq!(world.ivs.running().len(), 0);
+}
+
 /// That an item is left out, or is an error that says so.
 async fn refused(world: &TableWorld, item: &Value, all: &BTreeMap<&'static str, usize>, says: &str) {
     world.put(item).await.unwrap();

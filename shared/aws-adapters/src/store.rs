@@ -39,7 +39,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, try_join};
 use jiff::Timestamp;
 use replication::budget::Book;
-use replication::{PublisherKey, Replica, Rule, StageArn, Tags, View, plain};
+use replication::{PublisherKey, Replica, Rule, RuleId, StageArn, Tags, View, plain};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::warn;
@@ -115,15 +115,18 @@ impl DynamoStore {
 
     async fn load_view(&self, publisher: &PublisherKey) -> Result<View, StoreError> {
         let (items, selectors) = try_join(self.query_stage(publisher), self.selectors()).await?;
-        let Selectors { rules, directory, control } = selectors;
-        let mut view = View { rules, directory, control, ..View::empty(publisher.clone()) };
+        let Selectors { rules, unreadable_rules, directory, control } = selectors;
+        let mut view = View { rules, unreadable_rules, directory, control, ..View::empty(publisher.clone()) };
         for item in items {
             let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
             let corrupt = |error: Unreadable| error.of(&pk, &sk);
             if sk == OccupancyItem::SK {
                 view.is_destination = true;
             } else if sk.starts_with("RULE#") {
-                view.rules.extend(rule(item, &pk, &sk));
+                match rule(item, &pk, &sk) {
+                    Ok(rule) => view.rules.push(rule),
+                    Err(id) => view.unreadable_rules.extend(id),
+                }
             } else if ["PUB#", "REP#"].iter().any(|kind| sk.starts_with(kind)) && !is_of(&sk, publisher) {
                 // Without the attribute that it is filtered by, one of somebody else comes along, and cannot be read.
                 warn!(pk = %plain(&pk), sk = %plain(&sk), "an item of nobody left out");
@@ -293,10 +296,14 @@ fn is_of(sk: &str, publisher: &PublisherKey) -> bool {
     sk.split('#').nth(1) == Some(publisher.participant.as_str())
 }
 
-/// A rule that cannot be read is left out, loudly: it must not keep the others from working.
-fn rule(item: Item, pk: &str, sk: &str) -> Option<Rule> {
+/// A rule. One that cannot be read is left out, loudly, for it must not keep the others from working; its id, if that can be read, is
+/// the error.
+fn rule(item: Item, pk: &str, sk: &str) -> Result<Rule, Option<RuleId>> {
     let read = decode::<RuleItem>(item).and_then(|item| item.read());
-    read.map_err(|error| warn!(error = %error.of(pk, sk), "rule left out")).ok()
+    read.map_err(|error| {
+        warn!(error = %error.of(pk, sk), "rule left out");
+        sk.strip_prefix("RULE#").and_then(|id| id.parse().ok())
+    })
 }
 
 /// Tags that cannot be read are not known: nothing is started or stopped for that.

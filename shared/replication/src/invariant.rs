@@ -132,7 +132,9 @@ impl Invariant {
                     let rule = view.rules.iter().find(|rule| Some(&rule.id) == last.map(|last| &last.id));
                     let undecided =
                         |rule: &Rule| rule.wants(view, &key.destination, context.now) == Match::Unknown;
-                    !reason.is_for_a_higher_priority() && rule.is_some_and(undecided)
+                    let unreadable =
+                        replica.is_some_and(|replica| view.is_of_unreadable_rule(replica, context.now));
+                    !reason.is_for_a_higher_priority() && (unreadable || rule.is_some_and(undecided))
                 };
                 gone || !stop_requests(made).any(undecided)
             }

@@ -140,7 +140,10 @@ pub fn plan(view: &View, context: Context<'_>) -> Plan {
             continue;
         }
         match undecided(view, replica, context.now) {
-            Some((want, why)) => planning.settle_undecided(replica, &want, why),
+            Some((want, why)) => planning.settle_undecided(replica, Some(&want), why.to_string()),
+            None if view.is_of_unreadable_rule(replica, context.now) => {
+                planning.settle_undecided(replica, None, "its rule cannot be read".to_owned());
+            }
             None => planning.settle_unwanted(replica),
         }
     }

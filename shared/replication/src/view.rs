@@ -1,8 +1,13 @@
 //! All that is known around one publisher: what the planner looks at.
 
-use crate::{Control, Crowd, Directory, Match, Publisher, PublisherKey, Replica, Rule, StageArn, Tags};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::{
+    Control, Crowd, Directory, Match, Publisher, PublisherKey, Replica, Rule, RuleId, StageArn, Tags,
+};
 
 /// One publisher with the rules that may speak of it and its replications.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +20,8 @@ pub struct View {
     pub tags: Option<Tags>,
     /// Rules of its stage and rules that select their stages, in any order.
     pub rules: Vec<Rule>,
+    /// Rules like these that cannot be read, but by their ids: what they want is not known.
+    pub unreadable_rules: BTreeSet<RuleId>,
     /// The stages that rules can select as destinations, with their tags. One that is missing is not known yet.
     pub directory: Arc<Directory>,
     /// Its replications, ordered by destination.
@@ -36,6 +43,7 @@ impl View {
             publisher: None,
             tags: None,
             rules: Vec::new(),
+            unreadable_rules: BTreeSet::new(),
             directory,
             replicas: Vec::new(),
             is_destination: false,
@@ -49,6 +57,13 @@ impl View {
         let covers = |rule: &Rule| rule.covers(&self.key.stage, self.tags.as_ref()) != Match::No;
         let known = self.publisher.is_some() || !self.replicas.is_empty() || self.is_destination;
         !known && !self.rules.iter().any(covers)
+    }
+
+    /// Whether the rule that wanted a replication last cannot be read, and its end has not come.
+    pub(crate) fn is_of_unreadable_rule(&self, replica: &Replica, now: Timestamp) -> bool {
+        let last = replica.rule.as_ref();
+        last.is_some_and(|last| self.unreadable_rules.contains(&last.id))
+            && replica.wanted_until.is_none_or(|end| now < end)
     }
 
     /// The replication into a stage, if there is one.

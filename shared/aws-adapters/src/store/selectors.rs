@@ -1,12 +1,13 @@
 //! What every stage's view needs beside its own partition: rules that select their stages, the directory of stages that rules
 //! can select as destinations, and the orders for all stages. They lie in one partition, and are kept for a while.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use controller::StoreError;
-use replication::{Control, Directory, Rule};
+use replication::{Control, Directory, Rule, RuleId};
 use tracing::warn;
 
 use super::operator::take_control;
@@ -27,6 +28,7 @@ pub(super) struct SelectorCache {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Selectors {
     pub(super) rules: Vec<Rule>,
+    pub(super) unreadable_rules: BTreeSet<RuleId>,
     pub(super) directory: Arc<Directory>,
     pub(super) control: Control,
 }
@@ -59,11 +61,15 @@ impl DynamoStore {
             .expression_attribute_values(":pk", AttributeValue::S(ANY_STAGE.to_owned()))
             .expression_attribute_values(":first", AttributeValue::S(ControlItem::SK.to_owned()))
             .expression_attribute_values(":last", AttributeValue::S(AFTER_RULES.to_owned()));
-        let (mut rules, mut directory, mut control) = (Vec::new(), Directory::new(), Control::default());
+        let (mut rules, mut unreadable_rules) = (Vec::new(), BTreeSet::new());
+        let (mut directory, mut control) = (Directory::new(), Control::default());
         for item in self.queried(query).await? {
             let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
             if sk.starts_with("RULE#") {
-                rules.extend(rule(item, &pk, &sk));
+                match rule(item, &pk, &sk) {
+                    Ok(rule) => rules.push(rule),
+                    Err(id) => unreadable_rules.extend(id),
+                }
             } else if sk.starts_with(DestinationItem::SK) {
                 // One that cannot be read is not known: nothing is stopped for that.
                 match decode::<DestinationItem>(item).and_then(DestinationItem::read) {
@@ -74,7 +80,7 @@ impl DynamoStore {
                 take_control(&mut control, item)?;
             }
         }
-        let selectors = Selectors { rules, directory: Arc::new(directory), control };
+        let selectors = Selectors { rules, unreadable_rules, directory: Arc::new(directory), control };
         *lock() = Some((asked, selectors.clone()));
         Ok(selectors)
     }

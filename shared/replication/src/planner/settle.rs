@@ -46,7 +46,7 @@ impl<'a> Planning<'a> {
         }
         match (truth(known, self.view.publisher.as_ref()), self.publishing) {
             (Truth::InDoubt, _) => self.verify(known, Some(want)),
-            (Truth::Present, Publishing::No) => self.hold_or_stop(known, want),
+            (Truth::Present, Publishing::No) => self.hold_or_stop(known, Some(want)),
             (Truth::Present, _) if known.owner_if_running() == Owner::Foreign => {
                 self.leave(known, Some(want))
             }
@@ -114,31 +114,30 @@ impl<'a> Planning<'a> {
 
     /// The publisher is gone. IVS ends the replica when the reconnect window is over; what it did not end by then, plus a
     /// grace, is stopped.
-    pub(super) fn hold_or_stop(&mut self, known: &Replica, want: &Want<'_>) {
+    pub(super) fn hold_or_stop(&mut self, known: &Replica, want: Option<&Want<'_>>) {
         if known.owner_if_running() == Owner::Foreign {
-            return self.leave(known, Some(want));
+            return self.leave(known, want);
         }
         let left = self.view.publisher.as_ref().and_then(|publisher| publisher.evidence.off);
         let left = left.map_or(self.context.now, |off| off.latest());
         let release_at = later(left, known.reconnect_window.duration() + self.context.policy.release_grace);
         if release_at <= self.context.now {
-            return self.stop(known, Some(want), StopReason::PublisherGone);
+            return self.stop(known, want, StopReason::PublisherGone);
         }
         if let Some(hands_off) = self.hands_off() {
             let would =
                 format!("the participant may come back; {hands_off}, would be released at {release_at}");
-            return self.keep_hands_off(known, Some(want), StopReason::PublisherGone, would);
+            return self.keep_hands_off(known, want, StopReason::PublisherGone, would);
         }
         let mut after = running(known);
         after.settle(Phase::Active);
         after.desired = Desired::Released;
         after.next_attempt = Some(release_at);
-        after.wanted_until = want.until();
+        after.wanted_until = want.map_or(known.wanted_until, Want::until);
         self.wake(after.due().unwrap_or(release_at));
         self.change(known, after);
-        self.line(
-            want.line(Decision::Hold, format!("the participant may come back; released at {release_at}")),
-        );
+        let why = format!("the participant may come back; released at {release_at}");
+        self.line(line(known, want, Decision::Hold, why));
     }
 
     pub(super) fn stop(&mut self, known: &Replica, want: Option<&Want<'_>>, reason: StopReason) {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Planning;
-use super::settle::running;
+use super::settle::{line, running};
 use super::truth::{Truth, truth};
 use super::wants::{Want, mismatch};
 use crate::{
@@ -31,26 +31,26 @@ pub(super) fn undecided<'a>(
 
 impl Planning<'_> {
     /// Leaves a replication as it is: not started and not stopped, unless its publisher is gone.
-    pub(super) fn settle_undecided(&mut self, known: &Replica, want: &Want<'_>, why: Unmatched) {
-        if self.waits_for_lease(known, Some(want)) {
+    pub(super) fn settle_undecided(&mut self, known: &Replica, want: Option<&Want<'_>>, why: String) {
+        if self.waits_for_lease(known, want) {
             return;
         }
         match (truth(known, None), self.publishing) {
-            (Truth::InDoubt, _) => self.verify(known, Some(want)),
-            (Truth::Absent, _) => self.rest(known, Some(want), why.to_string()),
+            (Truth::InDoubt, _) => self.verify(known, want),
+            (Truth::Absent, _) => self.rest(known, want, why),
             (Truth::Present, _) if known.owner_if_running() == Owner::Foreign => {
-                self.leave(known, Some(want));
+                self.leave(known, want);
             }
             (Truth::Present, Publishing::No) => self.hold_or_stop(known, want),
             (Truth::Present, _) => {
                 let mut after = running(known);
                 after.desired = Desired::Replicated;
-                after.wanted_until = want.until();
+                after.wanted_until = want.map_or(known.wanted_until, Want::until);
                 if known.unfinished().is_some() {
                     after.settle(Phase::Active);
                 }
                 self.change(known, after);
-                self.line(want.line(Decision::Keep, format!("it runs; {why}")));
+                self.line(line(known, want, Decision::Keep, format!("it runs; {why}")));
             }
         }
     }

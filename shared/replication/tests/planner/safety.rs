@@ -176,6 +176,24 @@ fn what_was_told_ahead_is_not_held_back() {
     assert_eq!(scene.allowance.after(&made.steps).recent_stops, 1_000);
 }
 
+/// It may want what it wanted, until the end that it had: then nobody has to read it.
+#[test]
+fn a_rule_that_cannot_be_read_stops_nothing_that_it_wanted() {
+    let ending = Rule { expires_at: Some(time("00:10:00")), ..rule("ends", &["C"]) };
+    let mut scene =
+        Scene::running(vec![rule("main", &["B"]), ending, rule("gone", &["D"])], &["B", "C", "D"]);
+    scene.rules(vec![]).tell("two of them cannot be read");
+    scene.view.unreadable_rules = ["main", "ends"].map(|id| id.parse().unwrap()).into();
+    let made = scene.at("00:01:00").plan();
+    assert_eq!(decisions(&made), ["B keep", "C keep", "D stop"]);
+    scene.stop_ok("D");
+    assert_eq!(decisions(&scene.at("00:10:00").plan()), ["B keep", "C stop", "D rest"]);
+    scene.stop_ok("C");
+    let made = scene.unpublished("00:10:30.000000").at("00:11:00").plan();
+    assert_eq!(decisions(&made), ["B stop", "C rest", "D rest"], "its publisher is gone: that is known");
+    scene.golden("unreadable_rules");
+}
+
 /// There is no call for it when its rule expires, and when there is, the rule is gone.
 #[test]
 fn what_was_told_ahead_stays_told() {
