@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 use controller::rules::{self, Error, Revision, delete, put, replace, rollback, set_status};
-use controller::{MemoryStore, Order, RuleBook};
-use jiff::Timestamp;
-use replication::{Rule, RuleId, Status};
+use controller::{MemoryStore, Order, RuleBook, Store, Write};
+use jiff::{SignedDuration, Timestamp};
+use replication::{Desired, Lease, Phase, Replica, Rule, RuleId, RuleRef, Status};
+use serde_json::json;
 use stagelink_tests::World;
-use stagelink_tests::rows::{rule, stage};
+use stagelink_tests::rows::{replica, rule, stage};
+use stagelink_tests::world::with_time;
 
 fn by(name: &str) -> Order {
     Order { by: name.to_owned(), reason: Some(format!("{name} says so")), at: Timestamp::UNIX_EPOCH }
@@ -173,4 +175,23 @@ async fn there_are_a_thousand_rules_at_most() {
     set_status(&book, &id("r-7"), Status::Paused, None, &by("kim")).await.unwrap();
     delete(&book, &id("r-8"), None, &by("kim")).await.unwrap();
     put(&book, &main_rule(), None, &by("kim")).await.unwrap();
+}
+
+/// Nobody wants it any more, and somebody's call for it is under way: a change of rules waits for that, and is no failure.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_rule_waits_for_calls_that_are_under_way() {
+    let world = World::start().await.unwrap();
+    let rule = RuleRef { id: id("main"), revision: 1, priority: 50 };
+    let now = Timestamp::now();
+    let lease =
+        Lease { holder: "dispatch".to_owned(), since: now, until: now + SignedDuration::from_millis(2_500) };
+    let held = Replica { lease: Some(lease), ..replica(rule, "p-1", "B", Phase::Active) };
+    world.store.write(&Write { replicas: vec![held.clone()], ..Write::default() }).await.unwrap();
+
+    let keys = json!({ "pk": { "S": format!("STAGE#{}", stage("A")) }, "sk": { "S": "RULE#main" } });
+    let records = json!({ "Records": [{ "dynamodb": { "Keys": keys } }] });
+    let answer = world.rule_changed().handle(with_time(records, 15)).await.unwrap();
+    assert_eq!(answer, json!({ "handled": "planned", "publishers": 1 }));
+    let view = world.store.load(&held.key.publisher()).await.unwrap();
+    assert_eq!(view.replicas[0].desired, Desired::Released);
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_adapters::{Connection, DynamoStore};
-use controller::{Calls, CallsLeft, Controller, Patience, StoreError, Unmeasured, with_causes};
+use controller::{Calls, CallsLeft, Controller, Invocation, Patience, StoreError, Unmeasured, with_causes};
 use futures::stream::{self, StreamExt};
+use jiff::SignedDuration;
 use lambda_runtime::{Context, LambdaEvent};
 use replication::{PublisherKey, StageArn};
 use serde_json::{Value, json};
@@ -20,6 +21,10 @@ const CONTROL: &str = "CONTROL";
 
 /// Publishers planned side by side.
 const SIDE_BY_SIDE: usize = 16;
+
+/// How soon it looks again at publishers for whom a call is under way, and how often in all: longer than a call can be.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(2);
+const LOOKS: usize = 6;
 
 /// Plans every publisher that a changed rule may speak of. It makes no IVS call; what follows is due, and done by dispatch.
 pub struct RuleChangedFunction {
@@ -61,19 +66,40 @@ impl RuleChangedFunction {
             let found = self.store.publishers(source.as_ref()).await.map_err(controller::Error::from)?;
             publishers.extend(found);
         }
-        // One that fails must not keep the others waiting; the batch comes again for its sake, if that can help.
-        let invocation = invocation(context);
+        let (count, invocation) = (publishers.len(), invocation(context));
+        for look in 1.. {
+            let mut under_way = BTreeSet::new();
+            let mut last = None;
+            for error in self.plan_each(&publishers, &invocation).await {
+                let controller::Error::Unsettled { publisher, .. } = &error else { return Err(error.into()) };
+                under_way.insert(publisher.clone());
+                last = Some(error);
+            }
+            let Some(error) = last else { break };
+            let now = self.controller.clock.now();
+            if look == LOOKS || now + LOOK_AGAIN >= invocation.deadline {
+                return Err(error.into());
+            }
+            publishers = under_way;
+            self.controller.clock.sleep_until(now + LOOK_AGAIN).await;
+        }
+        info!(sources = sources.len(), publishers = count, "rules changed");
+        Ok(json!({ "handled": "planned", "publishers": count }))
+    }
+
+    /// Plans publishers side by side: one that fails must not keep the others waiting. Gives what failed; the batch comes again for
+    /// its sake, if that can help.
+    async fn plan_each(
+        &self,
+        publishers: &BTreeSet<PublisherKey>,
+        invocation: &Invocation,
+    ) -> Vec<controller::Error> {
         let plan = |publisher| {
-            let planned = self.controller.reconcile(publisher, None, &invocation);
+            let planned = self.controller.reconcile(publisher, None, invocation);
             async move { planned.await.err().filter(|error| !is_for_a_person(publisher, error)) }
         };
-        let failed: Vec<_> =
-            stream::iter(&publishers).map(plan).buffer_unordered(SIDE_BY_SIDE).collect().await;
-        if let Some(error) = failed.into_iter().flatten().next() {
-            return Err(error.into());
-        }
-        info!(sources = sources.len(), publishers = publishers.len(), "rules changed");
-        Ok(json!({ "handled": "planned", "publishers": publishers.len() }))
+        let failed = stream::iter(publishers).map(plan).buffer_unordered(SIDE_BY_SIDE);
+        failed.filter_map(std::future::ready).collect().await
     }
 }
 
