@@ -64,7 +64,7 @@ impl Queue for Unsteady {
         async move {
             let clock = &self.crowd.clock;
             clock.sleep_until(clock.now() + SignedDuration::from_millis(400)).await;
-            if self.reads.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+            if self.reads.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
                 return self.crowd.store.due(until, limit).await;
             }
             let (table, message) = ("stagelink".to_owned(), "slow".to_owned());

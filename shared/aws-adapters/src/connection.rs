@@ -204,7 +204,7 @@ mod tests {
         let mut stalled = None;
         for connection in listener.incoming() {
             let mut connection = connection.unwrap();
-            connection.read(&mut [0; 8_192]).unwrap();
+            assert!(connection.read(&mut [0; 8_192]).unwrap() > 0);
             if stalled.is_none() {
                 stalled = Some(connection);
                 continue;

@@ -106,6 +106,11 @@ identifier!(
 );
 
 impl StageArn {
+    /// The Region it is in. IVS replicates within one Region.
+    pub fn region(&self) -> &str {
+        self.0.split(':').nth(3).unwrap_or_default()
+    }
+
     /// The last part of the ARN: what follows `stage/`.
     pub fn resource_id(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()

@@ -86,6 +86,9 @@ impl VersusTerms {
             if self.stages[..i].contains(stage) {
                 return error("stages", stage.to_string(), "each stage once");
             }
+            if stage.region() != self.stages[0].region() {
+                return error("stages", stage.to_string(), "stages of one Region");
+            }
         }
         if !(1..=Self::MAX_DURATION_SECONDS).contains(&self.duration_seconds) {
             return error("duration", format!("{} s", self.duration_seconds), "1-86400 s");
@@ -297,6 +300,7 @@ mod tests {
 
     #[test]
     fn what_is_not_valid_is_named_with_its_value_and_what_is_allowed() {
+        let elsewhere = "arn:aws:ivs:eu-west-1:123456789012:stage/B".parse().unwrap();
         let twice = VersusTerms { stages: vec![stage(1), stage(2), stage(1)], ..terms(2) };
         let wordy = BTreeMap::from([("k".to_owned(), "v".repeat(1024))]);
         let nameless = BTreeMap::from([(String::new(), String::new())]);
@@ -305,6 +309,10 @@ mod tests {
         for (wrong, text) in [
             (terms(1), "stages 1 entries is not valid: allowed is 2-6 entries"),
             (terms(7), "stages 7 entries is not valid: allowed is 2-6 entries"),
+            (
+                VersusTerms { stages: vec![stage(1), elsewhere], ..terms(2) },
+                "eu-west-1:123456789012:stage/B is not valid: allowed is stages of one Region",
+            ),
             (twice, "stage/1 is not valid: allowed is each stage once"),
             (
                 VersusTerms { duration_seconds: 0, ..terms(2) },

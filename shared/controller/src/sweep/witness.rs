@@ -161,10 +161,16 @@ impl<'a> Witness<'a> {
         answer: &mut Answer,
     ) -> Result<(), Silence> {
         let mut histories = Vec::new();
-        if let Target::Session(session) = &look.target {
-            let of_session = findings.histories.into_iter();
-            histories
-                .extend(of_session.map(|(participant, user_id)| (participant, session.clone(), user_id)));
+        for (participant, user_id) in findings.histories {
+            // Where nobody is any more, the session that is over tells whether a replica is ours.
+            let session = match &look.target {
+                Target::Session(session) => Some(session.clone()),
+                Target::Empty | Target::Unlisted => {
+                    let key = PublisherKey { stage: look.stage.clone(), participant: participant.clone() };
+                    inventory.publisher(&key).and_then(|known| known.session.clone())
+                }
+            };
+            histories.extend(session.map(|session| (participant, session, user_id)));
         }
         if !findings.elsewhere.is_empty() {
             let sessions = self.sessions(&look.stage).await?;

@@ -101,6 +101,15 @@ impl Rule {
         {
             return Err(self.error(&field, stage.to_string(), "a stage other than the rule's source"));
         }
+        if let Destination::Stage(stage) = destination
+            && self.named_stages().any(|named| named.region() != stage.region())
+        {
+            return Err(self.error(
+                &field,
+                stage.to_string(),
+                "a stage in the Region of all others of the rule",
+            ));
+        }
         if let Some(first) =
             self.destinations[..i].iter().position(|other| means_the_same(other, destination))
         {
@@ -239,8 +248,12 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::Pattern;
     use crate::rule::tests::{rule, stage};
+    use crate::{Pattern, StageArn};
+
+    fn elsewhere() -> StageArn {
+        "arn:aws:ivs:eu-west-1:123456789012:stage/B".parse().unwrap()
+    }
 
     fn tags(pairs: &[(&str, &str)]) -> Tags {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -348,6 +361,17 @@ mod tests {
             (
                 Rule { participants: patterns(33), ..rule() },
                 "participants.attributes of 4290 bytes is not valid",
+            ),
+            (
+                to(vec![Destination::Stage(elsewhere())]),
+                "destinations[0].stage arn:aws:ivs:eu-west-1:123456789012:stage/B is not valid: allowed is a stage in the Region of",
+            ),
+            (
+                Rule {
+                    source: Source::Any,
+                    ..to(vec![Destination::Stage(stage("C")), Destination::Stage(elsewhere())])
+                },
+                "destinations[0].stage",
             ),
             (
                 largest(256, '𝒂'),

@@ -2,7 +2,7 @@
 
 use replication::sweep::agenda::to_remember;
 use replication::sweep::directory::{directory_changes, unlisted};
-use replication::sweep::{Inventory, ListedStage, Roster, StageKnowledge, SweepPolicy, agenda};
+use replication::sweep::{Agenda, Inventory, ListedStage, Look, Roster, StageKnowledge, SweepPolicy, agenda};
 use replication::{Directory, Phase, Publisher, Replica, Rule, RuleRef, Source};
 
 use crate::build::{publisher, rule, session, stage, tagged, tags, time, to};
@@ -81,7 +81,13 @@ fn the_looks_are_at_sources_and_destinations_by_tag() {
     let kept = to_remember(&inventory, &listed, &made, time("00:10:00"), &SweepPolicy::default());
     assert_eq!(kept.len(), 3, "also C, so that nobody has to ask for its tags");
     inventory.rules = vec![rule("by-name", &["B"])];
-    assert_eq!(to_remember(&inventory, &listed, &made, time("00:10:00"), &SweepPolicy::default()).len(), 2);
+    let kept = |looks: Vec<Look>| {
+        let made = Agenda { looks, oldest: None };
+        let kept = to_remember(&inventory, &listed, &made, time("00:10:00"), &SweepPolicy::default());
+        kept.iter().map(|known| id(known.listed.stage.as_str()).to_owned()).collect::<String>()
+    };
+    let of_c = Look { stage: stage("C"), ..made.looks[0].clone() };
+    assert_eq!([kept(vec![]), kept(vec![of_c])], ["AB", "ABC"], "what is named, and what is looked at");
 }
 
 #[test]

@@ -140,11 +140,23 @@ impl<'a> Writer<'a> {
     }
 
     pub(super) fn view(&mut self, view: &'a View) {
-        let View { key, publisher, tags, rules, directory, replicas, is_destination, full, control } = view;
+        let View {
+            key,
+            publisher,
+            tags,
+            rules,
+            unreadable_rules,
+            directory,
+            replicas,
+            is_destination,
+            full,
+            control,
+        } = view;
         self.publisher_key(key);
         self.maybe(publisher.as_ref(), Self::publisher);
         self.byte(u8::from(tags.is_some()));
         self.each(rules, Self::rule);
+        self.count(unreadable_rules.len());
         self.count(directory.len());
         self.each(replicas, Self::replica);
         self.byte(u8::from(*is_destination));
