@@ -144,7 +144,7 @@ impl<'a> Witness<'a> {
         };
         let mut findings = read_stage(inventory, &look, &participants, took, policy);
         if look.target == Target::Unlisted {
-            (findings.elsewhere, findings.histories) = Default::default();
+            (findings.elsewhere, findings.histories, findings.owners) = Default::default();
         }
         answer.news.append(&mut findings.observations);
         answer.unowned.append(&mut findings.unowned);
@@ -161,16 +161,20 @@ impl<'a> Witness<'a> {
         answer: &mut Answer,
     ) -> Result<(), Silence> {
         let mut histories = Vec::new();
-        for (participant, user_id) in findings.histories {
-            // Where nobody is any more, the session that is over tells whether a replica is ours.
-            let session = match &look.target {
-                Target::Session(session) => Some(session.clone()),
-                Target::Empty | Target::Unlisted => {
-                    let key = PublisherKey { stage: look.stage.clone(), participant: participant.clone() };
-                    inventory.publisher(&key).and_then(|known| known.session.clone())
-                }
-            };
-            histories.extend(session.map(|session| (participant, session, user_id)));
+        let present = match &look.target {
+            Target::Session(session) => Some(session),
+            Target::Empty | Target::Unlisted => None,
+        };
+        for (participant, user_id) in findings.owners {
+            let key = PublisherKey { stage: look.stage.clone(), participant: participant.clone() };
+            let known = inventory.publisher(&key).and_then(|known| known.session.as_ref()).or(present);
+            let asked = known == present && findings.histories.contains_key(&participant);
+            histories.extend(known.filter(|_| !asked).map(|session| (participant, session.clone(), user_id)));
+        }
+        if let Some(session) = present {
+            let of_session = findings.histories.into_iter();
+            histories
+                .extend(of_session.map(|(participant, user_id)| (participant, session.clone(), user_id)));
         }
         if !findings.elsewhere.is_empty() {
             let sessions = self.sessions(&look.stage).await?;

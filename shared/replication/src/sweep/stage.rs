@@ -15,6 +15,8 @@ pub struct Findings {
     pub observations: Vec<Observation>,
     /// Participants of this session whose history has to be read, with their user ids.
     pub histories: BTreeMap<ParticipantId, String>,
+    /// Participants whose history of the session that is known of them tells whether their replicas are ours, with their user ids.
+    pub owners: BTreeMap<ParticipantId, String>,
     /// Known publishers of other sessions: have these sessions ended?
     pub elsewhere: BTreeSet<ParticipantId>,
     /// Participants who are not connected any more.
@@ -200,7 +202,7 @@ impl Reading<'_> {
         {
             let user_id = self.inventory.publisher(&replica.key.publisher());
             let user_id = user_id.map_or_else(String::new, |publisher| publisher.user_id.clone());
-            self.findings.histories.entry(replica.key.participant.clone()).or_insert(user_id);
+            self.findings.owners.insert(replica.key.participant.clone(), user_id);
         }
     }
 

@@ -110,3 +110,31 @@ fn a_publisher_is_out_of_date_when_tags_changed_or_a_question_is_open() {
     inventory.put_publisher(Publisher { attributes: Some(tags("role=guest")), ..known });
     assert!(!is_open(&inventory));
 }
+
+/// What the list says of stages that are known, if it is something else; that one is not listed says something at the end of the list.
+#[test]
+fn what_a_list_says_anew_is_kept() {
+    let listed = |id: &str, in_session: Option<&str>| ListedStage {
+        stage: stage(id),
+        name: id.to_owned(),
+        tags: tags(""),
+        active_session: in_session.map(session),
+    };
+    let mut inventory = Inventory::default();
+    for id in ["A", "B", "C"] {
+        let known = StageKnowledge::new(listed(id, Some("st-1")), time("00:00:00"));
+        inventory.put_knowledge(StageKnowledge { looked_at: Some(time("00:05:00")), ..known });
+    }
+    let kept = |complete: bool| {
+        let stages = [listed("A", Some("st-2")), listed("B", Some("st-1"))];
+        let stages = stages.into_iter().map(|listed| (listed.stage.clone(), listed)).collect();
+        let roster = Roster { stages, complete };
+        let (now, policy) = (time("00:10:00"), SweepPolicy::default());
+        let kept = to_remember(&inventory, &roster, &Agenda::default(), now, &policy).into_iter();
+        kept.map(|known| (known.listed, known.looked_at)).collect::<Vec<_>>()
+    };
+    let looked_at = Some(time("00:05:00"));
+    let changed = (listed("A", Some("st-2")), looked_at);
+    assert_eq!(kept(false), [changed.clone()]);
+    assert_eq!(kept(true), [changed, (listed("C", None), looked_at)]);
+}
