@@ -90,8 +90,10 @@ impl Turn<'_> {
         participants.retain(|row| sees(matches!(row.role, replication::sweep::Role::Replica { .. })));
         let findings = read_stage(inventory, look, &participants, took, &world.sweep);
         let (mut news, mut gone) = (findings.observations, findings.gone);
+        let mut asked_of = findings.owners;
+        asked_of.extend(findings.histories);
         let mut histories: Vec<_> =
-            findings.histories.into_iter().map(|(who, user_id)| (who, session(), user_id)).collect();
+            asked_of.into_iter().map(|(who, user_id)| (who, session(), user_id)).collect();
         let (ended, open) = read_sessions(inventory, &look.stage, &findings.elsewhere, &[]);
         news.extend(ended);
         histories.extend(open.into_iter().map(|(who, session)| (who, session, String::new())));
