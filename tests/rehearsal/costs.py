@@ -1,8 +1,8 @@
 """What it costs, from what was counted here and from AWS's prices in `prices.json`.
 
-Two figures: a million participants who publish and leave, under one rule with one destination; and a month in which nothing happens
-but the schedules. Requests, items, invocations, log lines and metrics are counted; durations are of this machine, and what Lambda
-samples for traces is an estimate.
+Two figures: a million participants who publish and leave, under one rule with one destination, with what sweeps read of them later;
+and a month in which nothing happens but the schedules. Requests, items, invocations, log lines and metrics are counted; durations are
+of this machine, and what Lambda samples for traces is an estimate.
 """
 
 import json
@@ -10,7 +10,7 @@ import pathlib
 import re
 import time
 
-from units import Units
+from units import Units, size
 from world import rule
 
 PRICES = json.loads((pathlib.Path(__file__).parent / "prices.json").read_text())
@@ -19,6 +19,8 @@ IDLE_RUNS = 3
 MEMORY_GB = 0.25
 # Runs of a schedule of one minute in 30 days.
 MINUTES_OF_MONTH = 30 * 24 * 60
+# How long the table keeps what is over, in minutes (`RETENTION` in `aws-adapters/src/item.rs`): as many sweeps read it.
+MINUTES_KEPT = 24 * 60
 # X-Ray samples the first request of a second and 5 percent of the rest: all of a schedule, and few of many.
 SAMPLED = 0.05
 # Bytes that CloudWatch Logs counts for each line besides its text.
@@ -80,7 +82,13 @@ def pairs(rehearsal):
     used = meter.read(PAIRS)
     report.note(f"counted for one participant who publishes and leaves (mean of {PAIRS}): {figures(used)}, "
                 f"{(len(rehearsal.relay.put) - events) / PAIRS:.1f} events")
-    costs = per_million(used) | {"traces (estimated at 5 % sampled)": used["invocations"] * SAMPLED * PRICES["xray_million_traces"],
+    items = rehearsal.emulator.client("dynamodb").scan(TableName=rehearsal.table.name, ConsistentRead=True)["Items"]
+    kept = sum(size(item) for item in items if item["pk"]["S"] == f"STAGE#{source}"
+               and item["sk"]["S"].startswith(("PUB#", "REP#"))) / PAIRS
+    report.note(f"stored of each for {MINUTES_KEPT // 60} hours after its end: {kept:.0f} bytes")
+    swept = kept / 4096 * MINUTES_KEPT
+    costs = per_million(used) | {f"reads of {MINUTES_KEPT} sweeps": swept * PRICES["dynamodb_million_read_units"],
+                                 "traces (estimated at 5 % sampled)": used["invocations"] * SAMPLED * PRICES["xray_million_traces"],
                                  "events (of an AWS service)": PRICES["eventbridge_million_aws_events"]}
     show(report, "a million participants who publish and leave, one rule, one destination", costs)
     events = (len(rehearsal.relay.put) - events) / PAIRS

@@ -15,6 +15,7 @@ use replication::{
     Operation, Owner, ParticipantFilter, Phase, Publisher, PublisherKey, ReconnectWindow, Rejection, Replica,
     ReplicationKey, Rule, RuleRef, Source, StageArn, Status, Tally, Versus, VersusState, VersusTerms, View,
 };
+use serde_json::json;
 use stagelink_tests::World;
 use stagelink_tests::rows::ordered;
 
@@ -453,6 +454,45 @@ async fn the_table_gives_no_more_places_than_there_are() {
 async fn the_table_is_read_in_pages() {
     let world = World::start().await.unwrap();
     reads_more_than_a_page(&world.store).await;
+}
+
+/// What a Scan reads and leaves out is billed, and takes its time: of seven days of history, a sweep reads little.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_reads_past_the_history() {
+    const STAGES: usize = 4;
+    const LINES: usize = 400;
+    let world = World::start().await.unwrap();
+    for source in (0..STAGES).map(|i| stage(&format!("S{i}"))) {
+        let key = ReplicationKey { source, ..key("p", "WALL") };
+        let write = Write { replicas: vec![Replica::new(key)], ..Write::default() };
+        world.store.write(&write).await.unwrap();
+    }
+    let text = "x".repeat(4_000);
+    let put = |pk: &str, sk: &str| {
+        let item =
+            json!({ "pk": { "S": pk }, "sk": { "S": sk }, "schema": { "N": "1" }, "text": { "S": &text } });
+        json!({ "PutRequest": { "Item": item } })
+    };
+    let stages = (0..STAGES).map(|i| (format!("STAGE#{}", stage(&format!("S{i}"))), "ACT#"));
+    for (pk, sk) in stages.chain([("STAGE#*".to_owned(), "ACT#"), ("HISTORY#main".to_owned(), "REV#")]) {
+        let lines: Vec<_> = (0..LINES).map(|line| put(&pk, &format!("{sk}{line:010}"))).collect();
+        for lines in lines.chunks(25) {
+            let body = json!({ "RequestItems": { world.table(): lines } });
+            world.dynamodb("BatchWriteItem", &body).await.unwrap();
+        }
+    }
+
+    let functions = world.connection().store(world.table());
+    world.recording.take();
+    assert_eq!(functions.inventory().await.unwrap().replicas().count(), STAGES);
+    let mut scanned = 0;
+    for request in world.recording.take() {
+        let scan = serde_json::from_slice(&request.body).unwrap();
+        scanned += world.dynamodb(&request.operation, &scan).await.unwrap()["ScannedCount"].as_u64().unwrap();
+    }
+    let lines = u64::try_from((STAGES + 2) * LINES).unwrap();
+    assert!(scanned < lines / 3, "{scanned} items were read, where history has {lines}");
+    println!("{scanned} items were read, where history has {lines}");
 }
 
 /// An item may have 400 kB. One that has more is refused with all that is written with it, and no time heals that.

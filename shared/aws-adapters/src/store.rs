@@ -24,6 +24,7 @@ mod publishers;
 mod queue;
 mod rule;
 mod rules;
+mod scan;
 mod selectors;
 mod versus;
 
@@ -32,7 +33,6 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
-use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 use controller::{HistoryLine, Store, StoreError, Write};
 use futures::FutureExt;
@@ -234,23 +234,6 @@ impl DynamoStore {
         }
     }
 
-    async fn scan<T: DeserializeOwned>(&self, sk_prefix: &str) -> Result<Vec<T>, StoreError> {
-        let read = |item| {
-            let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
-            decode(item).map_err(|error| error.of(&pk, &sk))
-        };
-        self.scan_items(sk_prefix).await?.into_iter().map(read).collect()
-    }
-
-    async fn scan_items(&self, sk_prefix: &str) -> Result<Vec<Item>, StoreError> {
-        let scan = self
-            .client
-            .scan()
-            .filter_expression("begins_with(sk, :prefix)")
-            .expression_attribute_values(":prefix", AttributeValue::S(sk_prefix.to_owned()));
-        self.scanned(scan).await
-    }
-
     /// All pages of a consistent Query of the table.
     async fn queried(&self, query: QueryFluentBuilder) -> Result<Vec<Item>, StoreError> {
         self.paged(query.consistent_read(true)).await
@@ -259,12 +242,6 @@ impl DynamoStore {
     /// All pages of a Query; of an index, none of which is consistent.
     async fn paged(&self, query: QueryFluentBuilder) -> Result<Vec<Item>, StoreError> {
         let pages = query.table_name(&self.table).into_paginator().items().send();
-        pages.collect::<Result<_, _>>().await.map_err(|error| read_error(&self.table, &error))
-    }
-
-    /// All pages of a consistent Scan of the table.
-    async fn scanned(&self, scan: ScanFluentBuilder) -> Result<Vec<Item>, StoreError> {
-        let pages = scan.table_name(&self.table).consistent_read(true).into_paginator().items().send();
         pages.collect::<Result<_, _>>().await.map_err(|error| read_error(&self.table, &error))
     }
 }

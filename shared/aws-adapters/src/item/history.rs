@@ -42,6 +42,9 @@ impl HistoryItem {
     /// How the sort keys begin.
     pub(crate) const SK: &str = "REV#";
 
+    /// Sorts after all of them.
+    pub(crate) const AFTER: &str = "REV$";
+
     /// The sort key of a revision. No rule has had more than ten digits can say.
     pub(crate) fn sk(revision: u64) -> String {
         format!("{}{:010}", Self::SK, revision.min(9_999_999_999))
