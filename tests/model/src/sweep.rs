@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use replication::sweep::history::{has_stopped, read_history};
 use replication::sweep::second::{read_replications, read_sessions};
-use replication::sweep::stage::read_stage;
+use replication::sweep::stage::{Findings, read_stage};
 use replication::sweep::{Inventory, Look, Roster, agenda};
 use replication::{Listed, Moment, Observation, ParticipantId, PublisherKey};
 
@@ -88,13 +88,15 @@ impl Turn<'_> {
         };
         let mut participants = ivs.participants(world, &look.stage);
         participants.retain(|row| sees(matches!(row.role, replication::sweep::Role::Replica { .. })));
-        let findings = read_stage(inventory, look, &participants, took, &world.sweep);
-        let (mut news, mut gone) = (findings.observations, findings.gone);
-        let mut asked_of = findings.owners;
-        asked_of.extend(findings.histories);
+        // Each by its name, so that what is new in a look is not overlooked here.
+        let Findings { observations, histories, owners, elsewhere, gone, replications, unowned: _ } =
+            read_stage(inventory, look, &participants, took, &world.sweep);
+        let (mut news, mut gone) = (observations, gone);
+        let mut asked_of = owners;
+        asked_of.extend(histories);
         let mut histories: Vec<_> =
             asked_of.into_iter().map(|(who, user_id)| (who, session(), user_id)).collect();
-        let (ended, open) = read_sessions(inventory, &look.stage, &findings.elsewhere, &[]);
+        let (ended, open) = read_sessions(inventory, &look.stage, &elsewhere, &[]);
         news.extend(ended);
         histories.extend(open.into_iter().map(|(who, session)| (who, session, String::new())));
         for (participant, session, user_id) in histories {
@@ -105,7 +107,7 @@ impl Turn<'_> {
             }
             news.extend(read_history(inventory, &key, &session, &user_id, &events, took, &world.sweep));
         }
-        for (publisher, missing) in findings.replications {
+        for (publisher, missing) in replications {
             let listed: Vec<Listed> = if sees(true) { ivs.listed(world, &publisher) } else { Vec::new() };
             news.extend(read_replications(inventory, &publisher, &missing, &listed, took, &world.sweep).0);
         }
