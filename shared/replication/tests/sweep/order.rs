@@ -117,6 +117,17 @@ fn stages_are_listed_again_when_somebody_has_asked_since() {
     }
 }
 
+/// 12 looks may go along with two pages, which is what 4 sweeps of 3 looks have; half a sweep less, for schedules are not exact.
+#[test]
+fn stages_are_listed_once_in_so_many_looks_where_looks_are_scarce() {
+    let (mut inventory, _) = five_stages();
+    inventory.listed_at = Some(time("00:09:00"));
+    let policy = SweepPolicy { looks_per_extra: 6, ..SweepPolicy::default() };
+    let is_due =
+        |at: &str| roster_is_due(&inventory, 2, 3, SignedDuration::from_mins(1), time(at), &policy);
+    assert_eq!([is_due("00:12:29.999999999"), is_due("00:12:30")], [false, true]);
+}
+
 #[test]
 fn a_list_that_broke_off_says_nothing_of_stages_that_it_does_not_hold() {
     let known = inventory(on("00:00:05"), Some(on("00:00:06")));
