@@ -4,6 +4,7 @@
 #[path = "../build/mod.rs"]
 mod build;
 mod directory;
+mod doubt;
 mod matters;
 mod order;
 mod places;

@@ -123,8 +123,7 @@ fn stages_are_listed_once_in_so_many_looks_where_looks_are_scarce() {
     let (mut inventory, _) = five_stages();
     inventory.listed_at = Some(time("00:09:00"));
     let policy = SweepPolicy { looks_per_extra: 6, ..SweepPolicy::default() };
-    let is_due =
-        |at: &str| roster_is_due(&inventory, 2, 3, SignedDuration::from_mins(1), time(at), &policy);
+    let is_due = |at: &str| roster_is_due(&inventory, 2, 3, SignedDuration::from_mins(1), time(at), &policy);
     assert_eq!([is_due("00:12:29.999999999"), is_due("00:12:30")], [false, true]);
 }
 
