@@ -219,9 +219,12 @@ impl Oracle {
         if !quiet || !wanted.contains_key(named) || !wanted_before.contains_key(named) {
             return false;
         }
-        let slots = wanted.keys().filter(|(from, who, _)| *from == named.0 && *who == named.1).count();
-        let taken = truth.running.iter().filter(|(.., to)| *to == named.2).count();
-        let places = wanted.keys().filter(|(.., to)| *to == named.2).count().max(taken);
+        // What runs and is not wanted takes a place as well, until its window is over.
+        let claims = |concerns: &dyn Fn(&&Replication) -> bool| {
+            wanted.keys().chain(&truth.running).filter(concerns).collect::<BTreeSet<_>>().len()
+        };
+        let slots = claims(&|(from, who, _)| *from == named.0 && *who == named.1);
+        let places = claims(&|(.., to)| *to == named.2);
         let publishers = truth.publishing.keys().filter(|(stage, _)| *stage == named.2).count();
         slots <= world.policy.slots_per_participant && places + publishers <= PLACES
     }
