@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
-use replication::sweep::history::{has_stopped, read_history};
-use replication::sweep::second::{read_gone, read_replications, read_sessions};
+use replication::sweep::history::{has_stopped, read_history, started_before};
+use replication::sweep::second::{read_gone, read_replications, read_sessions, session_at};
 use replication::sweep::stage::{Findings, read_stage};
 use replication::sweep::{
     Inventory, ListedEvent, ListedParticipant, ListedSession, ListedStage, Look, SweepPolicy, Target,
@@ -191,6 +191,7 @@ impl<'a> Witness<'a> {
         // Where there are too many for one sweep, another one begins with others.
         let first = usize::try_from(self.clock.now().as_second()).unwrap_or(0) % histories.len().max(1);
         histories.rotate_left(first);
+        let mut before = Vec::new();
         for (participant, session, user_id) in histories {
             let (events, took) = self.events(&look.stage, &session, &participant).await?;
             if has_stopped(&events, took, policy) {
@@ -199,12 +200,37 @@ impl<'a> Witness<'a> {
             let key = PublisherKey { stage: look.stage.clone(), participant };
             let news = read_history(inventory, &key, &session, &user_id, &events, took, policy);
             answer.news.extend(news);
+            before.extend(started_before(inventory, &key, &events).map(|begun| (key, session, begun)));
         }
+        self.owned_before(inventory, before, policy, answer).await?;
         for (publisher, missing) in findings.replications {
             let (listed, took) = self.replications(&publisher).await?;
             let (news, unowned) = read_replications(inventory, &publisher, &missing, &listed, took, policy);
             answer.news.extend(news);
             answer.unowned.extend(unowned);
+        }
+        Ok(())
+    }
+
+    /// Whose replicas are that run on from a session before the one whose history was read.
+    async fn owned_before(
+        &mut self,
+        inventory: &Inventory,
+        open: Vec<(PublisherKey, SessionId, Moment)>,
+        policy: &SweepPolicy,
+        answer: &mut Answer,
+    ) -> Result<(), Silence> {
+        for (key, read, begun) in open {
+            let sessions = self.sessions(&key.stage).await?;
+            let Some(session) = session_at(&sessions, begun).filter(|session| **session != read) else {
+                continue;
+            };
+            let (events, took) = self.events(&key.stage, session, &key.participant).await?;
+            let news = read_history(inventory, &key, session, "", &events, took, policy);
+            // All else in it is older than what the later one says.
+            answer
+                .news
+                .extend(news.into_iter().filter(|news| matches!(news, Observation::ReplicaOwner { .. })));
         }
         Ok(())
     }

@@ -89,9 +89,19 @@ fn runs_by_our_start(replica: &Replica, events: &[&ListedEvent], policy: &SweepP
     let is_by_our_last = |on: bool, at: Moment| {
         on && !is_later(at) && begun.latest().duration_since(at.latest()) <= policy.clocks_differ
     };
-    let is_another =
-        is_later(*started) && before.iter().any(|(on, at)| is_later(*at) || is_by_our_last(*on, *at));
+    // A session to which the participant came only then is none in which we have started anything.
+    let came_later = events.first().is_some_and(|first| is_later(first.at));
+    let is_another = came_later
+        || is_later(*started) && before.iter().any(|(on, at)| is_later(*at) || is_by_our_last(*on, *at));
     Some(!is_older && !is_another)
+}
+
+/// When our Starts were of a replica that may be ours, and of which this history has no line: it may run on from a session before, whose
+/// history tells.
+pub fn started_before(inventory: &Inventory, key: &PublisherKey, events: &[ListedEvent]) -> Option<Moment> {
+    let events: Vec<_> = events.iter().collect();
+    let open = inventory.replicas_of(key).filter(|replica| replica.may_be_ours());
+    open.filter(|replica| lines_of(replica, &events).is_empty()).filter_map(|replica| replica.begun).min()
 }
 
 /// The lines about a replica: whether it began or ended, and when.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use super::agenda::replica_in_doubt;
 use super::{Inventory, ListedSession, SweepPolicy};
 use crate::{
@@ -33,6 +35,12 @@ pub fn read_sessions(
         }
     }
     (news, open)
+}
+
+/// The session that a stage had at a moment: the oldest that had not ended by then.
+pub fn session_at(sessions: &[ListedSession], at: Moment) -> Option<&SessionId> {
+    let there = sessions.iter().filter(|row| row.ended.is_none_or(|ended| at.earliest() <= ended.latest()));
+    there.min_by_key(|row| row.ended.map_or(Timestamp::MAX, Moment::latest)).map(|row| &row.session)
 }
 
 /// What runs, by a list of all replications of a publisher. `missing` are those that their destination does not show.

@@ -13,8 +13,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use replication::sweep::history::read_history;
-use replication::sweep::second::{read_gone, read_replications, read_sessions};
+use replication::sweep::history::{read_history, started_before};
+use replication::sweep::second::{read_gone, read_replications, read_sessions, session_at};
 use replication::sweep::stage::read_stage;
 use replication::sweep::{
     EventName, Inventory, ListedEvent, ListedParticipant, ListedSession, Look, Role, SweepPolicy, Target,
@@ -200,14 +200,17 @@ fn what_a_history_says() {
 fn a_history_tells_whose_it_is_that_runs_again() {
     use EventName::{ReplicationStarted, ReplicationStopped};
     let (started, stopped) = (ReplicationStarted(stage("B")), ReplicationStopped(stage("B")));
-    let elsewhere = ReplicationStarted(stage("C"));
+    let (joined, elsewhere) = (EventName::Joined, ReplicationStarted(stage("C")));
     let ours = |owner: Owner, begun: Option<&str>, lines: &[(&EventName, &str)]| {
         let seen = Evidence { on: Some(moment("00:05:00")), off: Some(moment("00:04:00")) };
         let mut inventory = inventory(on("00:00:01"), None);
         let begun = begun.map(moment);
         let (phase, evidence) = (Phase::Active, seen);
         inventory.put_replica(Replica { evidence, phase, owner, begun, ..Replica::new(to("B")) });
-        let events: Vec<_> = lines.iter().map(|(name, at)| event((*name).clone(), at)).collect();
+        let came_first = (&joined, "00:00:01");
+        let came = (lines.first().is_none_or(|(name, _)| **name != joined)).then_some(&came_first);
+        let events = came.into_iter().chain(lines).map(|(name, at)| event((*name).clone(), at));
+        let events: Vec<_> = events.collect();
         let (took, policy) = (Moment::exact(time("00:10:00")), SweepPolicy::default());
         let mut view = inventory.view(&publisher());
         let news = read_history(&inventory, &publisher(), &session("st-1"), "", &events, took, &policy);
@@ -244,8 +247,15 @@ fn a_history_tells_whose_it_is_that_runs_again() {
         theirs,
         "ours ended as soon as it began"
     );
+    assert_eq!(
+        foreign(&[(&joined, "00:04:20"), (&started, "00:04:30")]),
+        theirs,
+        "the participant came to this session long after our Start"
+    );
+    assert_eq!(foreign(&[(&joined, "00:01:02"), (&started, "00:03:00")]), ours_again, "our clock is slow");
     let undecided = (None, Owner::Foreign);
     assert_eq!(foreign(&[(&started, "00:01:00"), (&stopped, "00:04:00")]), undecided, "it does not run");
+    assert_eq!(foreign(&[(&joined, "00:04:20")]), undecided, "it runs from a session before");
     assert_eq!(foreign(&[]), undecided);
     assert_eq!(ours(Owner::Foreign, None, &[(&started, "00:01:00")]), undecided, "we never started it");
     assert_eq!(
@@ -253,6 +263,38 @@ fn a_history_tells_whose_it_is_that_runs_again() {
         None,
         "nobody doubts it"
     );
+}
+
+/// Where a replica runs on from a session before, the history of that one tells whose it is.
+#[test]
+fn a_replica_of_which_a_history_knows_nothing_was_started_before() {
+    use EventName::ReplicationStarted;
+    let at = |owner: Owner, begun: Option<&str>, lines: &[(EventName, &str)]| {
+        let mut inventory = inventory(on("00:04:20"), None);
+        let (evidence, begun) = (on("00:05:00"), begun.map(moment));
+        inventory.put_replica(Replica { evidence, owner, begun, ..Replica::new(to("B")) });
+        let events: Vec<_> = lines.iter().map(|(name, at)| event(name.clone(), at)).collect();
+        started_before(&inventory, &publisher(), &events)
+    };
+    let begun = Some("00:01:00.5");
+    let there = (EventName::PublishStarted, "00:04:20");
+    assert_eq!(at(Owner::Foreign, begun, std::slice::from_ref(&there)), begun.map(moment));
+    let elsewhere = (ReplicationStarted(stage("C")), "00:04:30");
+    assert_eq!(at(Owner::Foreign, begun, &[there.clone(), elsewhere]), begun.map(moment));
+    let here = (ReplicationStarted(stage("B")), "00:04:30");
+    assert_eq!(at(Owner::Foreign, begun, &[there.clone(), here]), None);
+    assert_eq!(at(Owner::Stagelink, begun, std::slice::from_ref(&there)), None, "nobody doubts it");
+    assert_eq!(at(Owner::Foreign, None, &[there]), None, "we never started it");
+
+    let ended = |id: &str, at: &str| ListedSession { session: session(id), ended: Some(moment(at)) };
+    let active = ListedSession { session: session("st-4"), ended: None };
+    let sessions = [active, ended("st-3", "00:04:00"), ended("st-2", "00:02:00"), ended("st-1", "00:00:50")];
+    for (at, expected) in
+        [("00:00:50", "st-1"), ("00:01:00.5", "st-2"), ("00:02:01", "st-3"), ("00:04:01", "st-4")]
+    {
+        assert_eq!(session_at(&sessions, moment(at)), Some(&session(expected)), "{at}");
+    }
+    assert_eq!(session_at(&sessions[1..], moment("00:05:00")), None);
 }
 
 /// No event of it came: ours ended, and somebody else started one there. The history has both, so it is theirs.
