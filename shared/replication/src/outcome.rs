@@ -280,7 +280,11 @@ impl Replica {
                 self.phase = Phase::Pending;
                 self.next_attempt = Some(now);
             }
-            (Phase::Stopping, _) => {
+            (Phase::Stopping, rejection) => {
+                // What IVS refused to stop and does not list is not there, nor under way: who starts it from now on is somebody else.
+                if rejection.is_some() {
+                    self.begun = None;
+                }
                 self.owner = Owner::Nobody;
                 self.settle(Phase::Stopped);
             }
