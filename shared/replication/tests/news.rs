@@ -124,6 +124,28 @@ fn an_answer_after_its_lease_was_lost_is_evidence_if_it_did_something() {
     }
 }
 
+/// What IVS refused to stop, and does not list, is not under way either: what runs there later was not started by us. Where a Stop
+/// had no answer, a Start before it may still take effect.
+#[test]
+fn what_ivs_refused_to_stop_and_does_not_list_is_over() {
+    let begun = Some(moment("00:00:05"));
+    for (last_error, expected) in
+        [(Some(refused("ResourceNotFoundException", "00:00:15")), None), (None, begun)]
+    {
+        let (phase, owner) = (Phase::Stopping, Owner::Stagelink);
+        let stopping = Replica { begun, phase, owner, last_error, ..Replica::new(to("B")) };
+        let mut view = with(Replica { lease: Some(lease("us")), ..stopping });
+        Outcome::Verify(vec![to("B")], Ok(Vec::new())).apply(
+            &mut view,
+            &lease("us"),
+            moment("00:00:20.5"),
+            &Policy::default(),
+        );
+        let after = &view.replicas[0];
+        assert_eq!((&after.phase, after.owner, after.begun), (&Phase::Stopped, Owner::Nobody, expected));
+    }
+}
+
 /// Why IVS refused the call that is asked about must not be lost with an answer that does not come.
 #[test]
 fn a_question_without_an_answer_keeps_what_the_call_was_refused_for() {

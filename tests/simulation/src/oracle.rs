@@ -339,6 +339,11 @@ fn name(key: &ReplicationKey) -> Replication {
     (key.source.to_string(), key.participant.to_string(), key.destination.to_string())
 }
 
+/// Whether the replication runs that a call is about.
+pub(crate) fn is_running(world: &World, input: &Value) -> bool {
+    key(input).is_some_and(|key| running(world).contains(&name(&key)))
+}
+
 fn running(world: &World) -> BTreeSet<Replication> {
     let replicas = world.ivs.replicas().into_iter();
     replicas.map(|key| (key.source_stage_arn, key.participant_id, key.destination_stage_arn)).collect()

@@ -20,7 +20,7 @@ use crate::Sabotage;
 use crate::case::{Action, Case, Concerned, RuleSketch, STAGES, SourceSketch, To, Trouble, What, first_tags};
 use crate::fleet::Fleet;
 use crate::machine::Machine;
-use crate::oracle::Oracle;
+use crate::oracle::{self, Oracle};
 
 /// All of it.
 pub(crate) struct World {
@@ -242,9 +242,11 @@ impl World {
             What::OthersStart(from, who, to) => {
                 // Faster than anybody who waits for the event.
                 self.publish(&arn(from), who);
-                let answer =
-                    self.ivs.call("StartParticipantReplication", replication(&arn(from), who, &arn(to)));
-                if answer.is_ok() {
+                let input = replication(&arn(from), who, &arn(to));
+                // A Start of what runs may be accepted, and changes nothing.
+                let ran = oracle::is_running(self, &input);
+                let answer = self.ivs.call("StartParticipantReplication", input);
+                if answer.is_ok() && !ran {
                     self.oracle.others_started(&arn(from), who, &arn(to));
                 }
             }

@@ -41,7 +41,7 @@ fn after_unrecorded_call(replica: &Replica, publisher: Option<&Publisher>) -> Tr
     match (&replica.phase, evidence.standing()) {
         (Phase::Starting, Standing::On) if newer(evidence.on) => since_last_seen(replica, publisher),
         (Phase::Starting, Standing::Off) if after(evidence.off) => Truth::Absent,
-        (Phase::Stopping, Standing::Off) if newer(evidence.off) => Truth::Absent,
+        (Phase::Stopping, Standing::Off) if newer(evidence.off) || after(evidence.off) => Truth::Absent,
         _ => Truth::InDoubt,
     }
 }

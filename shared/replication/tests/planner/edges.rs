@@ -148,6 +148,18 @@ fn an_unrecorded_call_is_in_doubt_until_there_is_news_of_it() {
     assert_eq!(stopping(Some("00:00:06.000"), Some("00:00:10.000")), "B start");
 }
 
+/// A Stop was refused and cannot be verified, for its source stage is gone: news of the end from after that settles it.
+#[test]
+fn a_stop_that_was_refused_is_over_once_there_is_news_of_the_end() {
+    let decided = |off: &str| {
+        let (last_error, evidence) = (refused("00:00:20", "no such stage"), seen(None, Some(off)));
+        let mut scene = with(Replica { last_error, evidence, attempts: 1, ..in_phase(Phase::Stopping) });
+        decisions(&scene.at("00:01:00").plan()).concat()
+    };
+    assert_eq!(decided("00:00:20.000"), "B verify");
+    assert_eq!(decided("00:00:20.001"), "B start");
+}
+
 /// Its publisher was away for something between 5 s and 6 s.
 #[test]
 fn a_replica_outlives_an_absence_within_its_window() {
