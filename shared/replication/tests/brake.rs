@@ -142,6 +142,7 @@ fn the_count_of_replicas_is_kept_when_it_makes_a_difference() {
     assert_eq!(with(66, None), None, "the floor it is either way");
     assert_eq!(with(100, None), Some(100));
     assert_eq!(with(105, Some(100)), None, "a tenth of the limit is no difference");
+    assert_eq!([with(110, Some(100)), with(114, Some(100))], [None, Some(114)], "33 of 30, and 34");
     assert_eq!(with(120, Some(100)), Some(120));
     assert_eq!(with(10, Some(100)), Some(10));
     assert_eq!(with(10, Some(66)), None);

@@ -69,6 +69,28 @@ fn the_directory_follows_what_is_listed_and_forgets_nothing_for_want_of_it() {
     assert_eq!(directory_changes(&inventory, &without, &[stage("B")].into())[&stage("B")], None);
 }
 
+/// What a rule names by its ARN is in no directory, and a stage that is gone stays there only for what may run on it.
+#[test]
+fn the_directory_is_of_what_rules_select_and_of_what_runs_there() {
+    let mut inventory = Inventory { rules: vec![by_tag(), rule("named", &["D"])], ..Inventory::default() };
+    let under = |rule: &str, phase| {
+        let behind = RuleRef { id: rule.parse().unwrap(), revision: 1, priority: 50 };
+        let destination = if rule == "named" { "D" } else { "B" };
+        Replica { phase, rule: Some(behind), ..Replica::new(to(destination)) }
+    };
+    inventory.put_replica(under("named", Phase::Active));
+    assert_eq!(changes(&inventory, &tagged_roster(&[("D", "role=lobby")], true), &[]), Vec::<String>::new());
+
+    let directory = || Directory::from([(stage("B"), tags("role=overflow show=7"))]).into();
+    let empty = tagged_roster(&[], true);
+    for (phase, expected) in [(Phase::Active, Some(tags(""))), (Phase::Pending, None)] {
+        inventory.directory = directory();
+        inventory.put_replica(under("by-tag", phase.clone()));
+        let changes = directory_changes(&inventory, &empty, &[stage("B")].into());
+        assert_eq!(changes[&stage("B")], expected, "{phase:?}");
+    }
+}
+
 #[test]
 fn the_looks_are_at_sources_and_destinations_by_tag() {
     let listed =

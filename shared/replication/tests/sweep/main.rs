@@ -5,6 +5,7 @@
 mod build;
 mod directory;
 mod doubt;
+mod lines;
 mod matters;
 mod order;
 mod places;
@@ -390,6 +391,19 @@ fn the_other_witnesses() {
     assert_eq!(read(&missing, &[]), ("B ended at 2026-01-01T00:10:00.000000000Z".to_owned(), 0));
     assert_eq!(read(&BTreeSet::new(), &[]), (String::new(), 0), "one list alone says nothing");
     assert_eq!(read(&missing, &["B", "C"]), ("C runs at 2026-01-01T00:10:00.000000000Z".to_owned(), 1));
+
+    // What was stopped may be listed for a while; later it runs again, and is nobody's unless it was ours.
+    let listed_again = |off: &str, owner: Owner| {
+        let mut known = inventory(on("00:00:05"), None);
+        let evidence = Evidence { off: Some(moment(off)), ..on("00:00:06") };
+        known.put_replica(Replica { evidence, owner, phase: Phase::Stopped, ..Replica::new(to("B")) });
+        let (nothing, listed) = (BTreeSet::new(), listed(&["B"]));
+        let (news, unowned) = read_replications(&known, &publisher(), &nothing, &listed, took, &policy);
+        (news.len(), unowned.len())
+    };
+    assert_eq!(listed_again("00:09:30.000000000", Owner::Nobody), (0, 0));
+    assert_eq!(listed_again("00:09:29.999999999", Owner::Nobody), (1, 1));
+    assert_eq!(listed_again("00:09:29.999999999", Owner::Stagelink), (1, 0));
 
     let gone: Vec<_> = read_gone(&known, &stage("A"), took).iter().map(short).collect();
     assert_eq!(gone.len(), 2);

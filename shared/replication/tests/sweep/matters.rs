@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use replication::sweep::stage::{Findings, read_stage};
-use replication::sweep::{Inventory, Look, Role, SweepPolicy};
+use replication::sweep::{Inventory, ListedParticipant, Look, Role, SweepPolicy};
 use replication::{
     Blocked, BlockedReason, Lease, Moment, Occupant, Owner, ParticipantFilter, Phase, Publisher, Replica,
     Rule, Source, Status,
@@ -85,6 +85,52 @@ fn somebody_who_takes_a_place_is_asked_about_where_places_count() {
     let mut unknown = Inventory::default();
     unknown.put_occupants(stage("A"), BTreeSet::new());
     assert!(!asked(&unknown), "it is not known to take one");
+}
+
+/// Where no place may be left, it matters who else publishes, whatever the rules say.
+#[test]
+fn everybody_is_asked_about_where_places_may_be_taken() {
+    let mut there = Inventory::default();
+    there.put_occupants(stage("A"), BTreeSet::new());
+    let original = Role::Original { replicated: false };
+    let replica = |active| Role::Replica { source: stage("Z"), active };
+    let asked = |last: Role, connected: Option<bool>| {
+        let somebody = |i: usize| {
+            let participant = format!("x{i}").parse().unwrap();
+            ListedParticipant { participant, ..row(true, original.clone()) }
+        };
+        let mut rows: Vec<_> = (0..12).map(somebody).collect();
+        rows[11] = ListedParticipant { role: last, connected, ..somebody(11) };
+        let (took, policy) = (Moment::exact(time("00:10:00")), SweepPolicy::default());
+        read_stage(&there, &look("A", "st-1"), &rows, took, &policy).histories.len()
+    };
+    for connected in [Some(true), None] {
+        assert_eq!(asked(original.clone(), connected), 12);
+        assert_eq!(asked(replica(true), connected), 11, "a replica takes a place, and is no publisher");
+    }
+    for (last, connected) in [
+        (original.clone(), Some(false)),
+        (replica(true), Some(false)),
+        (replica(false), Some(true)),
+        (Role::Unknown, Some(true)),
+    ] {
+        assert_eq!(asked(last.clone(), connected), 0, "{last:?} {connected:?}");
+    }
+}
+
+/// A row tells of a running replica if it is active and not disconnected, and its source is another stage.
+#[test]
+fn a_row_is_a_running_replica_or_none() {
+    let seen = |source: &str, active: bool, connected: Option<bool>| {
+        let role = Role::Replica { source: stage(source), active };
+        let rows = [ListedParticipant { connected, ..row(true, role) }];
+        let (took, policy) = (Moment::exact(time("00:10:00")), SweepPolicy::default());
+        let known = inventory(on("00:00:05"), None);
+        read_stage(&known, &look("B", "st-1"), &rows, took, &policy).observations.len()
+    };
+    assert_eq!([seen("A", true, Some(true)), seen("A", true, None)], [1, 1]);
+    assert_eq!([seen("A", true, Some(false)), seen("A", false, Some(true)), seen("A", false, None)], [0; 3]);
+    assert_eq!(seen("B", true, Some(true)), 0);
 }
 
 #[test]

@@ -1,17 +1,17 @@
 //! Which stages are looked at, and in which order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use replication::sweep::agenda::roster_is_due;
 use replication::sweep::{
     Asked, Inventory, ListedStage, Look, Roster, StageKnowledge, SweepPolicy, Target, agenda,
 };
-use replication::{Evidence, Moment, Phase, Replica};
+use replication::{Evidence, Moment, Phase, Publisher, PublisherKey, Replica};
 
-use crate::build::{moment, rule, session, stage, time, to};
+use crate::build::{moment, publisher, rule, session, stage, time, to};
 use crate::directory::tagged_roster;
-use crate::{id, inventory, on};
+use crate::{id, inventory, off, on};
 
 /// Those in doubt first, then those not looked at for the longest time; none is left out for ever.
 #[test]
@@ -125,6 +125,49 @@ fn stages_are_listed_once_in_so_many_looks_where_looks_are_scarce() {
     let policy = SweepPolicy { looks_per_extra: 6, ..SweepPolicy::default() };
     let is_due = |at: &str| roster_is_due(&inventory, 2, 3, SignedDuration::from_mins(1), time(at), &policy);
     assert_eq!([is_due("00:12:29.999999999"), is_due("00:12:30")], [false, true]);
+}
+
+/// That somebody still publishes is confirmed once in ten minutes, of those for whom that is the longest ago; where looks are scarce, of
+/// as many as one for each so many looks.
+#[test]
+fn publishers_are_confirmed_in_turn() {
+    let (mut inventory, roster) = five_stages();
+    for (id, confirmed_at, evidence) in [
+        ("A", "00:00:00.000000001", on("00:00:01")),
+        ("B", "00:00:00", on("00:00:01")),
+        ("C", "00:00:00", off("00:00:01")),
+        ("D", "00:00:00", on("00:00:01")),
+    ] {
+        let known = inventory.knowledge(&stage(id)).cloned().unwrap();
+        inventory.put_knowledge(StageKnowledge { confirmed_at: Some(time(confirmed_at)), ..known });
+        let key = PublisherKey { stage: stage(id), ..publisher() };
+        inventory.put_publisher(Publisher {
+            evidence,
+            session: Some(session("st-1")),
+            ..Publisher::new(key)
+        });
+    }
+    let confirmed = |capacity: usize, now: &str| {
+        let policy = SweepPolicy { looks_per_extra: 3, ..SweepPolicy::default() };
+        let looks = agenda(&inventory, &roster, capacity, time(now), &policy).looks;
+        assert_eq!(looks.len(), 4);
+        let confirmed =
+            looks.iter().filter(|look| look.confirm).map(|look| id(look.stage.as_str()).to_owned());
+        confirmed.collect::<BTreeSet<_>>().into_iter().collect::<String>()
+    };
+    assert_eq!(confirmed(100, "00:09:59.999999999"), "");
+    assert_eq!(confirmed(100, "00:10:00"), "BD", "C does not publish");
+    assert_eq!(confirmed(100, "00:10:00.000000001"), "ABD");
+    assert_eq!(confirmed(4, "00:11:00"), "ABD", "all looks fit");
+    assert_eq!(confirmed(3, "00:11:00").len(), 1, "one for each three looks");
+    inventory.knowledge(&stage("D")).cloned().into_iter().for_each(|known| {
+        inventory.put_knowledge(StageKnowledge { confirmed_at: Some(time("00:00:30")), ..known });
+    });
+    let policy = SweepPolicy { looks_per_extra: 3, ..SweepPolicy::default() };
+    let looks = agenda(&inventory, &roster, 3, time("00:11:00"), &policy).looks;
+    let confirmed: Vec<_> =
+        looks.iter().filter(|look| look.confirm).map(|look| id(look.stage.as_str())).collect();
+    assert_eq!(confirmed, ["B"], "it is the longest ago");
 }
 
 #[test]
