@@ -6,11 +6,11 @@ use jiff::SignedDuration;
 use replication::sweep::stage::{Findings, read_stage};
 use replication::sweep::{Inventory, ListedParticipant, Look, Role, SweepPolicy};
 use replication::{
-    Blocked, BlockedReason, Lease, Moment, Occupant, Owner, ParticipantFilter, Phase, Publisher, Replica,
-    Rule, Source, Status,
+    Blocked, BlockedReason, Evidence, Lease, Moment, Occupant, Owner, ParticipantFilter, Phase, Publisher,
+    Replica, Rule, Source, Status,
 };
 
-use crate::build::{publisher, rule, stage, tags, time, to};
+use crate::build::{moment, participant, publisher, rule, stage, tags, time, to};
 use crate::{inventory, look, on, row};
 
 /// What a look at A finds at this time, where the participant is connected.
@@ -133,6 +133,43 @@ fn a_row_is_a_running_replica_or_none() {
     assert_eq!(seen("B", true, Some(true)), 0);
 }
 
+/// It is news if it is not known, and nobody's if it is not known to be ours; what was stopped may be listed for a moment.
+#[test]
+fn what_is_seen_running_is_news_unless_it_is_known() {
+    let seen = |phase: Phase, evidence: Evidence, owner: Owner| {
+        let mut known = inventory(on("00:00:05"), None);
+        known.put_replica(Replica { phase, evidence, owner, ..Replica::new(to("B")) });
+        let rows = [row(true, Role::Replica { source: stage("A"), active: true })];
+        let (took, policy) = (Moment::exact(time("00:10:00")), SweepPolicy::default());
+        let found = read_stage(&known, &look("B", "st-1"), &rows, took, &policy);
+        (found.observations.len(), found.unowned.len())
+    };
+    let stopped = |at: &str| Evidence { off: Some(moment(at)), ..on("00:00:06") };
+    let running = on("00:00:06");
+    assert_eq!(seen(Phase::Active, running, Owner::Stagelink), (0, 0));
+    assert_eq!(seen(Phase::Stopping, running, Owner::Stagelink), (1, 0), "a call is not recorded");
+    assert_eq!(seen(Phase::Pending, Evidence::default(), Owner::Nobody), (1, 1));
+    let (just, before) = (stopped("00:09:30.000000000"), stopped("00:09:29.999999999"));
+    assert_eq!(seen(Phase::Stopped, just, Owner::Nobody), (0, 0));
+    assert_eq!(seen(Phase::Starting, just, Owner::Stagelink), (1, 0), "a call is not recorded");
+    assert_eq!(seen(Phase::Stopped, before, Owner::Nobody), (1, 1));
+}
+
+/// The history of a participant is asked for whose replica runs as somebody else's and may be ours.
+#[test]
+fn whose_a_replica_is_that_may_be_ours_is_asked_for() {
+    let owners = |owner: Owner, begun: Option<Moment>| {
+        let mut known = inventory(on("00:00:05"), None);
+        let (phase, evidence) = (Phase::Active, on("00:00:06"));
+        known.put_replica(Replica { phase, evidence, owner, begun, ..Replica::new(to("B")) });
+        found(&known, "00:10:00", &look("A", "st-1")).owners.into_keys().collect::<Vec<_>>()
+    };
+    let begun = Some(moment("00:00:05.5"));
+    assert_eq!(owners(Owner::Foreign, begun), [participant()]);
+    assert_eq!(owners(Owner::Foreign, None), []);
+    assert_eq!(owners(Owner::Stagelink, begun), []);
+}
+
 #[test]
 fn somebody_who_is_said_not_to_publish_is_asked_about() {
     for (reason, asked) in [(BlockedReason::NotPublishing, true), (BlockedReason::StageGone, false)] {
@@ -151,7 +188,7 @@ fn a_replica_is_missed_once_it_should_be_listed() {
     let running = Replica {
         phase: Phase::Active,
         owner: Owner::Stagelink,
-        evidence: replication::Evidence { on: Some(Moment::exact(started)), off: None },
+        evidence: Evidence { on: Some(Moment::exact(started)), off: None },
         ..Replica::new(to("B"))
     };
     let missed = |replica: &Replica, later: SignedDuration| {
@@ -168,6 +205,6 @@ fn a_replica_is_missed_once_it_should_be_listed() {
     assert!(missed(&running, settle + moment));
     let leased = Lease { holder: "me".to_owned(), since: started, until: started + settle + moment + moment };
     assert!(!missed(&Replica { lease: Some(leased), ..running.clone() }, settle + moment));
-    let ended = replication::Evidence { off: Some(Moment::exact(started + moment)), ..running.evidence };
+    let ended = Evidence { off: Some(Moment::exact(started + moment)), ..running.evidence };
     assert!(!missed(&Replica { evidence: ended, ..running.clone() }, settle + moment));
 }
