@@ -123,6 +123,7 @@ pub fn play(case: &Case, play: Play) -> Outcome {
         }
         stays(&world);
     }
+    world.machine.stop();
     let count = |count: &std::sync::atomic::AtomicUsize| count.load(Ordering::Relaxed);
     Outcome {
         violations: world.oracle.violations(),

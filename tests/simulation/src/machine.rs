@@ -108,6 +108,14 @@ impl Machine {
         }
     }
 
+    /// Ends all work. Whoever works knows the machine, so that neither would go while the other is there.
+    pub(crate) fn stop(&self) {
+        let mut state = self.state();
+        let ended = (std::mem::take(&mut state.tasks), std::mem::take(&mut state.sleepers));
+        drop(state);
+        drop(ended);
+    }
+
     fn wake_sleepers(&self) {
         let now = self.now();
         loop {
@@ -199,6 +207,18 @@ mod tests {
         assert_eq!(order(7), order(7));
         assert_eq!(order(7).len(), 5);
         assert!((0..20).any(|seed| order(seed) != order(7)));
+    }
+
+    #[test]
+    fn what_is_stopped_leaves_nothing_behind() {
+        let machine = Arc::new(Machine::new(1));
+        let gone = Arc::downgrade(&machine);
+        let worker = machine.clone();
+        machine.spawn(async move { worker.sleep(SignedDuration::from_secs(9)).await });
+        machine.run_until(machine.now() + SignedDuration::from_secs(1), || None);
+        machine.stop();
+        drop(machine);
+        assert!(gone.upgrade().is_none());
     }
 
     #[test]
