@@ -7,6 +7,7 @@
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use controller::StoreError;
+use futures::FutureExt;
 use serde::de::DeserializeOwned;
 
 use super::{DynamoStore, Item, decode, read_error, text};
@@ -42,8 +43,9 @@ impl DynamoStore {
         let scan = scan.table_name(&self.table).consistent_read(true);
         let (mut items, mut start, mut stride) = (Vec::new(), None, None);
         loop {
-            let page = scan.clone().set_exclusive_start_key(start).set_limit(stride).send().await;
-            let page = page.map_err(|error| read_error(&self.table, &error))?;
+            let request = scan.clone().set_exclusive_start_key(start).set_limit(stride).send();
+            // In a box, because the compiler has a limit for how deep futures lie in each other, and this one is deep.
+            let page = request.boxed().await.map_err(|error| read_error(&self.table, &error))?;
             items.extend(page.items.unwrap_or_default());
             let Some(last) = page.last_evaluated_key else { return Ok(items) };
             (start, stride) = match after_history(&last) {
