@@ -1,6 +1,6 @@
 //! Whom a look asks about: those of whom news can make a difference, and whose news is open.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use replication::sweep::stage::{Findings, read_stage};
@@ -153,6 +153,22 @@ fn what_is_seen_running_is_news_unless_it_is_known() {
     assert_eq!(seen(Phase::Stopped, just, Owner::Nobody), (0, 0));
     assert_eq!(seen(Phase::Starting, just, Owner::Stagelink), (1, 0), "a call is not recorded");
     assert_eq!(seen(Phase::Stopped, before, Owner::Nobody), (1, 1));
+}
+
+/// A replica that its destination should list and does not is asked for in a second list.
+#[test]
+fn a_replica_that_its_destination_does_not_list_is_missed() {
+    let missed = |since: &str, rows: &[ListedParticipant]| {
+        let known = inventory(on("00:00:05"), Some(on(since)));
+        let (took, policy) = (Moment::exact(time("00:10:00")), SweepPolicy::default());
+        read_stage(&known, &look("B", "st-1"), rows, took, &policy).replications
+    };
+    let there = row(true, Role::Replica { source: stage("A"), active: true });
+    let asked = BTreeMap::from([(publisher(), BTreeSet::from([to("B")]))]);
+    assert_eq!(missed("00:00:06", &[]), asked);
+    assert_eq!(missed("00:00:06", &[ListedParticipant { connected: Some(false), ..there.clone() }]), asked);
+    assert_eq!(missed("00:00:06", &[there]), BTreeMap::new());
+    assert_eq!(missed("00:09:50", &[]), BTreeMap::new(), "IVS gets a moment to show it");
 }
 
 /// The history of a participant is asked for whose replica runs as somebody else's and may be ours.
