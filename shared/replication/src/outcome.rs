@@ -307,8 +307,6 @@ impl Replica {
     /// the replication ended may have come first.
     pub(crate) fn failed_at_destination(&mut self, code: &str, at: Moment, policy: &Policy) {
         self.evidence.saw_off(at);
-        // That was the end of our last Start: what runs there later was started by somebody else.
-        self.begun = self.begun.filter(|begun| at.certainly_before(Moment::exact(begun.latest())));
         let waited_for = matches!(self.phase, Phase::Active | Phase::Pending);
         let wanted = waited_for && self.desired == Desired::Replicated;
         let repeated =

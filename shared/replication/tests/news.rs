@@ -53,19 +53,6 @@ fn a_replica_that_nobody_knew_is_stopped_until_it_is_seen() {
     assert_eq!(told(View::empty(publisher()), &ended).phase, Phase::Stopped);
 }
 
-/// A Start that failed at the destination is over; an older failure says nothing of it.
-#[test]
-fn a_start_that_failed_at_the_destination_is_over() {
-    for (at, expected) in [("00:00:10", None), ("00:00:11", None), ("00:00:09", Some(moment("00:00:10.5")))] {
-        let begun = Some(moment("00:00:10.5"));
-        let (phase, owner) = (Phase::Active, Owner::Stagelink);
-        let view = with(Replica { begun, phase, owner, ..Replica::new(to("B")) });
-        let failed =
-            Observation::ReplicaFailed { key: to("B"), code: "QUOTA_EXCEEDED".to_owned(), at: moment(at) };
-        assert_eq!(told(view, &failed).begun, expected, "{at}");
-    }
-}
-
 #[test]
 fn a_refusal_at_the_destination_blocks_what_is_wanted_and_says_why() {
     let failed = |replica: &Replica, code: &str, at: &str| {
