@@ -10,7 +10,7 @@ use controller::StoreError;
 use futures::FutureExt;
 use serde::de::DeserializeOwned;
 
-use super::{DynamoStore, Item, decode, read_error, text};
+use super::{DynamoStore, Item, read_error, readable, text};
 use crate::item::{ActivityItem, HistoryItem};
 
 /// The sort keys of histories: how they begin, and what sorts after them.
@@ -22,11 +22,7 @@ const FIRST_STRIDE: i32 = 50;
 
 impl DynamoStore {
     pub(super) async fn scan<T: DeserializeOwned>(&self, sk_prefix: &str) -> Result<Vec<T>, StoreError> {
-        let read = |item| {
-            let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
-            decode(item).map_err(|error| error.of(&pk, &sk))
-        };
-        self.scan_items(sk_prefix).await?.into_iter().map(read).collect()
+        self.scan_items(sk_prefix).await?.into_iter().map(|item| readable(item, Ok)).collect()
     }
 
     pub(super) async fn scan_items(&self, sk_prefix: &str) -> Result<Vec<Item>, StoreError> {

@@ -202,7 +202,9 @@ impl<'a> Witness<'a> {
             answer.news.extend(news);
             before.extend(started_before(inventory, &key, &events).map(|begun| (key, session, begun)));
         }
-        self.owned_before(inventory, before, policy, answer).await?;
+        if !before.is_empty() {
+            self.owned_before(inventory, &look.stage, before, policy, answer).await?;
+        }
         for (publisher, missing) in findings.replications {
             let (listed, took) = self.replications(&publisher).await?;
             let (news, unowned) = read_replications(inventory, &publisher, &missing, &listed, took, policy);
@@ -216,16 +218,17 @@ impl<'a> Witness<'a> {
     async fn owned_before(
         &mut self,
         inventory: &Inventory,
+        stage: &StageArn,
         open: Vec<(PublisherKey, SessionId, Moment)>,
         policy: &SweepPolicy,
         answer: &mut Answer,
     ) -> Result<(), Silence> {
+        let sessions = self.sessions(stage).await?;
         for (key, read, begun) in open {
-            let sessions = self.sessions(&key.stage).await?;
             let Some(session) = session_at(&sessions, begun).filter(|session| **session != read) else {
                 continue;
             };
-            let (events, took) = self.events(&key.stage, session, &key.participant).await?;
+            let (events, took) = self.events(stage, session, &key.participant).await?;
             let news = read_history(inventory, &key, session, "", &events, took, policy);
             // All else in it is older than what the later one says.
             answer
