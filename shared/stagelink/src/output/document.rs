@@ -2,11 +2,12 @@
 //!
 //! JSON and YAML have an escape for each such character. Their writers use it for some of them only.
 
-use std::io;
+use std::io::{self, Write};
 
 use replication::is_obeyed;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use serde_json::ser::Formatter;
 use serde_saphyr::DoubleQuoted;
 
 /// The document as JSON.
@@ -22,8 +23,12 @@ pub(super) fn yaml(document: &impl Serialize) -> io::Result<String> {
     }
     let document = serde_json::to_value(document).map_err(io::Error::other)?;
     if !names_are_plain(&document) {
-        // The writer has no double quotes for names. JSON is YAML, too.
-        return json(&document);
+        // The writer has no double quotes for names.
+        let mut text = Vec::new();
+        document
+            .serialize(&mut serde_json::Serializer::with_formatter(&mut text, Explicit))
+            .map_err(io::Error::other)?;
+        return Ok(escaped(&String::from_utf8(text).map_err(io::Error::other)?));
     }
     Ok(escaped(&serde_saphyr::to_string(&Quoted(&document)).map_err(io::Error::other)?))
 }
@@ -61,6 +66,15 @@ impl Serialize for Quoted<'_> {
     }
 }
 
+/// JSON, which is YAML, but for a `? ` before each name: without it, YAML takes no name of over 1,024 characters (YAML 1.2.2, 7.4.2).
+struct Explicit;
+
+impl Formatter for Explicit {
+    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        writer.write_all(if first { b"\n? " } else { b",\n? " })
+    }
+}
+
 fn names_are_plain(value: &Value) -> bool {
     match value {
         Value::Array(list) => list.iter().all(names_are_plain),
@@ -81,7 +95,7 @@ mod tests {
         assert!(obeyed.len() > 80 && !(0x1_0000..=0x10_ffff).filter_map(char::from_u32).any(is_obeyed));
         let all = format!("x: {} # 'y'\n- \"", String::from_iter(&obeyed));
         for text in obeyed.iter().map(|c| format!("a{c}b")).chain([all]) {
-            for name in ["name", &text] {
+            for name in ["name", &text, &text.repeat(1_025)] {
                 let document =
                     serde_json::json!({ "user_id": text, "key": [{ name: text, "n": 1 }], "plain": "yes" });
                 let (json, yaml) = (json(&document).unwrap(), yaml(&document).unwrap());
