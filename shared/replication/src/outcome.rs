@@ -264,6 +264,10 @@ impl Replica {
             (Phase::Starting, Some(rejection)) => {
                 let message = self.last_error.as_ref().map_or("", |error| &error.message);
                 let reason = why_rejected(rejection, message, running, policy);
+                if let (BlockedReason::ParticipantSlotsFull, Some(error)) = (reason, &mut self.last_error) {
+                    // Whatever IVS calls it: it is remembered that a slot was all that was missing.
+                    error.rejection = Some(Rejection::QuotaExceeded);
+                }
                 let wait = match reason {
                     BlockedReason::StageGone => policy.stage_gone_retry,
                     BlockedReason::DestinationFull | BlockedReason::ParticipantSlotsFull => {
@@ -378,10 +382,9 @@ fn why_rejected(rejection: Rejection, message: &str, running: usize, policy: &Po
     // A stage may be named, by an ARN that has that word, where something else is missing.
     let is_about =
         |about: &str| message.split_whitespace().any(|word| !word.contains("arn:") && word.contains(about));
+    let slots_full = running >= policy.slots_per_participant;
     match rejection {
-        Rejection::QuotaExceeded if running >= policy.slots_per_participant => {
-            BlockedReason::ParticipantSlotsFull
-        }
+        Rejection::QuotaExceeded if slots_full => BlockedReason::ParticipantSlotsFull,
         Rejection::QuotaExceeded => BlockedReason::DestinationFull,
         _ if is_about_publishing(&message) => BlockedReason::NotPublishing,
         Rejection::NotFound if is_about("session") => BlockedReason::Rejected,
@@ -389,6 +392,8 @@ fn why_rejected(rejection: Rejection, message: &str, running: usize, policy: &Po
             BlockedReason::StageGone
         }
         Rejection::NotFound => BlockedReason::NotPublishing,
+        // No document says which error the quota of a participant has.
+        Rejection::Conflict | Rejection::Validation if slots_full => BlockedReason::ParticipantSlotsFull,
         Rejection::Conflict | Rejection::Validation => BlockedReason::Rejected,
     }
 }

@@ -454,7 +454,7 @@ impl Lease {
 /// Why the last call for a replication did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastError {
-    /// What kind of refusal it was, if IVS refused.
+    /// What kind of refusal it was, if IVS refused: a quota, too, where IVS calls it otherwise and lists show that all slots are taken.
     pub rejection: Option<Rejection>,
     /// IVS's own code, or ours for a failure without an answer.
     pub code: String,

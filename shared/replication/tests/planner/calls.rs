@@ -198,6 +198,23 @@ fn a_refused_start_that_is_not_there_is_blocked_with_the_likeliest_reason() {
 }
 
 #[test]
+fn a_start_refused_with_five_listed_met_the_participants_own_limit_whatever_ivs_calls_it() {
+    for rejection in [Rejection::Validation, Rejection::Conflict] {
+        for (message, reason) in [
+            ("too many", BlockedReason::ParticipantSlotsFull),
+            ("p1 is not publishing", BlockedReason::NotPublishing),
+        ] {
+            let mut scene = starting();
+            scene.start_failed("B", rejected(rejection), message);
+            scene.plan();
+            scene.listed(&["V", "W", "X", "Y", "Z"]);
+            scene.plan();
+            assert_eq!(blocked(&scene), Some(reason), "{rejection:?}, {message}");
+        }
+    }
+}
+
+#[test]
 fn too_many_replications_with_five_listed_is_the_participants_own_limit() {
     let mut scene = starting();
     scene.start_failed("B", rejected(Rejection::QuotaExceeded), "too many");

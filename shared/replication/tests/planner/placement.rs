@@ -134,18 +134,47 @@ fn one_that_was_refused_before_its_participant_published_may_pre_empt() {
     scene.golden("refused_before_publishing_pre_empts");
 }
 
-/// IVS counted a replication of which nobody knew. Once it is known, somebody else of lower priority has to go.
-#[test]
-fn one_that_was_refused_a_slot_pre_empts_once_it_is_known_who_has_them() {
+fn four_and_a_high_one() -> Scene {
     let four = Rule { priority: 10, ..rule("low", &["B", "C", "D", "E"]) };
     let mut scene = Scene::running(vec![four.clone()], &["B", "C", "D", "E"]);
-    scene.rules(vec![four, high(&["G"])]);
-    scene.at("00:01:00").plan();
-    scene.start_failed("G", rejected(Rejection::QuotaExceeded), "p1 has its 5 concurrent replications");
+    scene.rules(vec![four, high(&["G"])]).at("00:01:00").plan();
+    scene
+}
+
+/// IVS counted a replication of which nobody knew, and refused whatever it calls that. Once it is known, somebody else of lower
+/// priority has to go.
+#[test]
+fn one_that_was_refused_a_slot_pre_empts_once_it_is_known_who_has_them() {
+    for rejection in [Rejection::QuotaExceeded, Rejection::Validation, Rejection::Conflict] {
+        let mut scene = four_and_a_high_one();
+        scene.start_failed("G", rejected(rejection), "p1 has its 5 concurrent replications");
+        scene.plan();
+        scene.listed(&["B", "C", "D", "E", "H"]);
+        assert_eq!(stops(&scene.at("00:05:00").plan()), [to("E")], "{rejection:?}");
+        if rejection == Rejection::QuotaExceeded {
+            scene.golden("refused_slot_pre_empts_later");
+        }
+    }
+}
+
+/// A slot was not what was missing: nobody is stopped for it a second time.
+#[test]
+fn one_that_is_refused_for_something_else_once_it_has_a_slot_stops_nobody_again() {
+    let mut scene = four_and_a_high_one();
+    scene.start_failed("G", rejected(Rejection::Conflict), "p1 is in G already");
     scene.plan();
     scene.listed(&["B", "C", "D", "E", "H"]);
     assert_eq!(stops(&scene.at("00:05:00").plan()), [to("E")]);
-    scene.golden("refused_slot_pre_empts_later");
+    scene.stop_ok("E");
+    scene.plan();
+    scene.start_failed("G", rejected(Rejection::Conflict), "p1 is in G already");
+    scene.plan();
+    scene.listed(&["B", "C", "D", "H"]);
+    scene.plan();
+    scene.start_ok("E");
+    for at in ["00:07:00", "00:10:00", "00:20:00"] {
+        assert_eq!(stops(&scene.at(at).plan()), [], "{at}");
+    }
 }
 
 #[test]
