@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use controller::Clock;
-use ivs_sim::{Config, Publish};
+use ivs_sim::{Config, Limits, Publish};
 use proptest::prelude::*;
 use replication::{
     BlockedReason, Destination, Moment, Observation, ParticipantFilter, Phase, PublisherKey, ReconnectWindow,
@@ -25,7 +25,11 @@ struct Wall {
 
 impl Wall {
     fn new() -> Self {
-        let world = InProcess::new(Config::default());
+        Self::on(Config::default())
+    }
+
+    fn on(config: Config) -> Self {
+        let world = InProcess::new(config);
         let stage = |name| world.simulator.create_stage(name, BTreeMap::new()).parse().unwrap();
         let (first, second) = (stage("first"), stage("second"));
         let (third, wall) = (stage("third"), stage("wall"));
@@ -192,6 +196,27 @@ async fn those_who_publish_there_themselves_count() {
     wall.leave("own1");
     wall.minutes(3).await;
     assert_eq!((wall.world.running().len(), wall.waiting().len()), (10, 2));
+}
+
+/// IVS counts somebody of whom the table never learns: a quota is lower than its default, or the whole account has reached one. The
+/// place that a refused Start leaves is not free, and is handed on to nobody.
+#[tokio::test]
+async fn who_is_refused_by_a_quota_that_nobody_knows_is_tried_again_no_more_than_once_a_minute() {
+    let limits = Limits { publishers_per_stage: 3, ..Limits::default() };
+    let wall = Wall::on(Config { limits, ..Config::default() });
+    wall.world.rules(vec![wall.rule(Source::Any, 50, false)]);
+    wall.publish_all(5);
+    wall.minutes(2).await;
+    assert_eq!((wall.world.running().len(), wall.waiting().len()), (3, 2));
+    let refused = wall.refused();
+    wall.minutes(10).await;
+    let again = wall.refused() - refused;
+    assert!((1..=20).contains(&again), "two that wait were tried {again} times in ten minutes");
+
+    let runs = wall.world.running().iter().next().unwrap().1.clone();
+    wall.leave(&runs);
+    wall.minutes(2).await;
+    assert_eq!((wall.world.running().len(), wall.waiting().len()), (3, 1));
 }
 
 // ---- against an exhaustive search -----------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use replication::occupancy::in_line;
 use replication::{
-    Blocked, Crowd, Eviction, GiveWay, Holder, Phase, PlaceChange, PlaceKind, Policy, Replica,
-    ReplicationKey, StageArn,
+    Blocked, BlockedReason, Crowd, Eviction, GiveWay, Holder, Occupant, Phase, PlaceChange, PlaceKind,
+    Policy, Replica, ReplicationKey, StageArn,
 };
 use tracing::{info, warn};
 
@@ -45,7 +45,7 @@ impl Placement<'_> {
                 warn!(%error, replica = %eviction.key, "not asked to give way");
             }
         }
-        for place in written.places.iter().filter(|place| place.kind == PlaceKind::Leave) {
+        for place in written.places.iter().filter(|place| is_free(place, &written.replicas)) {
             if let Err(error) = self.hand_on(&place.stage).await {
                 warn!(%error, stage = %place.stage, "nobody was told of a free place");
             }
@@ -120,4 +120,13 @@ impl Placement<'_> {
             written => written,
         }
     }
+}
+
+/// Whether somebody else can have it. One that IVS had none for leaves what it never had.
+fn is_free(place: &PlaceChange, written: &[Replica]) -> bool {
+    let was_refused = |replica: &Replica| {
+        let waits = replica.blocked().is_some_and(|it| it.reason == BlockedReason::DestinationFull);
+        waits && replica.key.destination == place.stage && Occupant::replica(&replica.key) == place.occupant
+    };
+    place.kind == PlaceKind::Leave && !written.iter().any(was_refused)
 }
