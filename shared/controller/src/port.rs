@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use replication::budget::Book;
 use replication::sweep::{ListedStage, StageKnowledge};
 use replication::{
-    CallError, Capabilities, Desired, Listed, Operation, Phase, PlaceChange, Publisher, PublisherKey,
-    Receipt, Replica, ReplicationKey, SessionId, StageArn, StartRequest, Versus, VersusId, View, occupancy,
-    plain,
+    CallError, Capabilities, Desired, Listed, Operation, Phase, PlaceChange, PlaceKind, Publisher,
+    PublisherKey, Receipt, Replica, ReplicationKey, SessionId, StageArn, StartRequest, Versus, VersusId,
+    View, occupancy, plain,
 };
 
 use crate::{Activity, BudgetWrite};
@@ -257,13 +257,16 @@ pub struct Write {
 impl Write {
     /// What has to be written to turn `before`, as it is stored, into `after`.
     pub fn between(before: &View, after: &View) -> Self {
+        let places = occupancy::changes(before, after);
+        // Somebody was seen to run whom nobody counted: who gives the participant's last slot away meanwhile has to find that out.
+        let seen = places.iter().any(|place| place.kind == PlaceKind::Take);
         let publisher =
-            after.publisher.as_ref().filter(|publisher| before.publisher.as_ref() != Some(publisher));
+            after.publisher.as_ref().filter(|publisher| seen || before.publisher.as_ref() != Some(publisher));
         let changed = |replica: &&Replica| !before.replicas.contains(replica);
         Self {
             publisher: publisher.cloned(),
             replicas: after.replicas.iter().filter(changed).cloned().collect(),
-            places: occupancy::changes(before, after),
+            places,
             ..Self::default()
         }
     }
