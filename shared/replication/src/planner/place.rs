@@ -59,9 +59,7 @@ impl<'a> Planning<'a> {
         let stopping = |replica: &&Replica| {
             replica.phase == Phase::Stopping && replica.owner_if_running() == Owner::Stagelink
         };
-        let planned = |replica: &&Replica| self.plan.changes.iter().any(|change| change.key == replica.key);
-        let unchanged = self.view.replicas.iter().filter(|replica| !planned(replica));
-        let mut free = self.free_slots + self.plan.changes.iter().chain(unchanged).filter(stopping).count();
+        let mut free = self.free_slots + self.as_planned().filter(stopping).count();
         let mut lowest_first = runners.iter().rev().peekable();
         let (mut outranked, mut by) = (BTreeSet::new(), 0);
         for (want, asked) in starters.iter().filter(|(want, asked)| self.would_start(want, asked)) {
@@ -71,7 +69,7 @@ impl<'a> Planning<'a> {
             }
             // One that was refused before, but for want of a slot, or found its destination full, does not push out what runs:
             // it would be in vain again.
-            let refused = self.would_be_refused(asked) && !asked.was_refused_a_slot();
+            let refused = self.would_be_refused(asked) && !self.lacked_a_slot(asked, runners);
             if !want.preempts() || refused || self.waits_for_place(want) {
                 continue;
             }
@@ -97,6 +95,25 @@ impl<'a> Planning<'a> {
         let published = self.view.publisher.as_ref().and_then(|publisher| publisher.evidence.on);
         let is_older = published.map(|on| on.earliest()) > asked.last_error.as_ref().map(|error| error.at);
         asked.was_refused() && !asked.was_refused_as_not_publishing() && !is_older
+    }
+
+    /// Whether it was refused for want of a slot: IVS said so, or all slots had been given by then to those that have them still.
+    fn lacked_a_slot(&self, asked: &Replica, runners: &[Runner<'_, 'a>]) -> bool {
+        let Some(refused) = asked.last_error.as_ref().map(|error| error.at) else { return false };
+        let has_one = |known: &&Replica| {
+            known.holds_slot() || runners.iter().any(|(_, runner)| runner.key == known.key)
+        };
+        let had_one =
+            |known: &&Replica| known.begun_if_running().is_some_and(|begun| begun.earliest() <= refused);
+        let taken = self.as_planned().filter(has_one).filter(had_one).count();
+        asked.was_refused_a_slot() || taken >= self.context.policy.slots_per_participant
+    }
+
+    /// The replications as they will be by what is planned so far.
+    fn as_planned(&self) -> impl Iterator<Item = &Replica> {
+        let planned = |replica: &&Replica| self.plan.changes.iter().any(|change| change.key == replica.key);
+        let unchanged = self.view.replicas.iter().filter(move |replica| !planned(replica));
+        self.plan.changes.iter().chain(unchanged)
     }
 
     /// The priority that a running replica has to give way to at its destination.

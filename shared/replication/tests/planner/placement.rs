@@ -157,6 +157,25 @@ fn one_that_was_refused_a_slot_pre_empts_once_it_is_known_who_has_them() {
     }
 }
 
+/// Nobody knows that F runs when IVS refuses G. If it had begun by then, it was a slot that was missing.
+#[test]
+fn one_that_was_refused_while_all_slots_were_taken_pre_empts_once_that_is_known() {
+    for (begun, stopped) in [(true, vec![to("E")]), (false, vec![])] {
+        let four = Rule { priority: 10, ..rule("low", &["B", "C", "D", "E"]) };
+        let mut scene = match begun {
+            true => Scene::running(vec![low()], &["B", "C", "D", "E", "F"]),
+            false => Scene::running(vec![four.clone()], &["B", "C", "D", "E"]),
+        };
+        scene.replica_ended("F", "00:00:50").rules(vec![four, high(&["G"])]).at("00:01:00").plan();
+        scene.start_failed("G", rejected(Rejection::Validation), "wrong");
+        scene.plan();
+        scene.listed(&["B", "C", "D", "E"]);
+        scene.plan();
+        scene.replica_active("F", "00:03:00");
+        assert_eq!(stops(&scene.at("00:05:00").plan()), stopped, "F had begun: {begun}");
+    }
+}
+
 /// A slot was not what was missing: nobody is stopped for it a second time.
 #[test]
 fn one_that_is_refused_for_something_else_once_it_has_a_slot_stops_nobody_again() {
