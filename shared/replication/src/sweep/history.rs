@@ -57,6 +57,12 @@ pub fn read_history(
         let ended = ended_before_another(replica, &events);
         observations.extend(ended.map(|at| Observation::ReplicaEnded { key: replica.key.clone(), at }));
     }
+    for replica in inventory.replicas_of(key) {
+        let runs = runs_unlisted(replica, &events, took, policy);
+        let observation =
+            |at| Observation::ReplicaActive { key: replica.key.clone(), destination_session: None, at };
+        observations.extend(runs.map(observation));
+    }
     for replica in inventory.replicas_of(key).filter(|replica| replica.may_be_ours()) {
         if let Some(ours) = runs_by_our_start(replica, &events, policy) {
             observations.push(Observation::ReplicaOwner { key: replica.key.clone(), ours, at: took });
@@ -72,6 +78,22 @@ fn ended_before_another(replica: &Replica, events: &[&ListedEvent]) -> Option<Mo
     lines.last().filter(|(on, _)| *on)?;
     let ended = lines.iter().filter(|(on, _)| !on).map(|(_, at)| *at).max()?;
     (started.certainly_before(ended) && replica.evidence.off < Some(ended)).then_some(ended)
+}
+
+/// Since when a replica runs that a list did not show, and that counts as over for it: the history has our Start of it and no end, long
+/// enough after that list, and its participant still publishes.
+fn runs_unlisted(
+    replica: &Replica,
+    events: &[&ListedEvent],
+    took: Moment,
+    policy: &SweepPolicy,
+) -> Option<Moment> {
+    let over = replica.evidence.off.filter(|_| replica.evidence.standing() == Standing::Off)?;
+    let is_listed_by_now = took.earliest().duration_since(over.latest()) > policy.settle;
+    let runs = is_listed_by_now
+        && publishing(events, took.earliest(), policy).is_some_and(|(publishes, _)| publishes)
+        && runs_by_our_start(replica, events, policy) == Some(true);
+    runs.then(|| Moment::exact(later(over.latest(), SignedDuration::from_nanos(1))))
 }
 
 /// Whether a replica runs by a Start of ours: the line of the history by which it was started is among our Starts, or, for IVS may take

@@ -84,3 +84,31 @@ fn a_line_belongs_to_our_start_within_what_clocks_differ() {
     let before = [(&started, "00:00:10"), (&stopped, "00:01:00")];
     assert!(is_ours(&[came, before[0], before[1], (&started, "00:01:31")]), "IVS took its time for ours");
 }
+
+/// Ours began at 00:01:00.5, nobody recorded that, and a list of 00:04:00 did not show it.
+#[test]
+fn what_a_list_did_not_show_runs_if_the_history_has_our_start_and_no_end() {
+    let (started, stopped) = (ReplicationStarted(stage("B")), ReplicationStopped(stage("B")));
+    let told = |lines: &[(&EventName, &str)], took: &str| {
+        let mut inventory = inventory(on("00:00:01"), None);
+        inventory.put_replica(Replica {
+            begun: Some(moment("00:01:00.500000000")),
+            phase: Phase::Stopped,
+            evidence: off("00:04:00.000000000"),
+            ..Replica::new(to("B"))
+        });
+        let events: Vec<_> = lines.iter().map(|(name, at)| event((*name).clone(), at)).collect();
+        let (took, policy) = (Moment::exact(time(took)), SweepPolicy::default());
+        let news = read_history(&inventory, &publisher(), &session("st-1"), "", &events, took, &policy);
+        news.iter().map(short).filter(|news| news.starts_with('B')).collect::<Vec<_>>()
+    };
+    let lines = [(&Joined, "00:00:01"), (&PublishStarted, "00:00:01"), (&started, "00:01:00")];
+    let runs = ["B runs at 2026-01-01T00:04:00.000000001Z"];
+    assert_eq!(told(&lines, "00:04:30.000000001"), runs);
+    let nothing = Vec::<String>::new();
+    assert_eq!(told(&lines, "00:04:30"), nothing, "IVS may not list its end yet");
+    assert_eq!(told(&[&lines[..], &[(&PublishStopped, "00:03:00")]].concat(), "00:10:00"), nothing);
+    assert_eq!(told(&[lines[0], lines[1], (&started, "00:00:20")], "00:10:00"), nothing, "not by our Start");
+    assert_eq!(told(&[&lines[..], &[(&stopped, "00:03:00")]].concat(), "00:10:00"), nothing, "it ended");
+    assert_eq!(told(&lines[..2], "00:10:00"), nothing, "it never began");
+}
