@@ -137,10 +137,10 @@ impl World {
         strikes
     }
 
-    /// How many seconds the dialect gives IVS to carry out a call and to show what it did.
+    /// How many seconds the dialect gives IVS to carry out two calls and to show what they did: for one replica, another has to go.
     pub(crate) fn ivs_takes_its_time(&self) -> u64 {
         let Dialect { replication_start_delay_ms, list_replicas_lag_ms, .. } = self.dialect;
-        (replication_start_delay_ms.duration() + list_replicas_lag_ms.duration()).as_secs().unsigned_abs()
+        2 * (replication_start_delay_ms.duration() + list_replicas_lag_ms.duration()).as_secs().unsigned_abs()
     }
 
     /// Whether IVS refuses, in this dialect, to replicate to where nobody is.
