@@ -46,7 +46,7 @@ impl Options {
         let code = folder.join("lambda");
         let packages: Vec<String> = workspace.functions.iter().cloned().chain([FLOOR.to_owned()]).collect();
         build_to(workspace, &packages, (Architecture::OF_THIS_MACHINE, self.compiler), &code)?;
-        process::run(&mut stand(workspace))?;
+        process::run(&mut Measuring::Time.build(workspace))?;
 
         let mut functions = BTreeMap::new();
         for name in packages {
@@ -71,23 +71,40 @@ impl Options {
         });
         let path = folder.join("contenders.json");
         fs::write(&path, manifest.to_string()).map_err(Error::file("write", &path))?;
-        process::run(measuring(workspace, &path, &folder).args(&self.arguments))
+        process::run(Measuring::Time.program(workspace, &path, &folder).args(&self.arguments))
     }
 }
 
-/// What measures, without what only makes it smaller: it waits for most of its time.
-fn stand(workspace: &Workspace) -> Command {
-    let mut cargo = process::cargo(&workspace.root);
-    cargo.args(["build", "--release", "--locked", "--bin", "benches"]);
-    cargo.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
-    cargo
+/// What measures.
+#[derive(Debug, Clone, Copy)]
+enum Measuring {
+    /// With a clock, so it is optimized, but not for its size: it waits for most of its time.
+    Time,
+    /// By counting, so it may be as slow as it is quick to build.
+    Counts,
 }
 
-/// What measures, told what was built and where its results go.
-fn measuring(workspace: &Workspace, manifest: &Path, out: &Path) -> Command {
-    let mut benches = Command::new(workspace.target.join("release/benches"));
-    benches.arg(manifest).arg("--out").arg(out);
-    benches
+impl Measuring {
+    fn build(self, workspace: &Workspace) -> Command {
+        let mut cargo = process::cargo(&workspace.root);
+        cargo.args(["build", "--locked", "--bin", "benches"]);
+        if matches!(self, Self::Time) {
+            cargo.arg("--release");
+            cargo.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+        }
+        cargo
+    }
+
+    /// The program, told what was built and where its results go.
+    fn program(self, workspace: &Workspace, manifest: &Path, out: &Path) -> Command {
+        let folder = match self {
+            Self::Time => "release",
+            Self::Counts => "debug",
+        };
+        let mut benches = Command::new(workspace.target.join(folder).join("benches"));
+        benches.arg(manifest).arg("--out").arg(out);
+        benches
+    }
 }
 
 /// Bytes of a file.

@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::python::Python;
-use super::{OURS, machine, measuring, stand};
+use super::{Measuring, OURS, machine};
 use crate::build::{Architecture, Compiler, build_to};
 use crate::error::Error;
 use crate::process;
@@ -34,7 +34,7 @@ impl Options {
         let python = Python::fetch(workspace, &folder)?;
         let code = folder.join("lambda");
         build_to(workspace, &workspace.functions, (Architecture::OF_THIS_MACHINE, self.compiler), &code)?;
-        process::run(&mut stand(workspace))?;
+        process::run(&mut Measuring::Counts.build(workspace))?;
 
         let mut functions = BTreeMap::new();
         for name in &workspace.functions {
@@ -55,7 +55,7 @@ impl Options {
         });
         let path = folder.join("guarded.json");
         fs::write(&path, manifest.to_string()).map_err(Error::file("write", &path))?;
-        let mut benches = measuring(workspace, &path, &folder);
+        let mut benches = Measuring::Counts.program(workspace, &path, &folder);
         benches.arg("--guard").arg(workspace.root.join("tests/benches/baseline.json"));
         process::run(benches.args(self.bless.then_some("--bless")))
     }
