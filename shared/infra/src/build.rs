@@ -2,6 +2,9 @@
 //!
 //! One run, for `sam build` would run once per function and compile the AWS SDK each time.
 
+mod unwinding;
+
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -134,9 +137,18 @@ pub(crate) fn build_to(
                 bootstrap.display()
             )));
         }
+        without_tables(&bootstrap)?;
     }
     eprintln!("built for {}: {}", architecture.name(), packages.join(", "));
     Ok(())
+}
+
+/// Empties what takes space in a zip, and of which no function makes use.
+fn without_tables(bootstrap: &Path) -> Result<(), Error> {
+    let mut program = fs::read(bootstrap).map_err(Error::file("read", bootstrap))?;
+    unwinding::empty(&mut program)
+        .map_err(|problem| Error::Unreadable { what: bootstrap.display().to_string(), problem })?;
+    fs::write(bootstrap, program).map_err(Error::file("write", bootstrap))
 }
 
 fn arguments(functions: &[String], architecture: Architecture, compiler: Compiler) -> Vec<String> {
