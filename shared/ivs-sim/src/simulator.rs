@@ -162,6 +162,14 @@ impl Simulator {
         })
     }
 
+    /// The replications that are ACTIVE now or were accepted and will soon be, in the same order.
+    pub fn accepted(&self) -> Vec<ReplicationKey> {
+        self.with(|world, now| {
+            world.advance(now);
+            world.accepted_replications()
+        })
+    }
+
     /// Lets happen what is due by the clock, and hands on the events that are due.
     pub fn tick(&self) {
         self.act(|world, now| world.advance(now));

@@ -160,8 +160,8 @@ fn settle(world: &Arc<World>) -> u64 {
 
 /// Two further sweeps call nothing that changes anything, and all is as it was.
 fn stays(world: &Arc<World>) {
-    // What settled a moment ago may have calls under way that nothing depends on.
-    world.run(60);
+    // What settled a moment ago may have calls under way that nothing depends on, and what IVS refused is tried again a minute later.
+    world.run(75);
     let before = world.oracle.mutations();
     world.run(125);
     let calls = world.oracle.mutations() - before;

@@ -200,7 +200,9 @@ impl Oracle {
 
     /// Whether somebody publishes who is wanted there, nothing that could matter was done for a while, and there is room for all.
     fn is_stopped_for_nothing(&self, world: &World, named: &Replication) -> bool {
-        let takes_effect = if world.reacts_at_once() { TAKES_EFFECT } else { TAKES_EFFECT_LATE };
+        let seconds = i64::try_from(world.ivs_takes_its_time()).unwrap_or(i64::MAX);
+        let takes_effect = SignedDuration::from_secs(seconds)
+            + if world.reacts_at_once() { TAKES_EFFECT } else { TAKES_EFFECT_LATE };
         // News that is late tells of what was true before, and what the brake holds is in the way of others for a sweep or two.
         let braked = world.store.replicas().iter().any(|replica| replica.braked.is_some());
         if braked || !world.news_is_new() {
@@ -340,13 +342,19 @@ fn name(key: &ReplicationKey) -> Replication {
 }
 
 /// Whether the replication runs that a call is about.
-pub(crate) fn is_running(world: &World, input: &Value) -> bool {
-    key(input).is_some_and(|key| running(world).contains(&name(&key)))
+/// Whether it runs, or will soon.
+pub(crate) fn is_accepted(world: &World, input: &Value) -> bool {
+    key(input).is_some_and(|key| names(world.ivs.accepted()).contains(&name(&key)))
 }
 
 fn running(world: &World) -> BTreeSet<Replication> {
-    let replicas = world.ivs.replicas().into_iter();
-    replicas.map(|key| (key.source_stage_arn, key.participant_id, key.destination_stage_arn)).collect()
+    names(world.ivs.replicas())
+}
+
+fn names(replications: Vec<ivs_sim::ReplicationKey>) -> BTreeSet<Replication> {
+    let name =
+        |key: ivs_sim::ReplicationKey| (key.source_stage_arn, key.participant_id, key.destination_stage_arn);
+    replications.into_iter().map(name).collect()
 }
 
 /// What is the case in IVS.

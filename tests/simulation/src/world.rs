@@ -137,10 +137,11 @@ impl World {
         strikes
     }
 
-    /// How many seconds the dialect gives IVS to carry out two calls and to show what they did: for one replica, another has to go.
+    /// How many seconds the dialect gives IVS to carry out three calls and to show what they did: where places are contested, one may
+    /// change hands twice.
     pub(crate) fn ivs_takes_its_time(&self) -> u64 {
         let Dialect { replication_start_delay_ms, list_replicas_lag_ms, .. } = self.dialect;
-        2 * (replication_start_delay_ms.duration() + list_replicas_lag_ms.duration()).as_secs().unsigned_abs()
+        3 * (replication_start_delay_ms.duration() + list_replicas_lag_ms.duration()).as_secs().unsigned_abs()
     }
 
     /// Whether IVS refuses, in this dialect, to replicate to where nobody is.
@@ -243,8 +244,8 @@ impl World {
                 // Faster than anybody who waits for the event.
                 self.publish(&arn(from), who);
                 let input = replication(&arn(from), who, &arn(to));
-                // A Start of what runs may be accepted, and changes nothing.
-                let ran = oracle::is_running(self, &input);
+                // A Start of what runs, or will soon, may be accepted, and changes nothing.
+                let ran = oracle::is_accepted(self, &input);
                 let answer = self.ivs.call("StartParticipantReplication", input);
                 if answer.is_ok() && !ran {
                     self.oracle.others_started(&arn(from), who, &arn(to));

@@ -53,11 +53,12 @@ impl World {
         self.check_merged_attributes(&key, &request.attributes)?;
         self.check_participant_quota(&key)?;
         self.check_destination(&key)?;
+        let source_session = self.ensure_session(&key.source_stage_arn);
         let replication = Replication {
             id: self.next_order(),
             reconnect_window_seconds: request.reconnect_window_seconds,
             attributes: request.attributes,
-            source_session: String::new(),
+            source_session,
             destination_session: String::new(),
             since: self.now,
             phase: Phase::Starting,

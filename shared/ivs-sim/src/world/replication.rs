@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::entities::{
-    Ended, EventErrorCode, EventName, Origin, Participant, Phase, Replication, ReplicationKey,
+    Ended, EventErrorCode, EventName, Origin, Participant, Phase, Replication, ReplicationKey, Stage,
 };
 use super::{Timer, World};
 use crate::dialect::{Fate, ReconnectEvents, SourceStopEventOrder, StartEventOrder};
@@ -21,6 +21,11 @@ impl World {
     pub fn active_replications(&self) -> Vec<ReplicationKey> {
         let active = self.replications.iter().filter(|(_, replication)| replication.phase != Phase::Starting);
         active.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// The replications that are, or will soon be.
+    pub fn accepted_replications(&self) -> Vec<ReplicationKey> {
+        self.replications.keys().cloned().collect()
     }
 
     /// The replications in the books that start from a participant of a stage.
@@ -55,12 +60,16 @@ impl World {
 
     /// The replica is to appear for the first time; or it fails to, and the bus hears of it.
     pub(super) fn replica_due(&mut self, key: &ReplicationKey, id: u64) {
-        if self.replications.get(key).is_none_or(|found| found.id != id || found.phase != Phase::Starting) {
+        let Some(found) = self.replications.get(key).filter(|it| it.id == id && it.phase == Phase::Starting)
+        else {
             return;
-        }
+        };
         let strikes = self.dice.roll(self.config.faults.calls.start_failure_rate);
-        let publishing =
-            self.present(&key.source_stage_arn, &key.participant_id).is_some_and(|source| source.publishing);
+        // A session is over once nobody was there: who comes to a later one is not whom the Start was for.
+        let session = self.stages.get(&key.source_stage_arn).and_then(Stage::active_session);
+        let is_same = session.is_some_and(|session| session.id == found.source_session);
+        let source = self.present(&key.source_stage_arn, &key.participant_id);
+        let publishing = is_same && source.is_some_and(|source| source.publishing);
         let obstacle = if !publishing {
             Some(EventErrorCode::PublisherNotFound)
         } else if strikes {
