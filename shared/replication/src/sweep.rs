@@ -61,6 +61,8 @@ pub struct SweepPolicy {
     pub doubt: SignedDuration,
     /// How long it may be taken for granted that a connected publisher still publishes.
     pub confirm_after: SignedDuration,
+    /// The same where somebody waits for a place: whoever is gone, and was not seen to go, takes one.
+    pub confirm_where_full_after: SignedDuration,
     /// Of how many looks one may go along with a confirmation or a page of ListStages, while looks are scarce.
     pub looks_per_extra: usize,
     /// How long what was found of a stage's recording is taken for granted.
@@ -81,6 +83,7 @@ impl Default for SweepPolicy {
             clocks_differ: SignedDuration::from_secs(2),
             doubt: SignedDuration::from_mins(10),
             confirm_after: SignedDuration::from_mins(10),
+            confirm_where_full_after: SignedDuration::from_mins(2),
             looks_per_extra: 25,
             recording_after: SignedDuration::from_mins(10),
             recordings_per_sweep: 10,

@@ -221,7 +221,12 @@ fn confirm(inventory: &Inventory, looks: &mut [Look], capacity: usize, now: Time
     for look in by_age {
         let publishers = inventory.publishers_on(&look.stage);
         let publishers = publishers.filter(|publisher| publisher.publishing() == Publishing::Yes).count();
-        let due = now.duration_since(confirmed_at(look)) >= policy.confirm_after;
+        let waited_for = inventory.replicas_to(&look.stage).any(Replica::waits_for_place);
+        let after = match waited_for {
+            true => policy.confirm_where_full_after.min(policy.confirm_after),
+            false => policy.confirm_after,
+        };
+        let due = now.duration_since(confirmed_at(look)) >= after;
         if !due || publishers == 0 || left == 0 {
             continue;
         }

@@ -7,7 +7,7 @@ use replication::sweep::agenda::roster_is_due;
 use replication::sweep::{
     Asked, Inventory, ListedStage, Look, Roster, StageKnowledge, SweepPolicy, Target, agenda,
 };
-use replication::{Evidence, Moment, Phase, Publisher, PublisherKey, Replica};
+use replication::{Blocked, Evidence, Moment, Phase, Publisher, PublisherKey, Replica, ReplicationKey};
 
 use crate::build::{moment, publisher, rule, session, stage, time, to};
 use crate::directory::tagged_roster;
@@ -168,6 +168,31 @@ fn publishers_are_confirmed_in_turn() {
     let confirmed: Vec<_> =
         looks.iter().filter(|look| look.confirm).map(|look| id(look.stage.as_str())).collect();
     assert_eq!(confirmed, ["B"], "it is the longest ago");
+}
+
+/// Somebody waits for a place on A, which whoever is gone may take.
+#[test]
+fn publishers_are_confirmed_sooner_where_somebody_waits_for_a_place() {
+    let (mut inventory, roster) = five_stages();
+    for id in ["A", "B"] {
+        let key = PublisherKey { stage: stage(id), ..publisher() };
+        let known = inventory.knowledge(&stage(id)).cloned().unwrap();
+        inventory.put_knowledge(StageKnowledge { confirmed_at: Some(time("00:00:00")), ..known });
+        let (session, evidence) = (Some(session("st-1")), on("00:00:01"));
+        inventory.put_publisher(Publisher { evidence, session, ..Publisher::new(key) });
+    }
+    let key = ReplicationKey { source: stage("B"), destination: stage("A"), ..to("A") };
+    let phase = Phase::Blocked(Blocked::DESTINATION_FULL);
+    inventory.put_replica(Replica { phase, ..Replica::new(key) });
+    let confirmed = |now: &str| {
+        let looks = agenda(&inventory, &roster, 100, time(now), &SweepPolicy::default()).looks;
+        let confirmed =
+            looks.iter().filter(|look| look.confirm).map(|look| id(look.stage.as_str()).to_owned());
+        confirmed.collect::<BTreeSet<_>>().into_iter().collect::<String>()
+    };
+    assert_eq!(confirmed("00:01:59.999999999"), "");
+    assert_eq!(confirmed("00:02:00"), "A");
+    assert_eq!(confirmed("00:10:00"), "AB");
 }
 
 #[test]
