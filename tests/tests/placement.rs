@@ -198,6 +198,29 @@ async fn those_who_publish_there_themselves_count() {
     assert_eq!((wall.world.running().len(), wall.waiting().len()), (10, 2));
 }
 
+/// Somebody else replicates to the wall, from a stage of which no rule speaks: seen once, that is a place less.
+#[tokio::test]
+async fn a_replica_of_somebody_elses_takes_a_place_wherever_it_comes_from() {
+    let wall = Wall::new();
+    wall.world.rules(vec![wall.rule(Source::Stage(wall.first.clone()), 50, false)]);
+    wall.publish(&wall.third, "other");
+    wall.publish(&wall.first, "p00");
+    wall.minutes(2).await;
+    let input = serde_json::json!({
+        "sourceStageArn": wall.third.as_str(), "participantId": "other", "destinationStageArn": wall.wall.as_str(),
+    });
+    wall.world.simulator.call("StartParticipantReplication", input).unwrap();
+    (1..12).for_each(|i| wall.publish(&wall.first, &format!("p{i:02}")));
+    wall.minutes(4).await;
+    assert_eq!((wall.world.running().len(), wall.waiting().len()), (12, 1));
+    let refused = wall.refused();
+    wall.minutes(5).await;
+    assert_eq!(wall.refused(), refused, "asked again and again");
+    wall.leave("other");
+    wall.minutes(3).await;
+    assert_eq!((wall.world.running().len(), wall.waiting().len()), (12, 0));
+}
+
 /// IVS counts somebody of whom the table never learns: a quota is lower than its default, or the whole account has reached one. The
 /// place that a refused Start leaves is not free, and is handed on to nobody.
 #[tokio::test]

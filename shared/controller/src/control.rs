@@ -134,7 +134,17 @@ impl Controller {
         news: Option<&Observation>,
         invocation: &Invocation,
     ) -> Result<Handled, Error> {
-        self.run(publisher, news, None, invocation).await
+        self.run(publisher, news, Carried::default(), invocation).await
+    }
+
+    /// Like [`Controller::handle`], of somebody whom a sweep saw at a destination: there they take a place, also where no rule speaks of
+    /// the stage that they come from.
+    ///
+    /// # Errors
+    /// See [`Error`]; nothing is lost then, and trying again is safe.
+    pub async fn take_in(&self, news: &Observation, invocation: &Invocation) -> Result<Handled, Error> {
+        let carried = Carried { takes_a_place: true, ..Carried::default() };
+        self.run(&news.publisher(), Some(news), carried, invocation).await
     }
 
     /// Like [`Controller::reconcile`], with what a sweep says of the publisher from readings of its own.
@@ -147,19 +157,18 @@ impl Controller {
         witness: &SecondWitness,
         invocation: &Invocation,
     ) -> Result<Handled, Error> {
-        self.run(publisher, None, Some(witness), invocation).await
+        let carried = Carried { witness: Some(witness), ..Carried::default() };
+        self.run(publisher, None, carried, invocation).await
     }
 
     async fn run(
         &self,
         publisher: &PublisherKey,
         news: Option<&Observation>,
-        witness: Option<&SecondWitness>,
+        mut carried: Carried<'_>,
         invocation: &Invocation,
     ) -> Result<Handled, Error> {
         let until = self.wait_until(invocation);
-        let mut carried =
-            Carried { conflicts: 0, answers: Answers::default(), witness, full: BTreeMap::new() };
         let mut polls = 0;
         loop {
             match self.round(publisher, news, &mut carried, invocation, until).await? {
@@ -211,7 +220,7 @@ impl Controller {
         until: Timestamp,
     ) -> Result<Round, Error> {
         let stored = self.store.load(publisher).await?;
-        if stored.is_unconcerned() {
+        if stored.is_unconcerned() && !carried.takes_a_place {
             return Ok(Round::Done(Handled::Unconcerned));
         }
         let mut stored = View { full: carried.full.clone(), ..stored };
@@ -339,6 +348,7 @@ fn stamp(holder: &str, publisher: &PublisherKey, now: Timestamp) -> u64 {
 }
 
 /// What goes along from round to round.
+#[derive(Default)]
 struct Carried<'a> {
     /// Races that were lost.
     conflicts: u32,
@@ -346,6 +356,8 @@ struct Carried<'a> {
     answers: Answers,
     /// What a sweep says from readings of its own.
     witness: Option<&'a SecondWitness>,
+    /// Whether the news matters wherever its publisher comes from.
+    takes_a_place: bool,
     /// Destinations that had no place left.
     full: BTreeMap<StageArn, Crowd>,
 }

@@ -354,7 +354,11 @@ impl Sweeping<'_> {
 
     /// Hands a publisher to the one loop. Whether that could take the news.
     async fn reconcile(&mut self, publisher: &PublisherKey, news: Option<&Observation>) -> bool {
-        let reconciled = self.sweep.controller.reconcile(publisher, news, self.invocation).await;
+        let (controller, invocation) = (&self.sweep.controller, self.invocation);
+        let reconciled = match news {
+            Some(news) if self.takes_a_place(news) => controller.take_in(news, invocation).await,
+            _ => controller.reconcile(publisher, news, invocation).await,
+        };
         match reconciled {
             Ok(handled) => {
                 self.note_question(publisher, news, &handled);
@@ -367,6 +371,11 @@ impl Sweeping<'_> {
                 false
             }
         }
+    }
+
+    /// Whether somebody was seen at one of our destinations.
+    fn takes_a_place(&self, news: &Observation) -> bool {
+        matches!(news, Observation::ReplicaActive { key, .. } if self.inventory.occupants(&key.destination).is_some())
     }
 
     fn finish(self, oldest: Timestamp, looks: &[Look]) -> Swept {
