@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use replication::occupancy::in_line;
 use replication::{
-    Blocked, BlockedReason, Crowd, Eviction, GiveWay, Holder, Occupant, Phase, PlaceChange, PlaceKind,
-    Policy, Replica, ReplicationKey, StageArn,
+    Blocked, Crowd, Eviction, GiveWay, Holder, Occupant, Phase, PlaceChange, PlaceKind, Policy, Replica,
+    ReplicationKey, StageArn,
 };
 use tracing::{info, warn};
 
@@ -125,8 +125,9 @@ impl Placement<'_> {
 /// Whether somebody else can have it. One that IVS had none for leaves what it never had.
 fn is_free(place: &PlaceChange, written: &[Replica]) -> bool {
     let was_refused = |replica: &Replica| {
-        let waits = replica.blocked().is_some_and(|it| it.reason == BlockedReason::DestinationFull);
-        waits && replica.key.destination == place.stage && Occupant::replica(&replica.key) == place.occupant
+        replica.waits_for_place()
+            && replica.key.destination == place.stage
+            && Occupant::replica(&replica.key) == place.occupant
     };
     place.kind == PlaceKind::Leave && !written.iter().any(was_refused)
 }

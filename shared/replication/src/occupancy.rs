@@ -9,10 +9,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::{
-    Blocked, BlockedReason, Desired, Owner, Phase, PublisherKey, Publishing, Replica, ReplicationKey,
-    StageArn, View,
-};
+use crate::{Desired, Owner, Phase, PublisherKey, Publishing, Replica, ReplicationKey, StageArn, View};
 
 /// Publishers of one stage, replicas included.
 pub const PLACES: usize = 12;
@@ -173,9 +170,7 @@ pub struct Eviction {
 /// Those who wait for a place on a destination at `now`, in the order in which they get one: the highest priority first.
 pub fn in_line<'a>(replicas: impl IntoIterator<Item = &'a Replica>, now: Timestamp) -> Vec<&'a Replica> {
     let waits = |replica: &&Replica| {
-        matches!(&replica.phase, Phase::Blocked(Blocked { reason: BlockedReason::DestinationFull, .. }))
-            && replica.due() > Some(now)
-            && replica.gives_way.is_none()
+        replica.waits_for_place() && replica.due() > Some(now) && replica.gives_way.is_none()
     };
     let mut line: Vec<_> = replicas.into_iter().filter(waits).collect();
     line.sort_by_key(|replica| (Reverse(priority(replica)), &replica.key));

@@ -178,7 +178,7 @@ impl Replica {
     }
 
     /// Whether it found no place at its destination.
-    pub(crate) fn waits_for_place(&self) -> bool {
+    pub fn waits_for_place(&self) -> bool {
         matches!(&self.phase, Phase::Blocked(blocked) if blocked.reason == BlockedReason::DestinationFull)
     }
 

@@ -341,8 +341,7 @@ fn name(key: &ReplicationKey) -> Replication {
     (key.source.to_string(), key.participant.to_string(), key.destination.to_string())
 }
 
-/// Whether the replication runs that a call is about.
-/// Whether it runs, or will soon.
+/// Whether the replication that a call is about runs, or will soon.
 pub(crate) fn is_accepted(world: &World, input: &Value) -> bool {
     key(input).is_some_and(|key| names(world.ivs.accepted()).contains(&name(&key)))
 }

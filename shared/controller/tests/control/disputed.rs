@@ -12,16 +12,19 @@ use replication::{BlockedReason, Evidence, Moment, Owner, Phase, PublisherKey, R
 use crate::deliver;
 use crate::world::{World, publisher, rule, to};
 
-/// The store of a world in which others are always faster to the call budget.
-struct Disputed(Arc<World>);
+/// The store of a world in which somebody else comes before each write.
+struct Disputed<F> {
+    world: Arc<World>,
+    comes_before: F,
+}
 
-impl Store for Disputed {
+impl<F: Fn(&Write) -> Result<(), StoreError> + Send + Sync> Store for Disputed<F> {
     fn load<'a>(&'a self, publisher: &'a PublisherKey) -> BoxFuture<'a, Result<View, StoreError>> {
-        self.0.store.load(publisher)
+        self.world.store.load(publisher)
     }
 
     fn budgets(&self) -> BoxFuture<'_, Result<Book, StoreError>> {
-        self.0.store.budgets()
+        self.world.store.budgets()
     }
 
     fn replicas_to<'a>(
@@ -29,22 +32,23 @@ impl Store for Disputed {
         destination: &'a StageArn,
         phase: &'static str,
     ) -> BoxFuture<'a, Result<Vec<Replica>, StoreError>> {
-        self.0.store.replicas_to(destination, phase)
+        self.world.store.replicas_to(destination, phase)
     }
 
     fn write<'a>(&'a self, write: &'a Write) -> BoxFuture<'a, Result<(), StoreError>> {
-        if write.budgets.is_empty() {
-            return self.0.store.write(write);
+        match (self.comes_before)(write) {
+            Ok(()) => self.world.store.write(write),
+            Err(error) => async { Err(error) }.boxed(),
         }
-        async { Err(StoreError::Conflict) }.boxed()
     }
 }
 
 #[test]
 fn who_loses_every_race_for_a_call_leaves_the_work_due_and_the_news_stored() {
     let world = World::new(vec![rule("main", &["B", "C"])]);
+    let faster = |write: &Write| if write.budgets.is_empty() { Ok(()) } else { Err(StoreError::Conflict) };
     let controller = Controller {
-        store: Arc::new(Disputed(world.clone())),
+        store: Arc::new(Disputed { world: world.clone(), comes_before: faster }),
         calls_left: CallsLeft::share(80, Turn::Newcomer),
         ..world.controller(true, false, true)
     };
@@ -62,41 +66,14 @@ fn who_loses_every_race_for_a_call_leaves_the_work_due_and_the_news_stored() {
     assert_eq!(world.running().len(), 2);
 }
 
-/// The store of a world in which somebody else's replica becomes known between the reading and the writing of the first intents.
-struct Meanwhile(Arc<World>, AtomicBool);
-
-impl Store for Meanwhile {
-    fn load<'a>(&'a self, publisher: &'a PublisherKey) -> BoxFuture<'a, Result<View, StoreError>> {
-        self.0.store.load(publisher)
-    }
-
-    fn budgets(&self) -> BoxFuture<'_, Result<Book, StoreError>> {
-        self.0.store.budgets()
-    }
-
-    fn replicas_to<'a>(
-        &'a self,
-        destination: &'a StageArn,
-        phase: &'static str,
-    ) -> BoxFuture<'a, Result<Vec<Replica>, StoreError>> {
-        self.0.store.replicas_to(destination, phase)
-    }
-
-    fn write<'a>(&'a self, write: &'a Write) -> BoxFuture<'a, Result<(), StoreError>> {
-        let intends = write.replicas.iter().any(|replica| replica.phase == Phase::Starting);
-        async move {
-            if intends && !self.1.swap(true, Ordering::Relaxed) {
-                let before = self.0.store.load(&publisher()).await?;
-                let evidence = Evidence { on: Some(Moment::exact(self.0.now())), off: None };
-                let (phase, owner) = (Phase::Active, Owner::Foreign);
-                let replica = Replica { phase, owner, evidence, ..Replica::new(to("Z")) };
-                let after = View { replicas: vec![replica], ..before.clone() };
-                self.0.store.write(&Write::between(&before, &after)).await?;
-            }
-            self.0.store.write(write).await
-        }
-        .boxed()
-    }
+/// Somebody else's replica becomes known.
+async fn a_slot_is_taken(world: &World) -> Result<(), StoreError> {
+    let before = world.store.load(&publisher()).await?;
+    let evidence = Evidence { on: Some(Moment::exact(world.now())), off: None };
+    let (phase, owner) = (Phase::Active, Owner::Foreign);
+    let replica = Replica { phase, owner, evidence, ..Replica::new(to("Z")) };
+    let after = View { replicas: vec![replica], ..before.clone() };
+    world.store.write(&Write::between(&before, &after)).await
 }
 
 #[test]
@@ -105,7 +82,15 @@ fn a_slot_that_turns_out_to_be_taken_is_given_to_nobody() {
     let news = world.publish();
     // What is known of the publisher is written before anything is intended.
     deliver(&world, &world.controller(false, false, false), &news).unwrap();
-    let store = Arc::new(Meanwhile(world.clone(), AtomicBool::new(false)));
+    let (others, once) = (world.clone(), AtomicBool::new(false));
+    let before_the_first_intents = move |write: &Write| {
+        let intends = write.replicas.iter().any(|replica| replica.phase == Phase::Starting);
+        match intends && !once.swap(true, Ordering::Relaxed) {
+            true => a_slot_is_taken(&others).now_or_never().unwrap(),
+            false => Ok(()),
+        }
+    };
+    let store = Arc::new(Disputed { world: world.clone(), comes_before: before_the_first_intents });
     let controller = Controller { store, ..world.controller(true, false, true) };
     deliver(&world, &controller, &news).unwrap();
     let starts = world.calls().iter().filter(|call| call.starts_with("start")).count();
